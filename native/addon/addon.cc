@@ -1,0 +1,13 @@
+// The only Node-API code of the project lives in this folder: it converts and delegates, no logic.
+#include <napi.h>
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("napiVersion", Napi::Number::New(env, NAPI_VERSION));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(twinbeat, init)

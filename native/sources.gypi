@@ -1,0 +1,9 @@
+{
+  "variables": {
+    "core_sources": [
+    ],
+    "addon_sources": [
+      "native/addon/addon.cc"
+    ]
+  }
+}

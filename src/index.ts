@@ -1,0 +1,2 @@
+export { micros, nodeId, groupId } from './core/base/ids.js'
+export type { Micros, NodeId, GroupId } from './core/base/ids.js'
