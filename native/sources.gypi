@@ -3,7 +3,8 @@
     "core_sources": [
     ],
     "addon_sources": [
-      "native/addon/addon.cc"
+      "native/addon/addon.cc",
+      "native/addon/system.cc"
     ]
   }
 }
