@@ -50,9 +50,20 @@ export function findNodeGyp() {
   return tool === null ? null : realpathSync(tool)
 }
 
+/**
+ * npm trusts only the authorities compiled into Node. Behind a company proxy the machine's own list has one more, which
+ * apt and git already use: added here, so that a fresh account needs no npmrc for it.
+ * @param {NodeJS.ProcessEnv} env
+ */
+export function withSystemAuthorities(env) {
+  const bundle = '/etc/ssl/certs/ca-certificates.crt'
+  if (env.NODE_EXTRA_CA_CERTS !== undefined || !existsSync(bundle)) return env
+  return { ...env, NODE_EXTRA_CA_CERTS: bundle }
+}
+
 /** Arguments for a nested npm must not be mixed with those of the npm that may be running us. */
 function nestedNpmEnv() {
-  const env = { ...process.env }
+  const env = withSystemAuthorities({ ...process.env })
   const inherited = ['global', 'location', 'omit', 'include', 'workspace', 'workspaces', 'dry_run', 'save', 'prefix',
     'package_lock', 'package_lock_only', 'local_prefix', 'ignore_scripts', 'nodedir', 'os', 'cpu', 'libc']
   for (const key of inherited) delete env[`npm_config_${key}`]
