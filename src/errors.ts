@@ -1,0 +1,62 @@
+// Every error an operator can meet, in one table: what it means and what to do next.
+// docs/reference/errors.md is rendered from it.
+
+export interface ErrorEntry {
+  /** Exit code of a command that ends with this error. */
+  readonly exit: number
+  /** What to do; shown after the message. */
+  readonly hint: string
+}
+
+export const errorTable = {
+  TB_ADDON_MISSING: { exit: 2, hint: "build it with 'npm run build:native' in the project's folder; g++, make and python3 are needed" },
+  TB_ADDON_ABI: { exit: 2, hint: "the addon and the program differ in age: rebuild with 'npm run build:native'" },
+  TB_CONFIG: { exit: 1, hint: "'twinbeat check' shows every problem with its place" },
+  TB_ALREADY_RUNNING: { exit: 3, hint: "'twinbeat status' talks to the running one; 'twinbeat stop' ends it" },
+  TB_FOREIGN_MANAGER: { exit: 3, hint: 'stop and disable it first: two managers of the same addresses end in two owners' },
+  TB_ADDRESS_CONFIGURED: { exit: 3, hint: 'remove the address from the network configuration of the system: only the cluster may bring it up' },
+  TB_ENGINE_START: { exit: 2, hint: "see the message; 'twinbeat check' tests interfaces and devices one by one" },
+  TB_STATE_WRITE: { exit: 2, hint: 'free space on, or fix the permissions of, the state folder' },
+  TB_RUN_DIR: { exit: 2, hint: 'the run folder must be writable by root; choose another with --run-dir' },
+  TB_NOT_RUNNING: { exit: 1, hint: "start it with 'twinbeatd' (or 'systemctl start twinbeat')" },
+  TB_CONTROL_DENIED: { exit: 4, hint: 'reading needs root or the group haclient; changing needs root or a user named in apiauth' },
+  TB_CONTROL_PROTOCOL: { exit: 2, hint: 'one JSON object a line, at most 64 KiB' },
+  TB_CONTROL_TIMEOUT: { exit: 5, hint: "the daemon did not answer in time: see its log and 'twinbeat status'" },
+  TB_STANDBY_NO_TARGET: { exit: 6, hint: 'the peer must be active before groups can be handed to it' },
+  TB_BUSY: { exit: 6, hint: 'another hand-over is under way: wait for it to end and try again' },
+  TB_UNKNOWN_GROUP: { exit: 6, hint: "'twinbeat status' lists the groups by their key" },
+  TB_USAGE: { exit: 64, hint: "see 'twinbeat --help'" },
+  TB_INTERNAL: { exit: 70, hint: 'this is a fault of the program: keep the log and report it' },
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorTable
+
+/** An error meant for a person: code, what/where/why, and what to do. No stack is ever shown for it. */
+export class TwinbeatError extends Error {
+  override readonly name = 'TwinbeatError'
+  readonly hint: string
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; hint?: string; details?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.hint = options.hint ?? errorTable[code].hint
+    this.details = options.details ?? {}
+  }
+  readonly details: Readonly<Record<string, unknown>>
+  get exitCode(): number {
+    return errorTable[this.code].exit
+  }
+}
+
+/** The message of anything that was thrown, without a stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The errno name of a Node system error, or null. */
+export function errnoOf(error: unknown): string | null {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+  return null
+}

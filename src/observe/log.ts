@@ -1,0 +1,126 @@
+// The log: pino makes the records, this file says where they go. Text lines in heartbeat's form for
+// people, JSON by option, syslog. Nothing here ever waits: files are written from the thread pool with a
+// bounded buffer, syslog by a non-blocking datagram; what does not fit is dropped, counted and reported.
+import { pino, type Logger, type DestinationStream } from 'pino'
+import { connect as connectSyslog, syslogStamp, type SyslogSink } from './syslog.js'
+
+export interface LogTargets {
+  /** info and above; null: none. */
+  readonly logFile: string | null
+  /** everything; null: none. */
+  readonly debugFile: string | null
+  /** syslog facility name; null: none. */
+  readonly facility: string | null
+  readonly format: 'text' | 'json'
+  /** Also to standard error (foreground on a terminal, or nothing else configured to write to). */
+  readonly stderr: boolean
+  readonly debug: boolean
+}
+
+export interface LogHandle {
+  readonly logger: Logger
+  /** Opens the files anew (after logrotate, SIGHUP). */
+  reopen(): void
+  /** Changes targets without losing lines (reload). */
+  retarget(targets: LogTargets): void
+  setDebug(on: boolean): void
+  /** Lines dropped so far because a target could not take them. */
+  dropped(): number
+  /** Gives the files up to `ms` to take what is buffered. Never longer: a hung disk must not hold a stop. */
+  flush(ms: number): Promise<void>
+}
+
+interface FileSink {
+  readonly file: string
+  readonly stream: ReturnType<typeof pino.destination>
+  readonly minLevel: number
+}
+
+interface LogLine {
+  readonly level: number
+  readonly time: number
+  readonly msg?: string
+  readonly event?: string
+  readonly err?: { readonly message?: string }
+}
+
+const infoLevel = 30
+/** About 10 000 lines; a disk that hangs longer than that loses lines, never time. */
+const fileBufferMaxBytes = 4 * 1024 * 1024
+const levelWords: Readonly<Record<number, string>> = {
+  10: 'trace', 20: 'debug', 30: 'info', 40: 'WARN', 50: 'ERROR', 60: 'CRIT',
+}
+
+/** One line for people: `Nov 22 10:11:12 alpha twinbeatd: [1234]: WARN: peer.dead: beta declared dead`. */
+export function formatText(line: LogLine, node: string, pid: number): string {
+  const event = line.event === undefined ? '' : `${line.event}: `
+  const cause = line.err?.message === undefined ? '' : ` (${line.err.message})`
+  return `${syslogStamp(line.time)} ${node} twinbeatd: [${String(pid)}]: ` +
+    `${levelWords[line.level] ?? 'info'}: ${event}${oneLine(`${line.msg ?? ''}${cause}`)}\n`
+}
+
+/** Control characters of foreign text (an agent's output) must not forge lines. */
+export const oneLine = (text: string): string =>
+  // eslint-disable-next-line no-control-regex
+  text.replace(/[\u0000-\u001f\u007f]+/g, ' ')
+
+export function openLog(node: string, pid: number, targets: LogTargets): LogHandle {
+  let current = targets
+  let files: FileSink[] = []
+  let syslog: SyslogSink | null = null
+  let droppedLines = 0
+
+  const openFile = (file: string, minLevel: number): FileSink => {
+    const stream = pino.destination({ dest: file, sync: false, append: true, maxLength: fileBufferMaxBytes })
+    stream.on('drop', () => { droppedLines += 1 })
+    // A full disk: the lines are lost and counted; the next write tries again.
+    stream.on('error', () => { droppedLines += 1 })
+    return { file, stream, minLevel }
+  }
+  const openAll = (): void => {
+    if (current.logFile !== null) files.push(openFile(current.logFile, infoLevel))
+    if (current.debugFile !== null && current.debugFile !== current.logFile) {
+      files.push(openFile(current.debugFile, 0))
+    }
+    syslog = current.facility === null ? null : connectSyslog(current.facility, `twinbeatd[${String(pid)}]`)
+  }
+  openAll()
+
+  const destination: DestinationStream = {
+    write(json: string): void {
+      const line = JSON.parse(json) as LogLine
+      const text = current.format === 'json' ? json : formatText(line, node, pid)
+      for (const sink of files) if (line.level >= sink.minLevel) sink.stream.write(text)
+      if (current.stderr) process.stderr.write(text)
+      if (syslog !== null && line.level >= infoLevel) {
+        const event = line.event === undefined ? '' : `${line.event}: `
+        const plain = current.format === 'json' ? json.trimEnd() : oneLine(`${event}${line.msg ?? ''}`)
+        if (!syslog.send(line.level, plain)) droppedLines += 1
+      }
+    },
+  }
+  const logger = pino({ level: targets.debug ? 'debug' : 'info', base: { node } }, destination)
+
+  return {
+    logger,
+    reopen: () => { for (const sink of files) sink.stream.reopen(sink.file) },
+    retarget: (next) => {
+      const old = files
+      files = []
+      syslog?.close()
+      current = next
+      openAll()
+      for (const sink of old) sink.stream.end()
+      logger.level = next.debug ? 'debug' : 'info'
+    },
+    setDebug: (on) => { logger.level = on ? 'debug' : 'info' },
+    dropped: () => droppedLines + (syslog?.dropped() ?? 0),
+    flush: async (ms) => {
+      const flushed = Promise.all(files.map((sink) => new Promise<void>((resolve) => {
+        sink.stream.flush(() => { resolve() })
+      })))
+      const timeout = new Promise<void>((resolve) => { setTimeout(resolve, ms).unref() })
+      await Promise.race([flushed, timeout])
+    },
+  }
+}
