@@ -113,6 +113,11 @@ export interface EngineConfig {
   readonly nodes: readonly { readonly name: string; readonly uuid: Uint8Array | null }[]
   readonly timing: EngineTiming
   readonly hopfudge: number // 0..255
+  /**
+   * After a pause of ours beyond the announced dead time: stay silent until `setGeneration`, because a real
+   * heartbeat that hears the old generation again restarts itself.
+   */
+  readonly muteAfterPause: boolean
   readonly auth: { readonly signIndex: number; readonly keys: readonly AuthKey[] }
   readonly links: readonly LinkConfig[]
 }
@@ -224,12 +229,13 @@ export type EngineRecord =
       readonly reason: RejectReason
       readonly count: number
     })
-  /** We ourselves did not run for this long; silence of others is judged anew from now. */
-  | (At & { readonly type: 'stall'; readonly us: number })
+  /**
+   * We ourselves did not run for this long; it does not count as silence of others. `muted`: longer than the dead
+   * time we announced, so the others hold us for dead: the engine says nothing until `setGeneration` raises it.
+   */
+  | (At & { readonly type: 'stall'; readonly us: number; readonly muted: boolean })
   /** A receiver does not acknowledge: the oldest message was dropped from the history. */
   | (At & { readonly type: 'send.history-full'; readonly unacknowledged: number })
-  /** A peer saw a higher generation of us than ours: raise it. */
-  | (At & { readonly type: 'self.restart-needed'; readonly reason: 'declared-dead' | 'own-pause' })
   /** Records were lost: read the snapshot. */
   | (At & { readonly type: 'overflow'; readonly lost: number })
 
@@ -288,6 +294,7 @@ export interface EngineSnapshot {
   readonly at: Micros
   readonly revision: number
   readonly running: boolean
+  readonly muted: boolean
   readonly started: boolean // false: initdead counts
   readonly status: string
   readonly generation: number

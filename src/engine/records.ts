@@ -1,0 +1,161 @@
+// Bytes of native/abi/abi.h -> typed records. The only place that trusts the native side's layout; the hash below
+// must equal abi_hash() of the loaded addon.
+import { micros } from '../core/base/ids.js'
+import type { Micros } from '../core/base/ids.js'
+import type { EngineCounters, EngineRecord, Field, FieldType, NodeKind, RejectReason } from './engine.js'
+
+/** FNV-1a of kAbiText in native/abi/abi.h. */
+export const abiHash = 2104765878
+
+export const rejectReasons: readonly RejectReason[] = [
+  'malformed', 'auth', 'weak-auth', 'unknown-node', 'old-generation', 'replay', 'field', 'own-name',
+]
+
+/** In the order of `enum class Counter`. */
+export const counterNames: readonly (keyof EngineCounters)[] = [
+  'cycles', 'stalls', 'latenessMaxUs', 'heartbeatsSent', 'messagesSent', 'messagesReceived', 'duplicates', 'gaps',
+  'rexmitRequested', 'rexmitAnswered', 'nakSent', 'nakReceived', 'acksSent', 'acksReceived', 'recordsLost',
+]
+
+const headerBytes = 64
+const flag = { ping: 1, twinbeat: 2, wasDead: 4, open: 8, ok: 16, up: 32, carrier: 64, muted: 128 } as const
+
+interface Raw {
+  readonly at: Micros
+  readonly flags: number
+  readonly generation: number
+  readonly previous: number
+  readonly valueUs: number
+  readonly count: number
+  readonly number: number
+  readonly node: string
+  readonly link: string
+  readonly text: string
+  readonly extra: string
+  readonly body: Buffer
+}
+
+/** Copied-out records, back to back. Throws when they do not fit the layout, which the ABI hash should prevent. */
+export function decodeRecords(bytes: Uint8Array): EngineRecord[] {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const records: EngineRecord[] = []
+  let at = 0
+  while (at < buffer.length) {
+    if (at + headerBytes > buffer.length) throw new RangeError('record header is cut short')
+    const size = buffer.readUInt32LE(at)
+    if (size < headerBytes || at + size > buffer.length) throw new RangeError('record is cut short')
+    records.push(decodeRecord(buffer.readUInt16LE(at + 4), decodeRaw(buffer.subarray(at, at + size))))
+    at += size
+  }
+  return records
+}
+
+function decodeRaw(record: Buffer): Raw {
+  let at = headerBytes
+  const part = (count: number): Buffer => {
+    if (at + count > record.length) throw new RangeError('record part is cut short')
+    at += count
+    return record.subarray(at - count, at)
+  }
+  const textPart = (offset: number): string => part(record.readUInt16LE(offset)).toString('latin1')
+  return {
+    at: micros(Number(record.readBigInt64LE(8))),
+    flags: record.readUInt8(6),
+    generation: Number(record.readBigUInt64LE(16)),
+    previous: Number(record.readBigUInt64LE(24)),
+    valueUs: Number(record.readBigInt64LE(32)),
+    count: record.readUInt32LE(40),
+    number: record.readInt32LE(44),
+    node: textPart(48),
+    link: textPart(50),
+    text: textPart(52),
+    extra: textPart(54),
+    body: part(record.readUInt32LE(56)),
+  }
+}
+
+const has = (raw: Raw, bit: number): boolean => (raw.flags & bit) !== 0
+const kindOf = (raw: Raw): NodeKind => (has(raw, flag.ping) ? 'ping' : 'normal')
+
+function decodeRecord(type: number, raw: Raw): EngineRecord {
+  const { at, node, link, generation, valueUs } = raw
+  switch (type) {
+    case 1:
+      return {
+        at, type: 'peer.status', node, kind: kindOf(raw), status: raw.text, generation, deadtimeUs: valueUs,
+        twinbeat: has(raw, flag.twinbeat) ? raw.extra : null, uuid: raw.body.toString('hex'),
+      }
+    case 2: return { at, type: 'peer.up', node, kind: kindOf(raw), generation }
+    case 3: return { at, type: 'peer.late', node, kind: kindOf(raw), silentUs: valueUs }
+    case 4:
+      return {
+        at, type: 'peer.dead', node, kind: kindOf(raw), generation, silentUs: valueUs, links: silences(raw.body),
+      }
+    case 5: return { at, type: 'peer.returned', node, kind: kindOf(raw), generation }
+    case 6:
+      return {
+        at, type: 'peer.restarted', node, generation, previousGeneration: raw.previous,
+        wasDead: has(raw, flag.wasDead),
+      }
+    case 7: return { at, type: 'link.up', node, link }
+    case 8: return { at, type: 'link.down', node, link, silentUs: valueUs }
+    case 9: return { at, type: 'link.state', link, open: has(raw, flag.open), errno: raw.number }
+    case 10: return { at, type: 'message', from: node, link, fields: decodeFields(raw.body) }
+    default: return decodeRest(type, raw)
+  }
+}
+
+function decodeRest(type: number, raw: Raw): EngineRecord {
+  const { at, link } = raw
+  switch (type) {
+    case 11: return { at, type: 'steps.done', token: raw.previous, ok: has(raw, flag.ok), results: stepResults(raw.body) }
+    case 12: return { at, type: 'address.lost', address: raw.text, interface: link }
+    case 13: {
+      const mac = [...raw.body].map((byte) => byte.toString(16).padStart(2, '0')).join(':')
+      return { at, type: 'address.conflict', address: raw.text, interface: link, mac }
+    }
+    case 14: return { at, type: 'interface', name: link, up: has(raw, flag.up), carrier: has(raw, flag.carrier) }
+    case 15:
+      return { at, type: 'auth.rejected', link, reason: rejectReasons[raw.number] ?? 'malformed', count: raw.count }
+    case 16: return { at, type: 'stall', us: raw.valueUs, muted: has(raw, flag.muted) }
+    case 17: return { at, type: 'send.history-full', unacknowledged: raw.count }
+    case 18: return { at, type: 'overflow', lost: raw.previous }
+    default: throw new RangeError(`record type ${type} is unknown`)
+  }
+}
+
+function silences(body: Buffer): { name: string; silentUs: number }[] {
+  const list: { name: string; silentUs: number }[] = []
+  for (let at = 0; at < body.length;) {
+    const count = body.readUInt8(at)
+    const name = body.toString('latin1', at + 1, at + 1 + count)
+    list.push({ name, silentUs: Number(body.readBigInt64LE(at + 1 + count)) })
+    at += 9 + count
+  }
+  return list
+}
+
+function stepResults(body: Buffer): { index: number; errno: number }[] {
+  const list: { index: number; errno: number }[] = []
+  for (let at = 0; at + 8 <= body.length; at += 8) {
+    list.push({ index: body.readUInt32LE(at), errno: body.readInt32LE(at + 4) })
+  }
+  return list
+}
+
+/** The field encoding shared by both directions: u8 name length, u8 type, u32 value length, name, value. */
+export function decodeFields(body: Buffer): Field[] {
+  const fields: Field[] = []
+  for (let at = 0; at < body.length;) {
+    const nameBytes = body.readUInt8(at)
+    const type = body.readUInt8(at + 1) as FieldType
+    const valueBytes = body.readUInt32LE(at + 2)
+    const nameAt = at + 6
+    const valueAt = nameAt + nameBytes
+    at = valueAt + valueBytes
+    if (at > body.length) throw new RangeError('field is cut short')
+    const value = type === 1 ? Uint8Array.from(body.subarray(valueAt, at)) : body.toString('latin1', valueAt, at)
+    fields.push({ name: body.toString('latin1', nameAt, valueAt), type, value })
+  }
+  return fields
+}
