@@ -1,0 +1,85 @@
+// What `status` answers. Every moment is wall time for display or an age in milliseconds; nothing here is
+// ever used for a decision.
+
+export interface LinkReport {
+  readonly name: string
+  readonly type: string
+  readonly open: boolean
+  /** System error why it is not open; empty otherwise. */
+  readonly problem: string
+  readonly state: 'never' | 'up' | 'down'
+  readonly intervalMs: number
+  readonly deadtimeMs: number
+  readonly lastHeardAgoMs: number | null
+  readonly packetsIn: number
+  readonly packetsOut: number
+  readonly sendErrors: number
+  readonly rejected: Readonly<Record<string, number>>
+}
+
+export interface NodeReport {
+  readonly name: string
+  readonly self: boolean
+  readonly kind: 'normal' | 'ping'
+  /** As judged here. */
+  readonly state: 'never' | 'up' | 'late' | 'dead'
+  /** As it says itself: init up active; `dead` when declared so here. */
+  readonly status: string
+  /** What it speaks: `twinbeat`, `heartbeat`, or null while it was never heard. */
+  readonly speaks: string | null
+  readonly generation: number
+  readonly deadtimeMs: number
+  readonly lastStatusAgoMs: number | null
+  readonly links: readonly { readonly name: string; readonly state: string; readonly lastHeardAgoMs: number | null }[]
+}
+
+export interface MemberReport {
+  readonly id: string
+  readonly kind: 'address' | 'agent'
+  /** Class and file of the agent, or interface of the address. */
+  readonly runs: string
+  readonly state: string
+  readonly lastResult: string | null
+}
+
+export interface GroupReport {
+  readonly id: string
+  readonly home: string
+  readonly addressOnly: boolean
+  readonly state: string
+  /** Node that holds it as far as is known here; null: nobody, or nobody knows. */
+  readonly holder: string | null
+  readonly authority: string | null
+  readonly reason: string
+  readonly members: readonly MemberReport[]
+}
+
+export interface StatusReport {
+  readonly at: string
+  readonly version: string
+  readonly node: string
+  readonly pid: number
+  readonly startedAt: string
+  readonly haDir: string
+  /** What this node holds, in Heartbeat's words. */
+  readonly resources: 'all' | 'local' | 'foreign' | 'none' | 'transition'
+  /** Own place in the membership: starting, init, up, active, stopping. */
+  readonly membership: string
+  readonly operation: string | null
+  readonly autoFailback: string
+  readonly splitBrain: string
+  readonly stopFailure: string
+  readonly acceptedWithout: readonly string[]
+  readonly generation: number
+  readonly uuid: string
+  readonly realtime: boolean
+  readonly logLinesDropped: number
+  readonly timing: { readonly keepaliveMs: number; readonly deadtimeMs: number; readonly warntimeMs: number; readonly initdeadMs: number }
+  readonly nodes: readonly NodeReport[]
+  readonly links: readonly LinkReport[]
+  readonly groups: readonly GroupReport[]
+  /** Standing warnings: protection that is missing, a peer that cannot read us. */
+  readonly warnings: readonly string[]
+  /** Values of ha.cf as written or default, for `cl_status hbparameter`. */
+  readonly parameters: Readonly<Record<string, string>>
+}
