@@ -1,6 +1,7 @@
 {
   "variables": {
     "core_sources": [
+      "native/core/net/nl_message.cc"
     ],
     "addon_sources": [
       "native/addon/addon.cc",
