@@ -1,0 +1,132 @@
+// Everything the core can be told. Each event carries `at`, the CLOCK_BOOTTIME of the step; the core
+// has no other clock. Engine records keep the names they have in the engine.
+
+import type { GroupId, Micros, NodeId } from './base/ids.js'
+import type { CoreConfig, Field } from './types.js'
+
+/** First event of a life. */
+export interface BootEvent {
+  readonly type: 'boot'
+  /** Our own generation (`hg`), already reserved on disk. */
+  readonly generation: number
+  /** Every persisted key of the last life. The shell drops `keep` when the kernel's boot id changed. */
+  readonly persisted: Readonly<Record<string, string>>
+}
+
+/** First status of a node, and every change of its `st`, its generation or its `twinbeat` field. */
+export interface PeerStatusEvent {
+  readonly type: 'peer.status'
+  readonly node: NodeId
+  readonly status: string
+  readonly generation: number
+  readonly deadtimeUs: number
+  /** Value of the field that only twinbeat nodes send; null: a real heartbeat (or a ping node). */
+  readonly twinbeat: string | null
+}
+
+/** A node is heard for the first time, or again. */
+export interface PeerUpEvent { readonly type: 'peer.up'; readonly node: NodeId }
+/** Silent for longer than the warn time. */
+export interface PeerLateEvent { readonly type: 'peer.late'; readonly node: NodeId; readonly silentUs: number }
+
+/** Judged dead by the engine under all its guards; for a node never heard, after initdead (generation 0). */
+export interface PeerDeadEvent {
+  readonly type: 'peer.dead'
+  readonly node: NodeId
+  readonly generation: number
+  readonly silentUs: number
+  readonly links: readonly { readonly name: string; readonly silentUs: number }[]
+}
+
+/** A node judged dead is heard again with the same generation: a partition healed, or it slept. */
+export interface PeerReturnedEvent { readonly type: 'peer.returned'; readonly node: NodeId }
+/** A node speaks with a higher generation. */
+export interface PeerRestartedEvent {
+  readonly type: 'peer.restarted'
+  readonly node: NodeId
+  readonly generation: number
+}
+
+export interface LinkEvent {
+  readonly type: 'link.up' | 'link.down'
+  readonly node: NodeId
+  readonly link: string
+}
+
+/** An accepted sequenced message of a peer (no status), for us or for all. Order is not guaranteed. */
+export interface MessageEvent {
+  readonly type: 'message'
+  readonly from: NodeId
+  readonly fields: readonly Field[]
+  readonly link: string
+}
+
+/** The result of `member.run`. A result for an unknown `call` is ignored. */
+export interface MemberResultEvent {
+  readonly type: 'member.result'
+  readonly call: number
+  readonly group: GroupId
+  readonly member: string
+  readonly action: 'probe' | 'start' | 'stop' | 'monitor'
+  /**
+   * What is true now. `start` that worked: running; `stop` that worked: stopped; `failed`: the action
+   * failed, timed out or told nothing. A probe of an agent that does not exist is `stopped`.
+   */
+  readonly outcome: 'running' | 'stopped' | 'failed'
+  /** For people: why it failed. */
+  readonly text: string
+}
+
+/** Somebody removed an address that we hold. */
+export interface AddressLostEvent { readonly type: 'address.lost'; readonly group: GroupId; readonly member: string }
+/** Somebody else answers for an address that we hold. */
+export interface AddressConflictEvent {
+  readonly type: 'address.conflict'
+  readonly group: GroupId
+  readonly member: string
+  readonly mac: string
+}
+
+/** The engine itself was not scheduled for this long. */
+export interface StallEvent { readonly type: 'stall'; readonly us: number }
+/** Records were lost between engine and shell. */
+export interface OverflowEvent { readonly type: 'overflow'; readonly lost: number }
+/** The peer does not acknowledge; the engine's history is full. */
+export interface HistoryFullEvent { readonly type: 'send.history-full' }
+export interface InterfaceEvent {
+  readonly type: 'interface'
+  readonly name: string
+  readonly up: boolean
+  readonly carrier: boolean
+}
+
+/** A timer set by `timer.set` is due. */
+export interface TimerEvent { readonly type: 'timer'; readonly key: string }
+
+/** What an operator asks for. */
+export type OperatorVerb = 'standby' | 'takeover' | 'stop' | 'restart-keep'
+export interface OperatorEvent {
+  readonly type: 'operator'
+  /** Answered by `reply` effects with this id; the same id again is the same request. */
+  readonly id: string
+  readonly verb: OperatorVerb
+  /** `all`, `local`, `foreign` or a group id; empty where the verb takes none. */
+  readonly what: string
+}
+
+/** `persist` reached the disk, or did not. */
+export interface PersistedEvent { readonly type: 'persisted'; readonly key: string; readonly ok: boolean }
+/** `generation.raise` is done: the engine speaks with this generation from now on. */
+export interface GenerationRaisedEvent { readonly type: 'generation.raised'; readonly generation: number }
+/** A reload was validated. Nodes, self and timing of a running core do not change. */
+export interface ConfigChangedEvent { readonly type: 'config.changed'; readonly config: CoreConfig }
+
+export type EngineEvent =
+  | PeerStatusEvent | PeerUpEvent | PeerLateEvent | PeerDeadEvent | PeerReturnedEvent | PeerRestartedEvent
+  | LinkEvent | MessageEvent | StallEvent | OverflowEvent | HistoryFullEvent | InterfaceEvent
+  | AddressLostEvent | AddressConflictEvent
+
+export type CoreEvent = { readonly at: Micros } & (
+  | BootEvent | EngineEvent | MemberResultEvent | TimerEvent | OperatorEvent | PersistedEvent
+  | GenerationRaisedEvent | ConfigChangedEvent
+)

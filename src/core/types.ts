@@ -1,0 +1,143 @@
+// What the decision core is configured with and what it shows of itself. Plain data, no behaviour.
+// The core imports nothing outside src/core: everybody else may import these types.
+
+import type { GroupId, Micros, NodeId } from './base/ids.js'
+
+/** One field of a message. Type 0 is text, type 1 bytes; the core only ever sends type 0. */
+export interface Field {
+  readonly name: string
+  readonly type: 0 | 1 | 2 | 3
+  readonly value: string | Uint8Array
+}
+
+/** Ping nodes count for "heard from everybody" at start and for nothing else. */
+export interface NodeConfig {
+  readonly id: NodeId
+  readonly kind: 'normal' | 'ping'
+}
+
+/** An address is added by the engine, an agent is run by the resource manager; decisions treat both alike. */
+export interface MemberConfig {
+  readonly id: string
+  readonly kind: 'address' | 'agent'
+}
+
+/** One line of haresources. Members start left to right and stop right to left. */
+export interface GroupConfig {
+  readonly id: GroupId
+  readonly home: NodeId
+  readonly members: readonly MemberConfig[]
+}
+
+/** Check a held group every `everyUs`; restart it at most `failuresMax` times before handing it over. */
+export interface MonitorConfig {
+  readonly group: GroupId
+  readonly everyUs: number
+  readonly failuresMax: number
+}
+
+export interface TimingConfig {
+  readonly keepaliveUs: number
+  readonly deadtimeUs: number
+  readonly initdeadUs: number
+}
+
+export interface CoreConfig {
+  readonly self: NodeId
+  /** Every configured node, this one included. The core decides for at most two normal nodes. */
+  readonly nodes: readonly NodeConfig[]
+  readonly groups: readonly GroupConfig[]
+  readonly monitors: readonly MonitorConfig[]
+  readonly autoFailback: 'on' | 'off' | 'legacy'
+  readonly timing: TimingConfig
+  /** What a stop that fails for good means: reset this machine, or a named blocked state. */
+  readonly stopFailure: 'reset' | 'block'
+  /** Stops of one member, one second apart; 0 tries for ever. */
+  readonly stopRetryMax: number
+  readonly splitBrain: 'accept'
+  /** How long a giver waits for `accept` before it revokes its offer. */
+  readonly handoverWaitUs: number
+  /** How long after its own `accept` a taker may begin the take. Must exceed the longest stop of a group. */
+  readonly grantWaitUs: number
+}
+
+/** Why a take is allowed at the moment of acting. Every start carries one. */
+export type Authority =
+  /** The live peer stated: not held here, and I will not take it in this view. */
+  | { readonly kind: 'agreed'; readonly peer: NodeId; readonly peerGeneration: number }
+  /** We hold the group: repair and restart of members only. */
+  | { readonly kind: 'held'; readonly epoch: number }
+  /** The giver released the group to us under this exchange. */
+  | { readonly kind: 'handover'; readonly exchange: string }
+  /** split_brain accept: the engine judged the peer dead. `peer` null: there is no other node at all. */
+  | { readonly kind: 'accept'; readonly peer: NodeId | null; readonly peerGeneration: number }
+  /** An operator ordered it on this node. */
+  | { readonly kind: 'operator'; readonly request: string }
+
+export type HoldWord = 'none' | 'local' | 'foreign' | 'all'
+/** `heartbeat`: a real Linux-HA node. `twinbeat`: its heartbeats carry our field. */
+export type PeerKind = 'heartbeat' | 'twinbeat'
+
+export type GroupStateName =
+  | 'unknown' // not probed yet
+  | 'stopped'
+  | 'found' // left behind by an earlier life; kept or stopped once the peer has spoken
+  | 'taking'
+  | 'held'
+  | 'giving'
+  | 'blocked' // a member did not stop; never started elsewhere by us
+
+export interface MemberSnapshot {
+  readonly id: string
+  readonly kind: 'address' | 'agent'
+  readonly state: 'unknown' | 'running' | 'stopped' | 'failed'
+  /** The action in flight, if any. */
+  readonly action: 'probe' | 'start' | 'stop' | 'monitor' | null
+  /** Last words of the last failed action, else empty. */
+  readonly text: string
+}
+
+export interface GroupSnapshot {
+  readonly id: GroupId
+  readonly home: NodeId
+  readonly state: GroupStateName
+  /** Who holds the group as far as we know; null: nobody, or unknown. */
+  readonly holder: NodeId | null
+  readonly members: readonly MemberSnapshot[]
+  /** Reason code of the last change of state. */
+  readonly reason: string
+  readonly since: Micros
+  readonly epoch: number
+  readonly authority: Authority | null
+  /** What a take would be answered right now: an authority, or why it is withheld. */
+  readonly takeNow: Authority | { readonly withheld: string }
+  /** Codes of everything that keeps the group from where it belongs; empty when nothing does. */
+  readonly obstacles: readonly string[]
+  /** The hand-over under way, if any. */
+  readonly exchange: { readonly id: string; readonly role: 'giver' | 'taker'; readonly state: string } | null
+}
+
+export interface PeerSnapshot {
+  readonly id: NodeId
+  readonly kind: PeerKind | 'ping'
+  /** As it says itself, or `dead` as the engine judged; `init` before its first message. */
+  readonly status: string
+  readonly generation: number
+  /** What it says it holds; null: it has not said since it (re)started. */
+  readonly holds: HoldWord | null
+  readonly stable: boolean
+}
+
+export interface CoreSnapshot {
+  readonly self: NodeId
+  readonly generation: number
+  /** Our own announced status. */
+  readonly status: 'init' | 'up' | 'active' | 'dead'
+  /** As `cl_status rscstatus` prints it. */
+  readonly resources: HoldWord | 'transition'
+  readonly standby: { readonly state: 'not' | 'me' | 'other' | 'done'; readonly what: string | null }
+  readonly peers: readonly PeerSnapshot[]
+  readonly groups: readonly GroupSnapshot[]
+  /** Requests of operators still under way. */
+  readonly requests: readonly { readonly id: string; readonly verb: string; readonly what: string }[]
+}
