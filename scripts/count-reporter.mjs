@@ -1,0 +1,22 @@
+// A reporter for node:test that writes plain counts as one JSON line: the text of the others is for people and differs
+// between Node versions. Leaves are counted, suites are not; a file that reports nothing but itself has no tests.
+import { isAbsolute } from 'node:path'
+
+/** @param {AsyncIterable<{ type: string, data: any }>} source */
+export default async function * countReporter(source) {
+  const counts = { passed: 0, failed: 0, skipped: 0, empty: /** @type {string[]} */ ([]), failures: /** @type {string[]} */ ([]) }
+  for await (const { type, data } of source) {
+    if (type !== 'test:pass' && type !== 'test:fail') continue
+    const isFile = data.nesting === 0 && (isAbsolute(data.name) || data.name === data.file) && data.name.endsWith('.js')
+    if (data.details?.type === 'suite' && type === 'test:pass') continue
+    if (data.skip !== undefined && data.skip !== false) counts.skipped++
+    else if (data.todo !== undefined && data.todo !== false) counts.skipped++
+    else if (type === 'test:pass' && isFile) counts.empty.push(data.name)
+    else if (type === 'test:pass') counts.passed++
+    else if (data.details?.error?.failureType !== 'subtestsFailed') {
+      counts.failed++
+      counts.failures.push(`${data.file ?? ''}: ${data.name}`)
+    }
+  }
+  yield `${JSON.stringify(counts)}\n`
+}
