@@ -1,18 +1,9 @@
 // What the local resource manager takes and gives. Everything here is plain data, so that the
 // daemon can translate it to core events and the recorder can write it down.
 
-/** An address as the engine takes it; a null prefix or interface means "as the routes say". */
-export interface AddressSpec {
-  readonly family: 4 | 6
-  /** Canonical text, without prefix or zone. */
-  readonly address: string
-  /** Null: that of the network which already contains the address (`locateAddress`). */
-  readonly prefix: number | null
-  readonly interface: string | null
-  /** Whole kernel label, such as 'eth0:0'; null for none. */
-  readonly label: string | null
-  readonly broadcast: string | null
-}
+import type { AddressSpec, MemberConfig } from '../config/model.js'
+
+export type { AddressSpec } from '../config/model.js'
 
 export type AgentClassName = 'heartbeat' | 'lsb' | 'ocf' | 'systemd'
 
@@ -95,31 +86,22 @@ export type ResolvedMember =
       readonly tried: readonly string[]
     }
 
-/** What a haresources word looks like to the resolver; `ClusterConfig` members fit. */
-export interface MemberWord {
-  readonly id: string
-  readonly name: string
-  readonly args: readonly string[]
-}
+/** The part of a configured member that decides which agent it means. */
+export type MemberWord = Pick<MemberConfig, 'id' | 'name' | 'args' | 'address' | 'by' | 'ocf'>
 
-/** A declaration `agent NAME ocf:PROVIDER:TYPE key=value ...` of twinbeat.cf. */
-export interface AgentDeclaration {
-  readonly name: string
-  /** 'ocf:heartbeat:Dummy', 'lsb:apache', 'systemd:nginx', 'heartbeat:mysvc'. */
-  readonly agent: string
-  readonly parameters: Readonly<Record<string, string>>
-}
-
-export interface ResolveSettings {
-  readonly haDir: string
-  /** 'script': IPaddr and its kin run as scripts, never by the engine. */
-  readonly addressAgent: 'engine' | 'script'
-  readonly agents: readonly AgentDeclaration[]
+/** Folders that hold agents, in the order of search; tests bring their own. */
+export interface AgentPlaces {
+  readonly heartbeatDirs: readonly string[]
+  readonly lsbDirs: readonly string[]
+  readonly systemdDirs: readonly string[]
+  readonly ocfDir: string
 }
 
 /** What a class adds to one run: the node's own name, folders and logging. */
 export interface AgentContext {
   readonly nodeName: string
+  readonly haDir: string
+  /** 0: no limit. */
   readonly timeoutMs: number
   /** Milliseconds; 0 for probes and everything that does not recur. */
   readonly intervalMs: number
@@ -138,7 +120,13 @@ export interface AgentStep {
 
 /** Steps run one after the other under one timeout; the first that fails is the last. */
 export type AgentCommand =
-  | { readonly supported: true; readonly steps: readonly AgentStep[] }
+  | {
+      readonly supported: true
+      readonly steps: readonly AgentStep[]
+      /** Written first where the content differs; then `reload` runs before the steps. */
+      readonly files: readonly { readonly path: string; readonly content: string }[]
+      readonly reload: AgentStep | null
+    }
   | { readonly supported: false; readonly reason: string }
 
 /** What a finished process left, before anybody judged it. */
@@ -161,7 +149,7 @@ export interface Judgement {
 export interface AgentClass {
   readonly name: AgentClassName
   /** Names a user may write after the class name. */
-  list(settings: ResolveSettings): readonly string[]
+  list(places: AgentPlaces): readonly string[]
   command(target: AgentTarget, action: AgentAction, context: AgentContext): AgentCommand
   interpret(action: AgentAction, raw: RawOutcome): Judgement
 }
@@ -169,6 +157,7 @@ export interface AgentClass {
 export interface Operation {
   readonly resource: AgentTarget
   readonly action: AgentAction
+  /** Counted from the moment the agent starts, not from queueing; 0: no limit. */
   readonly timeoutMs: number
   /** Added to the environment of the class, e.g. from `heartbeatEnvironment`. */
   readonly env?: Readonly<Record<string, string>>
