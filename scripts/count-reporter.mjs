@@ -4,14 +4,17 @@ import { isAbsolute } from 'node:path'
 
 /** @param {AsyncIterable<{ type: string, data: any }>} source */
 export default async function * countReporter(source) {
-  const counts = { passed: 0, failed: 0, skipped: 0, empty: /** @type {string[]} */ ([]), failures: /** @type {string[]} */ ([]) }
+  const names = () => /** @type {string[]} */ ([])
+  const counts = { passed: 0, failed: 0, skipped: 0, empty: names(), failures: names(), skips: names() }
   for await (const { type, data } of source) {
     if (type !== 'test:pass' && type !== 'test:fail') continue
     const isFile = data.nesting === 0 && (isAbsolute(data.name) || data.name === data.file) && data.name.endsWith('.js')
     if (data.details?.type === 'suite' && type === 'test:pass') continue
-    if (data.skip !== undefined && data.skip !== false) counts.skipped++
-    else if (data.todo !== undefined && data.todo !== false) counts.skipped++
-    else if (type === 'test:pass' && isFile) counts.empty.push(data.name)
+    const skip = data.skip ?? data.todo ?? false
+    if (skip !== false) {
+      counts.skipped++
+      counts.skips.push(`${data.file ?? ''}: ${data.name} (${skip === true ? 'no reason given' : skip})`)
+    } else if (type === 'test:pass' && isFile) counts.empty.push(data.name)
     else if (type === 'test:pass') counts.passed++
     else if (data.details?.error?.failureType !== 'subtestsFailed') {
       counts.failed++

@@ -1,0 +1,199 @@
+// `npm test`: everything a fresh clone needs, then every check and every test of the project, stage by stage.
+//   npm test -- --list                      the stages
+//   npm test -- --only unit,native          some of them
+//   npm test -- test/wire                   only tests under these paths
+// The last line is the sum: `N passed, N failed, N skipped`. A stage without a single test has failed.
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join, relative, resolve, sep } from 'node:path'
+import { bootstrap, compileTypes } from './bootstrap.mjs'
+import { nativeTests } from './native-tests.mjs'
+import { cacheDir, root } from './node-home.mjs'
+import { StepError, guardSignals, progress, runCommand } from './steps.mjs'
+
+/** @typedef {{ passed: number, failed: number, skipped: number, notes?: string[] }} Counts */
+/** @typedef {{ name: string, what: string, folders?: readonly string[], run: (paths: readonly string[]) => Promise<Counts> }} Stage */
+
+// Real kernels, real daemons: one file at a time, since they measure time. Each is a stage of its own.
+const kernelFolders = ['netns', 'interop']
+const aloneFolders = ['install', ...kernelFolders]
+// node:test applies its time limit to a file as a whole as well.
+const unitFileTimeoutMs = 180_000
+const kernelFileTimeoutMs = 15 * 60_000
+const stageTimeoutMs = 40 * 60_000
+
+/** From the sources, not from dist: a test that was deleted is still there when it was built once. */
+function testFiles() {
+  return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.test.ts'))
+    .map((file) => join('test', file))
+    .sort()
+}
+
+/** @param {string} file */
+const folderOf = (file) => (file.split(sep).length > 2 ? file.split(sep)[1] : '')
+
+/** @param {{ files: readonly string[], concurrency: number, timeoutMs: number }} group @returns {Promise<Counts>} */
+async function nodeTests({ files, concurrency, timeoutMs }) {
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
+  mkdirSync(cacheDir, { recursive: true })
+  const result = join(cacheDir, `counts-${process.pid}.json`)
+  rmSync(result, { force: true })
+  const args = ['--enable-source-maps', '--test', `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`,
+    '--test-reporter=spec', '--test-reporter-destination=stdout',
+    `--test-reporter=${join(root, 'scripts', 'count-reporter.mjs')}`, `--test-reporter-destination=${result}`,
+    ...files.map((file) => join(root, 'dist', file.replace(/\.ts$/, '.js')))]
+  const code = await runCommand(process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
+  const text = existsSync(result) ? readFileSync(result, 'utf8').trim() : ''
+  rmSync(result, { force: true })
+  if (text === '') return { passed: 0, failed: 1, skipped: 0, notes: [`the test runner ended with ${code} and left no counts`] }
+  const { passed, failed, skipped, empty, failures, skips } = JSON.parse(text)
+  const shorten = (/** @type {string} */ line) => line.replaceAll(`${join(root, 'dist')}${sep}`, '')
+  const notes = [
+    ...failures.map((/** @type {string} */ line) => `failed: ${shorten(line)}`),
+    ...empty.map((/** @type {string} */ file) => `failed: ${shorten(file)} has no tests`),
+    ...skips.map((/** @type {string} */ line) => `skipped: ${shorten(line)}`)
+  ]
+  const unnamed = code !== 0 && failed + empty.length === 0 ? 1 : 0
+  if (unnamed > 0) notes.push(`the test runner ended with ${code} and named no failed test`)
+  return { passed, failed: failed + empty.length + unnamed, skipped, notes }
+}
+
+/** @param {readonly string[]} files @param {readonly string[]} paths */
+function under(files, paths) {
+  if (paths.length === 0) return files
+  const wanted = paths.map((path) => relative(root, resolve(path)).replace(/^dist\//, '').replace(/\.js$/, '.ts'))
+  return files.filter((file) => wanted.some((path) => file === path || file.startsWith(`${path}${sep}`)))
+}
+
+/** @param {() => Promise<unknown>} check @returns {Promise<Counts>} */
+async function oneCheck(check) {
+  await check()
+  return { passed: 1, failed: 0, skipped: 0 }
+}
+
+async function lint() {
+  const eslint = join(root, 'node_modules', 'eslint', 'bin', 'eslint.js')
+  const code = await runCommand(process.execPath, [eslint, '.', '--max-warnings=0'], { cwd: root, timeoutMs: stageTimeoutMs })
+  if (code !== 0) throw new StepError(`eslint ended with ${code}`)
+}
+
+/** @param {string} folder @param {string} what @returns {Stage} */
+function kernelStage(folder, what) {
+  return {
+    name: folder,
+    what,
+    run: (paths) => nodeTests({
+      files: under(testFiles().filter((file) => folderOf(file) === folder), paths), concurrency: 1, timeoutMs: kernelFileTimeoutMs
+    })
+  }
+}
+
+const tidyFile = join('test', 'tidy.test.ts')
+
+/** @type {readonly Stage[]} */
+const stages = [
+  { name: 'types', what: 'tsc over everything', run: () => oneCheck(compileTypes) },
+  { name: 'lint', what: 'eslint with type information', run: () => oneCheck(lint) },
+  {
+    name: 'tidy',
+    what: 'the house rules: layers, sizes, names',
+    run: (paths) => nodeTests({ files: under([tidyFile], paths), concurrency: 1, timeoutMs: unitFileTimeoutMs })
+  },
+  { name: 'native', what: 'C++ tests (cmake, ctest)', run: () => nativeTests('debug') },
+  {
+    name: 'unit',
+    what: 'node tests that need no kernel of their own',
+    run: (paths) => nodeTests({
+      files: under(testFiles().filter((file) => file !== tidyFile && !aloneFolders.includes(folderOf(file) ?? '')), paths),
+      concurrency: 2,
+      timeoutMs: unitFileTimeoutMs
+    })
+  },
+  kernelStage('install', 'a fresh clone installs itself (short form)'),
+  kernelStage('netns', 'network namespaces of this machine'),
+  kernelStage('interop', 'beside the real heartbeat (short selection)')
+]
+
+function parseArgs() {
+  const options = { list: false, yes: false, only: /** @type {string[] | null} */ (null), paths: /** @type {string[]} */ ([]) }
+  const args = process.argv.slice(2)
+  while (args.length > 0) {
+    const arg = args.shift() ?? ''
+    if (arg === '--list') options.list = true
+    else if (arg === '--yes') options.yes = true
+    else if (arg === '--only') options.only = (args.shift() ?? '').split(',')
+    else if (arg.startsWith('--only=')) options.only = arg.slice('--only='.length).split(',')
+    else if (arg.startsWith('-')) throw new StepError(`unknown option '${arg}'; there are --list, --only STAGES, --yes and paths`)
+    else options.paths.push(arg)
+  }
+  for (const name of options.only ?? []) {
+    if (!stages.some((stage) => stage.name === name)) {
+      throw new StepError(`no stage '${name}'; there are: ${stages.map((stage) => stage.name).join(' ')}`)
+    }
+  }
+  return options
+}
+
+/** @param {ReturnType<typeof parseArgs>} options */
+function chosenStages({ only, paths }) {
+  if (only !== null) return stages.filter((stage) => only.includes(stage.name))
+  if (paths.length === 0) return stages
+  const files = under(testFiles(), paths)
+  const names = files.map((file) => (file === tidyFile ? 'tidy' : aloneFolders.includes(folderOf(file) ?? '') ? folderOf(file) : 'unit'))
+  return stages.filter((stage) => names.includes(stage.name))
+}
+
+/** @param {Stage} stage @param {readonly string[]} paths @returns {Promise<Counts & { name: string, seconds: number }>} */
+async function runStage(stage, paths) {
+  console.log(`\n== ${stage.name}: ${stage.what}`)
+  const startedMs = performance.now()
+  /** @type {Counts} */
+  let counts
+  try {
+    counts = await stage.run(paths)
+    if (counts.passed + counts.failed === 0) counts = { ...counts, failed: 1, notes: [...(counts.notes ?? []), 'failed: no test ran'] }
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error
+    progress(error.message)
+    counts = { passed: 0, failed: 1, skipped: 0, notes: [`failed: ${error.message.split('\n')[0]}`] }
+  }
+  return { ...counts, name: stage.name, seconds: (performance.now() - startedMs) / 1000 }
+}
+
+async function main() {
+  const options = parseArgs()
+  if (options.list) {
+    for (const stage of stages) console.log(`${stage.name.padEnd(8)} ${stage.what}`)
+    return
+  }
+  const startedMs = performance.now()
+  const chosen = chosenStages(options)
+  if (chosen.length === 0) throw new StepError('no test at these paths')
+  // Whatever is chosen runs what was built from these sources.
+  const compile = !chosen.some((stage) => stage.name === 'types')
+  await bootstrap({ command: 'test', yes: options.yes, compile })
+  const setUpSeconds = (performance.now() - startedMs) / 1000
+  const results = []
+  for (const stage of chosen) results.push(await runStage(stage, options.paths))
+
+  console.log('\n== summary')
+  for (const { name, notes = [] } of results) for (const note of notes) console.log(`${name}: ${note}`)
+  console.log(`${'stage'.padEnd(10)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'skipped'.padStart(9)}${'seconds'.padStart(9)}`)
+  const row = (/** @type {string} */ name, /** @type {(string | number)[]} */ [passed = '', failed = '', skipped = ''], /** @type {number} */ seconds) =>
+    console.log(`${name.padEnd(10)}${String(passed).padStart(8)}${String(failed).padStart(8)}${String(skipped).padStart(9)}${seconds.toFixed(1).padStart(9)}`)
+  row('set-up', [], setUpSeconds)
+  for (const { name, passed, failed, skipped, seconds } of results) row(name, [passed, failed, skipped], seconds)
+  const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) => results.reduce((total, result) => total + result[key], 0)
+  row('all', [sum('passed'), sum('failed'), sum('skipped')], (performance.now() - startedMs) / 1000)
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`)
+  process.exitCode = sum('failed') > 0 ? 1 : 0
+}
+
+guardSignals()
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof StepError)) throw error
+  progress(error.message)
+  process.exitCode = 1
+}
