@@ -71,7 +71,10 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
   let droppedLines = 0
 
   const openFile = (file: string, minLevel: number): FileSink => {
-    const stream = pino.destination({ dest: file, sync: false, append: true, maxLength: fileBufferMaxBytes })
+    // minLength 1 writes every line at once; with 0 the stream's flush would not wait for anything.
+    const stream = pino.destination({
+      dest: file, sync: false, append: true, minLength: 1, maxLength: fileBufferMaxBytes,
+    })
     stream.on('drop', () => { droppedLines += 1 })
     // A full disk: the lines are lost and counted; the next write tries again.
     stream.on('error', () => { droppedLines += 1 })

@@ -1,0 +1,101 @@
+// Members that are addresses: added, removed and probed by the engine's netlink thread.
+import type { AddressStep, Engine, EngineAddress, EngineRecord } from '../../engine/engine.js'
+
+export interface AddressOutcome {
+  readonly ok: boolean
+  readonly state: 'running' | 'stopped' | 'unknown'
+  readonly reason: string | null
+}
+
+/** As many as IPaddr2 sends; the engine repeats its own bursts and the slow refresh by itself. */
+const announceCount = 5
+const announceIntervalUs = 20_000
+/** The netlink thread answers in microseconds unless rtnl is held; later than this is reported, not waited for. */
+const answerMaxMs = 20_000
+
+interface Pending {
+  readonly action: 'probe' | 'start' | 'stop'
+  readonly address: EngineAddress
+  readonly finish: (outcome: AddressOutcome) => void
+  readonly timer: NodeJS.Timeout
+}
+
+export class AddressRunner {
+  readonly #engine: Engine
+  readonly #pending = new Map<number, Pending>()
+  readonly #held = new Map<string, EngineAddress>()
+  #nextToken = 1
+
+  constructor(engine: Engine) {
+    this.#engine = engine
+  }
+
+  async run(address: EngineAddress, action: 'probe' | 'start' | 'stop'): Promise<AddressOutcome> {
+    const token = this.#nextToken
+    this.#nextToken += 1
+    // Watched from before the add: a rival that answers in between must not be missed. Unwatched before the
+    // removal: our own removal is no loss.
+    if (action === 'start') this.#watch(address, true)
+    if (action === 'stop') this.#watch(address, false)
+    return await new Promise<AddressOutcome>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#pending.delete(token)
+        resolve({ ok: false, state: 'unknown', reason: 'the kernel did not answer in time' })
+      }, answerMaxMs)
+      this.#pending.set(token, { action, address, finish: resolve, timer })
+      if (this.#engine.runSteps(token, stepsOf(address, action)) === 'full') {
+        this.#settle(token, { ok: false, state: 'unknown', reason: 'too many address changes are under way' })
+      }
+    })
+  }
+
+  /** Takes `steps.done`; true if the record was ours. */
+  onRecord(record: EngineRecord): boolean {
+    if (record.type !== 'steps.done') return false
+    const pending = this.#pending.get(record.token)
+    if (pending === undefined) return false
+    this.#settle(record.token, judge(pending.action, record.results))
+    return true
+  }
+
+  /** Adopted without an add (a probe found it and it is kept). */
+  adopt(address: EngineAddress): void {
+    this.#watch(address, true)
+  }
+
+  #settle(token: number, outcome: AddressOutcome): void {
+    const pending = this.#pending.get(token)
+    if (pending === undefined) return
+    this.#pending.delete(token)
+    clearTimeout(pending.timer)
+    if (pending.action === 'start' && !outcome.ok) this.#watch(pending.address, false)
+    pending.finish(outcome)
+  }
+
+  #watch(address: EngineAddress, on: boolean): void {
+    const key = `${address.interface} ${address.address}`
+    if (this.#held.has(key) === on) return
+    if (on) this.#held.set(key, address)
+    else this.#held.delete(key)
+    this.#engine.watchAddresses([...this.#held.values()])
+  }
+}
+
+function stepsOf(address: EngineAddress, action: 'probe' | 'start' | 'stop'): AddressStep[] {
+  switch (action) {
+    case 'probe': return [{ type: 'probe', address }]
+    case 'stop': return [{ type: 'remove', address }]
+    case 'start': return [
+      { type: 'add', address },
+      { type: 'announce', address, count: announceCount, intervalUs: announceIntervalUs },
+    ]
+  }
+}
+
+function judge(action: Pending['action'], results: readonly { readonly index: number; readonly errno: number }[]): AddressOutcome {
+  const first = results.find((result) => result.index === 0)
+  if (first === undefined) return { ok: false, state: 'unknown', reason: 'no answer from the kernel' }
+  if (action === 'probe') return { ok: true, state: first.errno === 0 ? 'running' : 'stopped', reason: null }
+  if (first.errno !== 0) return { ok: false, state: 'unknown', reason: `system error ${String(first.errno)}` }
+  return { ok: true, state: action === 'start' ? 'running' : 'stopped', reason: null }
+}

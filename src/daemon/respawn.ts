@@ -1,0 +1,141 @@
+// Programs of ha.cf's `respawn` lines: started when this node is active, started again when they end,
+// except after exit status 100, which means "leave me down" (heartbeat(8)).
+import { spawn, type ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import type { Logger } from 'pino'
+import type { RespawnConfig } from '../config/model.js'
+
+/** Heartbeat's own limit: more than ten deaths in a row, each within 30 s of its start. */
+const fastDeathsMax = 10
+const fastDeathMs = 30_000
+const stayDownExit = 100
+const restartDelayMs = 1000
+const stopGraceMs = 5000
+
+interface Account {
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+}
+
+/** A line of passwd(5) by user name. */
+export function accountOf(user: string, passwd: string): Account | null {
+  for (const line of passwd.split('\n')) {
+    const [name, , uid, gid, , home] = line.split(':')
+    if (name === user && uid !== undefined && gid !== undefined) {
+      return { uid: Number(uid), gid: Number(gid), home: home ?? '/' }
+    }
+  }
+  return null
+}
+
+type State = 'waiting' | 'running' | 'down' | 'given-up'
+
+class RespawnedProgram {
+  #child: ChildProcess | null = null
+  #startedAtMs = 0
+  #fastDeaths = 0
+  #timer: NodeJS.Timeout | null = null
+  #stopping = false
+  state: State = 'waiting'
+
+  constructor(readonly config: RespawnConfig, private readonly env: Readonly<Record<string, string>>, private readonly log: Logger) {}
+
+  start(): void {
+    this.#timer = null
+    if (this.#stopping || this.#child !== null) return
+    const account = accountOf(this.config.user, safeRead('/etc/passwd'))
+    if (account === null) {
+      this.#giveUp(`there is no user '${this.config.user}'`)
+      return
+    }
+    const child = spawn(this.config.path, this.config.args, {
+      detached: true, stdio: 'ignore', cwd: '/', uid: account.uid, gid: account.gid,
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: account.home, ...this.env },
+    })
+    this.#child = child
+    this.#startedAtMs = performance.now()
+    this.state = 'running'
+    child.on('error', (error) => {
+      this.#child = null
+      this.#giveUp(error.message)
+    })
+    child.on('exit', (code, signal) => { this.#ended(code, signal) })
+    this.log.info({ event: 'respawn.started' }, `${this.config.path} runs as ${this.config.user}, pid ${String(child.pid)}`)
+  }
+
+  #ended(code: number | null, signal: NodeJS.Signals | null): void {
+    this.#child = null
+    if (this.#stopping) return
+    const how = signal === null ? `exit status ${String(code)}` : `signal ${signal}`
+    if (code === stayDownExit) {
+      this.state = 'down'
+      this.log.info({ event: 'respawn.down' }, `${this.config.path} ended with ${how} and stays down`)
+      return
+    }
+    this.#fastDeaths = performance.now() - this.#startedAtMs < fastDeathMs ? this.#fastDeaths + 1 : 0
+    if (this.#fastDeaths > fastDeathsMax) {
+      this.#giveUp(`it died ${String(this.#fastDeaths)} times in a row within 30 s of its start, last with ${how}`)
+      return
+    }
+    this.state = 'waiting'
+    this.log.warn({ event: 'respawn.died' }, `${this.config.path} ended with ${how}: started again`)
+    this.#timer = setTimeout(() => { this.start() }, restartDelayMs)
+  }
+
+  #giveUp(why: string): void {
+    this.state = 'given-up'
+    this.log.error({ event: 'respawn.given-up' }, `${this.config.path} is not started again: ${why}`)
+  }
+
+  /** TERM to the whole group, KILL after the grace; settles when the child is gone. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    const child = this.#child
+    if (child?.pid === undefined) return
+    const pid = child.pid
+    const gone = new Promise<void>((resolve) => { child.once('exit', () => { resolve() }) })
+    killGroup(pid, 'SIGTERM')
+    const kill = setTimeout(() => { killGroup(pid, 'SIGKILL') }, stopGraceMs)
+    await gone
+    clearTimeout(kill)
+  }
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch {
+    // The group is gone already.
+  }
+}
+
+function safeRead(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+export class Respawner {
+  #programs: RespawnedProgram[] = []
+
+  constructor(private readonly log: Logger) {}
+
+  start(configs: readonly RespawnConfig[], env: Readonly<Record<string, string>>): void {
+    if (this.#programs.length > 0) return
+    this.#programs = configs.map((config) => new RespawnedProgram(config, env, this.log))
+    for (const program of this.#programs) program.start()
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#programs.map((program) => program.stop()))
+    this.#programs = []
+  }
+
+  describe(): readonly { path: string; state: State }[] {
+    return this.#programs.map((program) => ({ path: program.config.path, state: program.state }))
+  }
+}
