@@ -1,0 +1,110 @@
+// Two nodes of the lab with a cluster daemon each, real or ours, reading the same files.
+
+import type { Daemon, Holding } from './daemon.js'
+import { HeartbeatNode } from './heartbeat-node.js'
+import { Lab } from './lab.js'
+import type { LabNode } from './node.js'
+import { Owners } from './owners.js'
+import { PAIR_DEFAULTS, VIPS, writePairFiles, type PairSettings } from './pair-files.js'
+import { until } from './processes.js'
+import { TwinbeatNode } from './twinbeat-node.js'
+
+export type Kind = Daemon['kind']
+
+export interface PairSpec {
+  readonly name: string
+  readonly kinds: readonly [Kind, Kind]
+  readonly settings?: Partial<PairSettings>
+}
+
+export interface PairMember {
+  readonly node: LabNode
+  daemon: Daemon
+}
+
+export class Pair {
+  readonly lab: Lab
+  readonly settings: PairSettings
+  readonly owners: Owners
+  readonly a: PairMember
+  readonly b: PairMember
+
+  private constructor(lab: Lab, settings: PairSettings, owners: Owners, members: [PairMember, PairMember]) {
+    this.lab = lab
+    this.settings = settings
+    this.owners = owners
+    this.a = members[0]
+    this.b = members[1]
+  }
+
+  static async create(spec: PairSpec): Promise<Pair> {
+    const settings = { ...PAIR_DEFAULTS, ...spec.settings }
+    const [first, second] = settings.nodes
+    const lab = await Lab.create({
+      name: spec.name, nodes: settings.nodes,
+      ...(settings.media.includes('serial') ? { serial: { baud: settings.baud } } : {}),
+    })
+    try {
+      const a = lab.node(first)
+      const b = lab.node(second)
+      const daemonA = await prepareDaemon(spec.kinds[0], a)
+      const daemonB = await prepareDaemon(spec.kinds[1], b)
+      writePairFiles(settings, a, b)
+      writePairFiles(settings, b, a)
+      const owners = await Owners.watch(lab, VIPS)
+      return new Pair(lab, settings, owners, [{ node: a, daemon: daemonA }, { node: b, daemon: daemonB }])
+    } catch (error) {
+      await lab.cleanup()
+      throw error
+    }
+  }
+
+  other(member: PairMember): PairMember {
+    return member === this.a ? this.b : this.a
+  }
+
+  /** True when both addresses are where the holdings say, and both daemons say so too. */
+  async settled(a: Holding, b: Holding): Promise<boolean> {
+    const wanted = VIPS.map((_vip, index) => [
+      ...(holds(a, index === 0) ? [this.a.node.name] : []),
+      ...(holds(b, index === 1) ? [this.b.node.name] : []),
+    ].join())
+    if (!VIPS.every((vip, index) => this.owners.now(vip).sort().join() === wanted[index])) return false
+    if (this.settings.autoFailback === 'legacy') return true
+    return (await this.says(this.a)) === a && (await this.says(this.b)) === b
+  }
+
+  /** Waits for that; the error says what was seen instead. */
+  async expect(a: Holding, b: Holding, timeoutMs: number): Promise<void> {
+    if (await until(() => this.settled(a, b), timeoutMs, 250)) return
+    throw new Error(`expected ${a}/${b} within ${timeoutMs} ms, there is ${await this.describe()}`)
+  }
+
+  async describe(): Promise<string> {
+    const says = await Promise.all([this.a, this.b].map(async (member) =>
+      `${member.node.name} ${member.node.isOn ? `says ${await member.daemon.holding()}` : 'is off'}`))
+    const vips = VIPS.map((vip) => `${vip} on ${this.owners.now(vip).join('+') || 'nobody'}`)
+    return [...says, ...vips].join(', ')
+  }
+
+  async replaceDaemon(member: PairMember, kind: Kind): Promise<void> {
+    member.daemon = kind === 'heartbeat' ? HeartbeatNode.adopt(member.node) : new TwinbeatNode(member.node)
+  }
+
+  async close(): Promise<void> {
+    await this.owners.close()
+    await this.lab.cleanup()
+  }
+
+  private async says(member: PairMember): Promise<Holding> {
+    return member.node.isOn ? ((await member.daemon.holding()) ?? 'none') : 'none'
+  }
+}
+
+function holds(holding: Holding, own: boolean): boolean {
+  return holding === 'all' || holding === (own ? 'local' : 'foreign')
+}
+
+async function prepareDaemon(kind: Kind, node: LabNode): Promise<Daemon> {
+  return kind === 'heartbeat' ? HeartbeatNode.prepare(node) : TwinbeatNode.prepare(node)
+}
