@@ -18,7 +18,7 @@ export const packages = [
   { name: 'libc6-dev', probe: '/usr/include/stdio.h', neededBy: ['test', 'fuzz'], why: 'C headers' },
   { name: 'doctest-dev', probe: '/usr/include/doctest/doctest.h', neededBy: ['test', 'fuzz'], why: 'the C++ test framework' },
   { name: 'git', probe: 'git', neededBy: ['test'], why: 'the install test clones the repository' },
-  { name: 'heartbeat', probe: '/usr/lib/heartbeat/heartbeat', neededBy: ['test'], rival: true, why: 'the real peer of the interop tests' },
+  { name: 'heartbeat', probe: '/usr/libexec/heartbeat/heartbeat', neededBy: ['test'], rival: true, why: 'the real peer of the interop tests' },
   { name: 'resource-agents', probe: '/usr/lib/ocf/resource.d/heartbeat/IPaddr2', neededBy: ['test'], why: 'agents that must run unmodified' },
   { name: 'cluster-glue', probe: '/usr/sbin/stonith', neededBy: ['test'], why: 'the libraries of the real peer' },
   { name: 'nftables', probe: 'nft', neededBy: ['test'], why: 'drops packets in lab machines' },
