@@ -202,7 +202,7 @@ export interface TwinbeatSettings {
 }
 
 /** Things an operator can agree to run without, by `--accept-without`. */
-export type Acceptable = 'stonith' | 'stonith_host' | 'watchdog' | 'failfast' | 'ipfail'
+export type Acceptable = 'stonith' | 'stonith_host' | 'watchdog' | 'failfast' | 'ipfail' | 'dopd'
 
 export interface FileDigests {
   readonly haCf: string
@@ -246,6 +246,10 @@ export type FileResult =
 export interface HostFacts {
   readonly interfaces: readonly string[]
   deviceKind(path: string): 'character' | 'other' | 'missing'
+  /** What the hosts file of this machine knows a name as; null if nothing. */
+  resolve(name: string, family: 4 | 6): string | null
+  userExists(name: string): boolean
+  isExecutable(path: string): boolean
 }
 
 export interface LoadInput {
