@@ -9,6 +9,7 @@
       "native/core/net/nl_message.cc",
       "native/core/peer/sequence.cc",
       "native/core/wire/base64.cc",
+      "native/core/wire/decoder.cc",
       "native/core/wire/envelope.cc",
       "native/core/wire/hb_text.cc",
       "native/core/wire/hb_text_encode.cc",
@@ -17,6 +18,7 @@
     ],
     "addon_sources": [
       "native/addon/addon.cc",
+      "native/addon/decode.cc",
       "native/addon/system.cc"
     ]
   }

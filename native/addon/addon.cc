@@ -1,12 +1,14 @@
 // The only Node-API code of the project lives in this folder: it converts and delegates, no logic.
 #include <napi.h>
 
+#include "addon/decode.h"
 #include "addon/system.h"
 
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("napiVersion", Napi::Number::New(env, NAPI_VERSION));
+  twinbeat::register_decode(env, exports);
   twinbeat::register_system(env, exports);
   return exports;
 }
