@@ -123,7 +123,8 @@ struct RouteRecord {
 // NLMSG_ERROR and NLMSG_DONE carry a negative errno; `error` gets it as a positive one.
 [[nodiscard]] bool parse_error(const NlMessage& message, int& error) noexcept;
 
-[[nodiscard]] inline bool same_address(uint8_t family, const Address& a, const Address& b) noexcept {
+[[nodiscard]] inline bool same_address(uint8_t family, const Address& a,
+                                       const Address& b) noexcept {
   return std::memcmp(a.bytes, b.bytes, family == 4 ? 4 : 16) == 0;
 }
 [[nodiscard]] inline bool same_mac(const Mac& a, const Mac& b) noexcept {
