@@ -35,7 +35,8 @@ export async function sixTests(
   options: SixTestsOptions,
 ): Promise<AcceptanceTest[]> {
   const { timeoutMs } = options
-  const call = (action: AgentAction): Promise<AgentResult> => run({ resource: target, action, timeoutMs })
+  const call = (action: AgentAction): Promise<AgentResult> =>
+    run({ resource: target, action, timeoutMs })
   const first = await call('probe')
   const rows: AcceptanceTest[] = [row('status answers', first, first.ok)]
   if (!options.destructive || !first.ok || first.state !== 'stopped') return rows

@@ -5,11 +5,13 @@ const EXIT_REASON_PREFIX = 'ocf-exit-reason:'
 const REASON_LENGTH_MAX = 512
 
 /**
- * The rule of haresources: "not running" anywhere says no, then "running" or "OK" anywhere says
- * yes, anything else says no. The odd cases of letters are the original's.
+ * The rule of haresources: "not ", then anywhere behind it "running" says no; otherwise "running"
+ * or "OK" anywhere says yes; anything else says no. The odd cases of letters are the original's.
+ * Two searches instead of one pattern: `not .*running` is quadratic on a hostile answer.
  */
 export function ownedByText(stdout: string): boolean {
-  if (/[Nn][Oo][Tt] [Rr]unning/.test(stdout)) return false
+  const negation = stdout.search(/[Nn][Oo][Tt] /)
+  if (negation >= 0 && /[Rr]unning/.test(stdout.slice(negation))) return false
   return /[Rr]unning|OK/.test(stdout)
 }
 

@@ -2,13 +2,14 @@
 // each with exactly one result. It knows no groups, no authority and no retries; a caller that may
 // not start something does not ask.
 
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { deferred } from './deferred.js'
+import { coverDescriptors, leakyDescriptors } from './descriptors.js'
 import { RecurringMonitor } from './monitor.js'
 import { PipePool } from './pipes.js'
-import { OperationQueue } from './queue.js'
+import { OperationQueue, type Lane } from './queue.js'
 import { agentClass } from './registry.js'
 import { failure, resultOf, type ResultFrame } from './result.js'
 import { startRun, type Run, type RunOutcome, type RunnerOptions } from './runner.js'
@@ -63,6 +64,7 @@ export class Lrm {
   readonly #queue: OperationQueue
   readonly #pipes: PipePool
   readonly #runner: RunnerOptions
+  readonly #nullFd = openSync('/dev/null', 'r+')
   readonly #resources = new Map<string, ResourceState>()
   #closed = false
 
@@ -74,6 +76,7 @@ export class Lrm {
     this.#pipes = new PipePool(join(options.runDir, 'pipes'))
     this.#runner = {
       pipes: this.#pipes,
+      cover: coverDescriptors(leakyDescriptors(), this.#nullFd),
       graceMs: options.graceMs ?? GRACE_MS,
       reapMs: options.reapMs ?? REAP_MS,
     }
@@ -131,15 +134,17 @@ export class Lrm {
 
   /** No new operations; waiting ones are cancelled, running ones are waited for. */
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
     for (const state of this.#resources.values()) state.monitor?.cancel()
     this.#queue.remove(() => true)
-    const running = [...this.#resources.values()].flatMap((state) => state.current?.run.settled ?? [])
-    await Promise.all(running)
+    const runs = [...this.#resources.values()].flatMap((state) => state.current?.run ?? [])
+    await Promise.all(runs.map((run) => run.settled))
     this.#pipes.close()
+    closeSync(this.#nullFd)
   }
 
-  #submit(operation: Operation, lane: 'command' | 'monitor', intervalMs: number): Promise<AgentResult> {
+  #submit(operation: Operation, lane: Lane, intervalMs: number): Promise<AgentResult> {
     const { resource, action, timeoutMs } = operation
     const state = this.#state(resource)
     const submittedAt = performance.now()
@@ -265,8 +270,10 @@ function remember(state: ResourceState, result: AgentResult): void {
   if (state.last.length > RESULTS_KEPT) state.last.shift()
 }
 
+type SupportedCommand = Extract<AgentCommand, { supported: true }>
+
 /** Writes what the command needs; a sentence if it cannot. */
-function prepareSteps(command: Extract<AgentCommand, { supported: true }>): readonly AgentStep[] | string {
+function prepareSteps(command: SupportedCommand): readonly AgentStep[] | string {
   let changed = false
   for (const { path, content } of command.files) {
     try {
@@ -275,7 +282,8 @@ function prepareSteps(command: Extract<AgentCommand, { supported: true }>): read
       writeFileSync(path, content)
       changed = true
     } catch (error) {
-      return `'${path}' cannot be written: ${error instanceof Error ? error.message : String(error)}`
+      const cause = error instanceof Error ? error.message : String(error)
+      return `'${path}' cannot be written: ${cause}`
     }
   }
   return changed && command.reload !== null ? [command.reload, ...command.steps] : command.steps

@@ -72,7 +72,8 @@ export class PipePool {
   }
 
   #names(count: number): string[] {
-    return Array.from({ length: count }, () => join(this.#dir, `pipe-${process.pid}-${this.#next++}`))
+    const name = (): string => join(this.#dir, `pipe-${process.pid}-${this.#next++}`)
+    return Array.from({ length: count }, name)
   }
 
   #remove(path: string): void {

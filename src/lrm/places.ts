@@ -8,7 +8,8 @@ import type { AgentPlaces } from './types.js'
 export const OCF_ROOT = '/usr/lib/ocf'
 
 export function defaultPlaces(haDir: string): AgentPlaces {
-  const heartbeat = [haDir, '/etc/ha.d', '/usr/local/etc/ha.d'].map((dir) => join(dir, 'resource.d'))
+  const bases = [haDir, '/etc/ha.d', '/usr/local/etc/ha.d']
+  const heartbeat = bases.map((dir) => join(dir, 'resource.d'))
   return {
     heartbeatDirs: [...new Set(heartbeat)],
     lsbDirs: ['/etc/init.d'],

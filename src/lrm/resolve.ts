@@ -20,7 +20,11 @@ interface Found {
 }
 
 /** `group` makes the id unique: the same word may stand in two groups. */
-export function resolveMember(member: MemberWord, group: string, places: AgentPlaces): ResolvedMember {
+export function resolveMember(
+  member: MemberWord,
+  group: string,
+  places: AgentPlaces,
+): ResolvedMember {
   const id = `${group}/${member.id}`
   if (member.by === 'engine' && member.address !== null) {
     return { kind: 'address', id, address: member.address }
@@ -50,8 +54,8 @@ function resolveOcf(id: string, ocf: OcfName, places: AgentPlaces): ResolvedMemb
     return { kind: 'unresolved', id, reason, tried: [path] }
   }
   const { provider, parameters } = ocf
-  const target: AgentTarget = { id, class: 'ocf', name: ocf.type, provider, path, args: [], parameters }
-  return { kind: 'agent', id, target }
+  const base = { id, class: 'ocf', name: ocf.type, args: [] } as const
+  return { kind: 'agent', id, target: { ...base, provider, path, parameters } }
 }
 
 function resolveWord(id: string, member: MemberWord, places: AgentPlaces): ResolvedMember {
@@ -63,9 +67,12 @@ function resolveWord(id: string, member: MemberWord, places: AgentPlaces): Resol
   const tried: string[] = []
   const found = findScript(name, places, tried) ?? findUnit(name, places, tried)
   if (found !== null) {
-    const reason = `'${found.name}' is a systemd unit and takes no arguments, but '${args.join('::')}' is given`
-    if (found.class === 'systemd' && args.length > 0) return { kind: 'unresolved', id, reason, tried }
-    return { kind: 'agent', id, target: { ...found, id, provider: null, args, parameters: {} } }
+    if (found.class === 'systemd' && args.length > 0) {
+      const reason = `the systemd unit '${found.name}' takes no arguments, not '${args.join('::')}'`
+      return { kind: 'unresolved', id, reason, tried }
+    }
+    const target: AgentTarget = { ...found, id, provider: null, args, parameters: {} }
+    return { kind: 'agent', id, target }
   }
   if (member.address !== null) {
     // The address scripts of the original belong to its package; the OCF agent does the same work.
@@ -76,7 +83,9 @@ function resolveWord(id: string, member: MemberWord, places: AgentPlaces): Resol
   }
   const spoilt = tried.find((place) => place.endsWith(')'))
   const reason =
-    spoilt === undefined ? `no agent '${name}' on this machine` : `'${name}' cannot be used: ${spoilt}`
+    spoilt === undefined
+      ? `no agent '${name}' on this machine`
+      : `'${name}' cannot be used: ${spoilt}`
   return { kind: 'unresolved', id, reason, tried }
 }
 

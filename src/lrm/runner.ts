@@ -19,6 +19,8 @@ import type { AgentStep, RawOutcome } from './types.js'
 
 export interface RunnerOptions {
   readonly pipes: PipePool | null
+  /** Further entries of the `stdio` array, from `coverDescriptors`. */
+  readonly cover: readonly ('ignore' | number)[]
   /** Between SIGTERM and SIGKILL, outside the timeout. */
   readonly graceMs: number
   /** How long after SIGKILL a process may remain before it counts as stuck. */
@@ -49,7 +51,7 @@ export function startRun(step: AgentStep, timeoutMs: number, options: RunnerOpti
   const stderr = new Capture(options.pipes?.take() ?? null)
   let child: ChildProcess
   try {
-    child = spawnAgent(step, stdout, stderr)
+    child = spawnAgent(step, stdout, stderr, options.cover)
   } catch (error) {
     closeBoth(stdout, stderr, null)
     return unstartable(step, error)
@@ -60,7 +62,12 @@ export function startRun(step: AgentStep, timeoutMs: number, options: RunnerOpti
   return follow(child, child.pid, timeoutMs, options, [stdout, stderr])
 }
 
-function spawnAgent(step: AgentStep, stdout: Capture, stderr: Capture): ChildProcess {
+function spawnAgent(
+  step: AgentStep,
+  stdout: Capture,
+  stderr: Capture,
+  cover: readonly ('ignore' | number)[],
+): ChildProcess {
   // The umask belongs to the process and is inherited; worker threads may only read it, and
   // there the daemon's own applies.
   const before = isMainThread ? process.umask(0o022) : null
@@ -69,7 +76,7 @@ function spawnAgent(step: AgentStep, stdout: Capture, stderr: Capture): ChildPro
       cwd: '/',
       env: { ...step.env },
       detached: true,
-      stdio: ['ignore', stdout.stdio, stderr.stdio],
+      stdio: ['ignore', stdout.stdio, stderr.stdio, ...cover],
     })
   } finally {
     if (before !== null) process.umask(before)
@@ -91,7 +98,8 @@ function restorePriority(pid: number): void {
 
 function unstartable(step: AgentStep, error: unknown): Run {
   const outcome = Promise.resolve(explainSpawnError(step, error))
-  return { pid: null, outcome, settled: Promise.resolve(null), gone: Promise.resolve(), abort: () => undefined }
+  const settled = Promise.resolve(null)
+  return { pid: null, outcome, settled, gone: Promise.resolve(), abort: () => undefined }
 }
 
 function unstartableLater(step: AgentStep, child: ChildProcess, captures: readonly Capture[]): Run {
@@ -114,8 +122,8 @@ function explainSpawnError(step: AgentStep, error: unknown): RunOutcome {
     const exists = statSync(path, { throwIfNoEntry: false }) !== undefined
     const interpreter = exists ? missingInterpreter(path) : null
     missing = !exists
-    if (!exists) reason = `'${path}' does not exist`
-    else if (interpreter !== null) reason = `the interpreter '${interpreter}' of '${path}' is missing`
+    if (missing) reason = `'${path}' does not exist`
+    if (interpreter !== null) reason = `the interpreter '${interpreter}' of '${path}' is missing`
   } else if (code === 'EACCES') {
     const interpreter = missingInterpreter(path)
     reason =
@@ -183,7 +191,12 @@ interface EndListener {
 }
 
 /** TERM, then KILL after the grace, then watch until nothing but zombies is left of the group. */
-function endGroup(pgid: number, exited: () => boolean, options: RunnerOptions, on: EndListener): void {
+function endGroup(
+  pgid: number,
+  exited: () => boolean,
+  options: RunnerOptions,
+  on: EndListener,
+): void {
   const startedAt = performance.now()
   let killed = false
   let reported = false

@@ -8,7 +8,9 @@ const MASK = '********'
 
 export const isSecretName = (name: string): boolean => SECRET_NAME.test(name)
 
-export function maskParameters(parameters: Readonly<Record<string, string>>): Record<string, string> {
+export function maskParameters(
+  parameters: Readonly<Record<string, string>>,
+): Record<string, string> {
   return Object.fromEntries(
     Object.entries(parameters).map(([name, value]) => [name, isSecretName(name) ? MASK : value]),
   )

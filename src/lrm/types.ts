@@ -190,7 +190,11 @@ export interface ResourceDescription {
   readonly agent: string
   /** Parameters with secrets masked. */
   readonly parameters: Readonly<Record<string, string>>
-  readonly running: { readonly action: AgentAction; readonly pid: number; readonly sinceMs: number } | null
+  readonly running: {
+    readonly action: AgentAction
+    readonly pid: number
+    readonly sinceMs: number
+  } | null
   /** A process that SIGKILL did not end; no operation can run until it goes. */
   readonly stuck: string | null
   readonly queued: readonly AgentAction[]

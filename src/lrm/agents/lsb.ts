@@ -67,8 +67,10 @@ function judgeStatus(raw: RawOutcome): Judgement {
       return { ...base, ok: true, state: 'stopped', reason: 'dead, but its lock file is left' }
     case 3:
       return { ...base, ok: true, state: 'stopped', reason: null }
-    case NOT_INSTALLED:
-      return { ...base, ok: false, state: 'unknown', reason: 'not installed', execution: 'not-installed' }
+    case NOT_INSTALLED: {
+      const reason = 'not installed'
+      return { ...base, ok: false, state: 'unknown', reason, execution: 'not-installed' }
+    }
     default: {
       const reason = explain(`status ended with ${ending(raw)}`, raw.stdout, raw.stderr)
       return { ...base, ok: false, state: 'unknown', reason }

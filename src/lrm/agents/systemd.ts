@@ -10,6 +10,7 @@ import type { AgentAction, AgentClass, AgentStep, Judgement, RawOutcome } from '
 const MANAGER_UNIT = 'twinbeatd.service'
 /** Exists exactly while systemd is the service manager; never to be created by anybody else. */
 const BOOTED_DIR = '/run/systemd/system'
+const OFFLINE = 'systemd is not running on this machine'
 const PROPERTIES = 'LoadState,ActiveState,SubState,Result,UnitFileState,Restart'
 
 export const systemdClass: AgentClass = {
@@ -17,7 +18,7 @@ export const systemdClass: AgentClass = {
   list: (places) => [...new Set(places.systemdDirs.flatMap(listServices))].sort(),
   command(target, action) {
     if (!existsSync(BOOTED_DIR)) {
-      return { supported: false, reason: 'systemd is not running on this machine' }
+      return { supported: false, reason: OFFLINE }
     }
     const show = systemctl(['show', '--no-pager', `--property=${PROPERTIES}`, '--', target.name])
     const none = { supported: true, files: [], reload: null } as const
@@ -60,7 +61,7 @@ function ordering(unit: string): { path: string; content: string } {
 
 function listServices(dir: string): string[] {
   try {
-    return readdirSync(dir).filter((name) => name.endsWith('.service') && !name.endsWith('@.service'))
+    return readdirSync(dir).filter((name) => /[^@]\.service$/.test(name))
   } catch {
     return []
   }
@@ -78,29 +79,46 @@ export function parseProperties(text: string): Map<string, string> {
 function judge(action: AgentAction, raw: RawOutcome): Judgement {
   const properties = parseProperties(raw.stdout)
   const active = properties.get('ActiveState')
-  const base = { degraded: false, execution: 'done' } as const
-  if (active === undefined) {
-    const offline = /not been booted with systemd|connect to bus/i.test(raw.stderr)
-    const reason = offline
-      ? 'systemd is not running on this machine'
-      : explain(`systemctl ${action} failed`, raw.stdout, raw.stderr)
-    const state = action === 'start' || action === 'stop' ? 'failed' : 'unknown'
-    return { ...base, ok: false, state: offline ? 'unknown' : state, reason, execution: offline ? 'error' : 'done' }
-  }
   const load = properties.get('LoadState')
+  const base = { degraded: false, execution: 'done' } as const
+  if (active === undefined) return judgeWithoutAnswer(action, raw)
   if (load === 'not-found' || load === 'masked') {
     const reason = `the unit is ${load === 'masked' ? 'masked' : 'not known to systemd'}`
     return { ...base, ok: false, state: 'unknown', reason, execution: 'not-installed' }
   }
   const state = stateOf(active)
-  const wanted = action === 'start' || action === 'reload' ? 'running' : action === 'stop' ? 'stopped' : null
-  const ok = wanted === null ? state === 'running' || state === 'stopped' : state === wanted
-  const detail = `${active} (${properties.get('SubState') ?? '?'}), result ${properties.get('Result') ?? '?'}`
-  const plain = ok && active !== 'failed'
-  return { ...base, ok, state, reason: plain ? null : (lastLine(raw.stderr) ?? `the unit is ${detail}`) }
+  const ok = isReached(action, state)
+  if (ok && active !== 'failed') return { ...base, ok, state, reason: null }
+  const result = properties.get('Result') ?? '?'
+  const detail = `the unit is ${active} (${properties.get('SubState') ?? '?'}), result ${result}`
+  return { ...base, ok, state, reason: lastLine(raw.stderr) ?? detail }
 }
 
-function stateOf(active: string): 'running' | 'stopped' | 'pending' | 'unknown' {
+function judgeWithoutAnswer(action: AgentAction, raw: RawOutcome): Judgement {
+  const base = { ok: false, degraded: false } as const
+  if (/not been booted with systemd|connect to bus/i.test(raw.stderr)) {
+    return { ...base, state: 'unknown', reason: OFFLINE, execution: 'error' }
+  }
+  const state = action === 'start' || action === 'stop' ? 'failed' : 'unknown'
+  const reason = explain(`systemctl ${action} failed`, raw.stdout, raw.stderr)
+  return { ...base, state, reason, execution: 'done' }
+}
+
+type UnitState = 'running' | 'stopped' | 'pending' | 'unknown'
+
+function isReached(action: AgentAction, state: UnitState): boolean {
+  switch (action) {
+    case 'start':
+    case 'reload':
+      return state === 'running'
+    case 'stop':
+      return state === 'stopped'
+    default:
+      return state === 'running' || state === 'stopped'
+  }
+}
+
+function stateOf(active: string): UnitState {
   switch (active) {
     case 'active':
     case 'reloading':
