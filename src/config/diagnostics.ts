@@ -25,6 +25,7 @@ export interface Findings {
 
 export function collectFindings(): Findings {
   const found: Diagnostic[] = []
+  const fileOrder = new Map<string, number>()
   let errors = 0
   let dropped = 0
 
@@ -50,14 +51,17 @@ export function collectFindings(): Findings {
   }
 
   return {
-    reporter: (file, lineText) => ({
-      error: add('error', file, lineText),
-      warning: add('warning', file, lineText),
-      info: add('info', file, lineText),
-    }),
+    reporter(file, lineText) {
+      if (!fileOrder.has(file)) fileOrder.set(file, fileOrder.size)
+      return {
+        error: add('error', file, lineText),
+        warning: add('warning', file, lineText),
+        info: add('info', file, lineText),
+      }
+    },
     hasErrors: () => errors > 0,
     list() {
-      const sorted = sortFindings(found)
+      const sorted = sortFindings(found, fileOrder)
       const last = sorted.at(-1)
       if (dropped === 0 || last === undefined) return sorted
       const more = `${dropped} more finding(s) not shown`
@@ -67,10 +71,8 @@ export function collectFindings(): Findings {
   }
 }
 
-/** By file in order of first appearance, then by place; equal places keep their order. */
-function sortFindings(found: readonly Diagnostic[]): Diagnostic[] {
-  const fileOrder = new Map<string, number>()
-  for (const d of found) if (!fileOrder.has(d.file)) fileOrder.set(d.file, fileOrder.size)
+/** By file in the order they were opened, then by place; equal places keep their order. */
+function sortFindings(found: readonly Diagnostic[], fileOrder: ReadonlyMap<string, number>): Diagnostic[] {
   return found
     .map((d, index) => ({ d, index }))
     .sort((a, b) =>

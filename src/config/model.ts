@@ -49,7 +49,10 @@ export type AutoFailback = 'on' | 'off' | 'legacy'
 
 export type AuthMethod = 'crc' | 'md5' | 'sha1' | 'sha256'
 
-/** `key` is null for crc only. It is a secret: never logged, never part of a diagnostic. */
+/**
+ * `key` is null for crc only; one character per byte of the file (latin1). It is a secret: never logged,
+ * never part of a diagnostic.
+ */
 export interface AuthKey {
   readonly index: number
   readonly method: AuthMethod

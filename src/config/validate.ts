@@ -63,7 +63,7 @@ export function checkTiming(cf: HaCf, timing: Timing, report: Reporter): void {
       'a real peer gains nothing from it and sees more false deaths')
   }
   checkInitdead(timing, at, report)
-  checkWarntime(timing, at, report)
+  if (cf.options.has('warntime')) checkWarntime(timing, at, report)
   if (t.deadpingUs <= 2 * t.keepaliveUs && cf.options.has('deadping')) {
     report.error('TB_CONFIG_TIMING', at('deadping'), `deadping ${formatTime(t.deadpingUs)} is not above 2 x keepalive ${keep}`,
       `use at least 3 x keepalive: 'deadping ${writeTime(3 * t.keepaliveUs)}'`)

@@ -1,0 +1,156 @@
+// What a reload changes and how each change can be made. `live`: this node takes it over at once and its
+// peer does not care. `rolling`: taken over at once, but both nodes must get it, one after the other.
+// `restart`: counts from the next start of the daemon; until then the old value stays in force.
+
+import { linkText } from './digest.js'
+import type { ClusterConfig, GroupConfig } from './model.js'
+
+export type ChangeKind = 'live' | 'rolling' | 'restart'
+
+export interface Change {
+  readonly kind: ChangeKind
+  /** What it is about: `timing.deadtimeUs`, `link bcast:eth1`, `group 10.0.0.1`. */
+  readonly subject: string
+  readonly change: 'added' | 'removed' | 'changed'
+  readonly from: string | null
+  readonly to: string | null
+}
+
+export interface GroupChange {
+  readonly key: string
+  /** `monitor` leaves every member where it is. */
+  readonly change: 'added' | 'removed' | 'changed' | 'monitor'
+}
+
+export interface ConfigDiff {
+  readonly changes: readonly Change[]
+  /** Groups whose definition differs; all others must not be touched by a reload. */
+  readonly groups: readonly GroupChange[]
+  /** The strongest kind among the changes; null if nothing changed. */
+  readonly kind: ChangeKind | null
+}
+
+/** How the plain parts of the model change; everything not listed is compared by a function below. */
+const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (config: ClusterConfig) => unknown])[] = [
+  ['self', 'restart', (c) => c.self],
+  ['nodes', 'restart', (c) => c.nodes],
+  ['timing.keepalive', 'live', (c) => c.timing.keepaliveUs],
+  ['timing.deadtime', 'live', (c) => c.timing.deadtimeUs],
+  ['timing.warntime', 'live', (c) => c.timing.warntimeUs],
+  ['timing.initdead', 'restart', (c) => c.timing.initdeadUs],
+  ['timing.deadping', 'live', (c) => c.timing.deadpingUs],
+  ['timing.max_rexmit_delay', 'live', (c) => c.timing.maxRexmitDelayUs],
+  ['hopfudge', 'live', (c) => c.hopfudge],
+  ['respawn', 'live', (c) => c.respawn.map(({ user, path, args }) => [user, path, ...args])],
+  ['apiauth', 'live', (c) => c.apiauth],
+  ['log', 'live', (c) => c.log],
+  ['process', 'restart', (c) => c.process],
+  ['identity.cluster', 'restart', (c) => c.identity.cluster],
+  ['identity.hbgenmethod', 'restart', (c) => c.identity.generationMethod],
+  ['identity.uuidfrom', 'restart', (c) => c.identity.uuidFrom],
+  ['identity.msgfmt', 'live', (c) => c.identity.messageFormat],
+  ['env', 'live', (c) => c.env],
+  ['accept-without', 'live', (c) => c.acceptedWithout],
+  ['address_agent', 'restart', (c) => c.twinbeat.addressAgent],
+  ['stop_failure', 'live', (c) => c.twinbeat.stopFailure],
+  ['stop_retry_max', 'live', (c) => c.twinbeat.stopRetryMax],
+  ['split_brain', 'rolling', (c) => c.twinbeat.splitBrain],
+  ['reset_command', 'live', (c) => c.twinbeat.resetCommand],
+  ['start_timeout', 'live', (c) => c.twinbeat.startTimeoutUs],
+  ['stop_timeout', 'live', (c) => c.twinbeat.stopTimeoutUs],
+  ['status_timeout', 'live', (c) => c.twinbeat.statusTimeoutUs],
+  ['handover_wait', 'live', (c) => c.twinbeat.handoverWaitUs],
+  ['grant_wait', 'live', (c) => c.twinbeat.grantWaitUs],
+  ['announce_refresh', 'live', (c) => c.twinbeat.announceRefreshUs],
+  ['serial_lock', 'restart', (c) => c.twinbeat.serialLock],
+  ['control_group', 'restart', (c) => c.twinbeat.controlGroup],
+]
+
+const kStrength: readonly ChangeKind[] = ['live', 'rolling', 'restart']
+
+export function diffConfig(before: ClusterConfig, after: ClusterConfig): ConfigDiff {
+  const changes = [
+    ...diffPlain(before, after),
+    ...diffFailback(before, after),
+    ...diffLinks(before, after),
+    ...diffKeys(before, after),
+  ]
+  const groups = diffGroups(before.groups, after.groups)
+  for (const group of groups) {
+    const kind = group.change === 'monitor' ? 'live' : 'rolling'
+    const change = group.change === 'monitor' ? 'changed' : group.change
+    changes.push({ kind, subject: `group ${group.key}`, change, from: null, to: null })
+  }
+  const strongest = Math.max(-1, ...changes.map((change) => kStrength.indexOf(change.kind)))
+  return { changes, groups, kind: kStrength[strongest] ?? null }
+}
+
+function diffPlain(before: ClusterConfig, after: ClusterConfig): Change[] {
+  return kPlain.flatMap(([subject, kind, pick]) => {
+    const from = JSON.stringify(pick(before))
+    const to = JSON.stringify(pick(after))
+    return from === to ? [] : [{ kind, subject, change: 'changed' as const, from, to }]
+  })
+}
+
+/** `legacy` speaks another protocol than `on` and `off`; those two differ only in who asks for groups back. */
+function diffFailback(before: ClusterConfig, after: ClusterConfig): Change[] {
+  if (before.autoFailback === after.autoFailback) return []
+  const legacy = before.autoFailback === 'legacy' || after.autoFailback === 'legacy'
+  return [{ kind: legacy ? 'restart' : 'rolling', subject: 'auto_failback', change: 'changed',
+    from: before.autoFailback, to: after.autoFailback }]
+}
+
+/** A link may come and go while others carry; ping nodes concern this node only. */
+function diffLinks(before: ClusterConfig, after: ClusterConfig): Change[] {
+  const old = new Map(before.links.map((link) => [link.id, link]))
+  const changes: Change[] = []
+  for (const link of after.links) {
+    const was = old.get(link.id)
+    old.delete(link.id)
+    if (was !== undefined && linkText(was) === linkText(link)) continue
+    changes.push({ kind: linkKind(link.type), subject: `link ${link.id}`, change: was === undefined ? 'added' : 'changed',
+      from: was === undefined ? null : linkText(was), to: linkText(link) })
+  }
+  for (const link of old.values()) {
+    changes.push({ kind: linkKind(link.type), subject: `link ${link.id}`, change: 'removed', from: linkText(link), to: null })
+  }
+  return changes
+}
+
+const linkKind = (type: string): ChangeKind => (type.startsWith('ping') ? 'live' : 'rolling')
+
+/** Keys are compared and never shown. */
+function diffKeys(before: ClusterConfig, after: ClusterConfig): Change[] {
+  const changes: Change[] = []
+  if (before.auth.signIndex !== after.auth.signIndex) {
+    changes.push({ kind: 'rolling', subject: 'auth', change: 'changed',
+      from: String(before.auth.signIndex), to: String(after.auth.signIndex) })
+  }
+  const old = new Map(before.auth.keys.map((key) => [key.index, key]))
+  for (const key of after.auth.keys) {
+    const was = old.get(key.index)
+    old.delete(key.index)
+    if (was !== undefined && was.method === key.method && was.key === key.key) continue
+    changes.push({ kind: 'rolling', subject: `key ${key.index}`, change: was === undefined ? 'added' : 'changed',
+      from: was?.method ?? null, to: key.method })
+  }
+  for (const key of old.values()) {
+    changes.push({ kind: 'rolling', subject: `key ${key.index}`, change: 'removed', from: key.method, to: null })
+  }
+  return changes
+}
+
+function diffGroups(before: readonly GroupConfig[], after: readonly GroupConfig[]): GroupChange[] {
+  const old = new Map(before.map((group) => [group.key, group]))
+  const changes: GroupChange[] = []
+  for (const group of after) {
+    const was = old.get(group.key)
+    old.delete(group.key)
+    if (was === undefined) changes.push({ key: group.key, change: 'added' })
+    else if (was.digest !== group.digest) changes.push({ key: group.key, change: 'changed' })
+    else if (JSON.stringify(was.monitor) !== JSON.stringify(group.monitor)) changes.push({ key: group.key, change: 'monitor' })
+  }
+  for (const key of old.keys()) changes.push({ key, change: 'removed' })
+  return changes
+}
