@@ -1,10 +1,24 @@
 // The only public door of the decision core: one event in, the effects out. Deterministic; no clock,
-// no socket, no file, no chance of its own.
+// no socket, no file, no chance of its own. This file wires the machines; it decides nothing itself.
 
+import type { GroupId } from './base/ids.js'
+import { invariant } from './base/invariant.js'
 import type { Prng } from './base/prng.js'
+import { Context, word } from './context.js'
 import type { Effect } from './effects.js'
-import type { CoreEvent } from './events.js'
-import type { CoreConfig, CoreSnapshot } from './types.js'
+import type { CoreEvent, EngineEvent, MessageEvent } from './events.js'
+import { snapshotOf } from './explain.js'
+import { Join, joinTimer } from './membership/join.js'
+import { Peer, type PeerChange } from './membership/peers.js'
+import { authorise } from './takeover/authorise.js'
+import { Group, type Outcome } from './takeover/group.js'
+import { Heal, healTimer } from './takeover/heal.js'
+import { haltTimer, Operator, requestTimer, type Mover } from './takeover/operator.js'
+import { Pause } from './takeover/pause.js'
+import { failbackTimer, failureTimer, ResourceProtocol, settleTimer } from './takeover/resource-protocol.js'
+import { Standby, standbyTimer } from './takeover/standby.js'
+import { World } from './takeover/world.js'
+import type { CoreConfig, CoreSnapshot, GroupConfig } from './types.js'
 
 export interface Core {
   /** Throws only on a broken invariant; the caller must then release everything and stop. */
@@ -12,4 +26,238 @@ export interface Core {
   snapshot(): CoreSnapshot
 }
 
-export type CreateCore = (config: CoreConfig, prng: Prng) => Core
+export function createCore(config: CoreConfig, _prng: Prng): Core {
+  return new Node(config)
+}
+
+/** Machines that settle each other need a few rounds; more would be a loop. */
+const roundsMax = 16
+
+class Node implements Core {
+  readonly #ctx: Context
+  readonly #world: World
+  readonly #join: Join
+  readonly #standby: Standby
+  readonly #protocol: ResourceProtocol
+  readonly #heal: Heal
+  readonly #pause: Pause
+  readonly #operator: Operator
+
+  constructor(config: CoreConfig) {
+    this.#ctx = new Context(config)
+    this.#world = new World(this.#ctx)
+    this.#join = new Join(this.#ctx, this.#world)
+    this.#standby = new Standby(this.#ctx, this.#world)
+    this.#protocol = new ResourceProtocol(this.#ctx, this.#world, this.#standby)
+    this.#standby.host = this.#protocol
+    this.#heal = new Heal(this.#ctx, this.#world)
+    this.#pause = new Pause(this.#ctx, this.#world)
+    const mover: Mover = { offer: () => 'TB_BUSY', ask: () => undefined, heldByPeer: () => false, refused: () => false }
+    this.#operator = new Operator(this.#ctx, this.#world, this.#protocol, this.#standby, mover)
+    const others = config.nodes.filter((node) => node.id !== config.self)
+    const normal = others.filter((node) => node.kind === 'normal')
+    invariant(normal.length <= 1, 'a pair has at most two normal nodes')
+    this.#world.peer = normal[0] === undefined ? null : new Peer(normal[0].id, 'normal')
+    this.#world.pings = others.filter((node) => node.kind === 'ping').map((node) => new Peer(node.id, 'ping'))
+  }
+
+  step(event: CoreEvent): readonly Effect[] {
+    this.#ctx.begin(event.at)
+    if (this.#world.halted) return this.#ctx.end()
+    this.#dispatch(event)
+    for (let round = 0, before = -1; before !== this.#ctx.end().length; round += 1) {
+      invariant(round < roundsMax, 'the machines settle')
+      before = this.#ctx.end().length
+      this.#settle()
+    }
+    return this.#ctx.end()
+  }
+
+  snapshot(): CoreSnapshot {
+    return snapshotOf(this.#ctx, this.#world, this.#join, this.#protocol, this.#standby, this.#operator)
+  }
+
+  #settle(): void {
+    if (this.#world.halted) return
+    if (this.#join.advance()) this.#protocol.joined()
+    this.#standby.advance()
+    this.#protocol.reconcile()
+    this.#pause.advance()
+    this.#operator.advance()
+  }
+
+  #dispatch(event: CoreEvent): void {
+    switch (event.type) {
+      case 'boot': return this.#boot(event.generation, event.persisted)
+      case 'member.result': this.#world.groups.get(event.group)?.result(event); return
+      case 'timer': return this.#timer(event.key)
+      case 'operator': return this.#operator.request(event)
+      case 'persisted': return this.#operator.persisted(event.key, event.ok)
+      case 'generation.raised': return this.#raised(event.generation)
+      case 'config.changed': return
+      case 'message': return this.#message(event)
+      default: return this.#engine(event)
+    }
+  }
+
+  #boot(generation: number, persisted: Readonly<Record<string, string>>): void {
+    this.#ctx.generation = generation
+    const kept = keptGroups(persisted['keep'], this.#ctx.now)
+    if (persisted['keep'] !== undefined) this.#ctx.persist('keep', null)
+    if (this.#ctx.config.splitBrain === 'accept' && this.#world.peer !== null) {
+      this.#ctx.note('warn', 'split_brain.accepted', 'no fencing: a peer that is only cut off will hold its groups too', {})
+    }
+    for (const config of this.#ctx.config.groups) this.#add(config).boot(kept.has(config.id))
+    this.#join.start('boot')
+  }
+
+  #add(config: GroupConfig): Group {
+    const group = new Group(this.#ctx, config, {
+      authorise: (asking) => authorise(this.#world, asking, this.#standby),
+      settled: (settled, outcome) => { this.#settled(settled, outcome) },
+    })
+    this.#world.groups.set(config.id, group)
+    const monitor = this.#ctx.config.monitors.find((one) => one.group === config.id)
+    if (monitor !== undefined) this.#ctx.timer(`monitor:${config.id}`, monitor.everyUs)
+    return group
+  }
+
+  #settled(group: Group, outcome: Outcome): void {
+    if (outcome === 'blocked' && this.#ctx.config.stopFailure === 'reset' && group.wantsReset) {
+      this.#world.halted = true
+      return
+    }
+    if (outcome === 'probed' && group.state === 'held') this.#protocol.adoptFromGroups()
+    this.#protocol.groupSettled(group, outcome)
+  }
+
+  #timer(key: string): void {
+    const [name, group] = split(key)
+    switch (name) {
+      case joinTimer: return this.#join.ask()
+      case settleTimer: return this.#protocol.settleDue()
+      case failbackTimer: return this.#protocol.failbackDue()
+      case failureTimer: return this.#protocol.failureDue()
+      case standbyTimer: return this.#standby.timeout()
+      case haltTimer: return this.#operator.haltDue()
+      case requestTimer: return this.#operator.limitDue(group)
+      case healTimer: this.#heal.end('yielded'); return this.#protocol.yieldAfterPartition()
+      case 'stop': this.#world.groups.get(group as GroupId)?.stopRetryDue(); return
+      case 'monitor': return this.#monitor(group as GroupId)
+      default: return
+    }
+  }
+
+  #monitor(id: GroupId): void {
+    const monitor = this.#ctx.config.monitors.find((one) => one.group === id)
+    if (monitor === undefined) return
+    this.#ctx.timer(`monitor:${id}`, monitor.everyUs)
+    this.#world.groups.get(id)?.monitorDue()
+  }
+
+  #message(event: MessageEvent): void {
+    const { peer } = this.#world
+    const t = word(event.fields, 't')
+    if (t === null) return
+    if (this.#join.message(t, event.from, event.fields)) this.#protocol.joined()
+    if (peer === null || peer.id !== event.from) return
+    if (t === 'shutdone') return this.#farewell()
+    if (peer.dead) return
+    if (t === 'resource' && word(event.fields, 'info') === 'shutdown') this.#heal.shutdownAnnounced()
+    if (t === 'ask_resources' || t === 'hb_takeover') this.#standby.message(t, event.fields)
+    else this.#protocol.message(t, event.fields)
+  }
+
+  #farewell(): void {
+    if (this.#world.peer === null) return
+    this.#world.peer.left = true
+    this.#heal.end('peer-left')
+    this.#standby.cancel('peer-left')
+    this.#ctx.note('info', 'peer.left', `${this.#world.peer.id} released everything and is going down`, {})
+    this.#protocol.peerGone()
+  }
+
+  #engine(event: Exclude<EngineEvent, MessageEvent>): void {
+    switch (event.type) {
+      case 'stall':
+        if (event.muted) this.#pause.begin(event.us)
+        return
+      case 'address.lost': {
+        this.#ctx.note('warn', 'address.lost', `${event.member} was removed by somebody else`, { group: event.group })
+        this.#world.groups.get(event.group)?.addressLost(event.member)
+        return
+      }
+      case 'address.conflict':
+        this.#ctx.note('error', 'address.conflict', `${event.mac} answers for ${event.member} too`, { group: event.group, mac: event.mac })
+        return
+      case 'send.history-full':
+        this.#ctx.note('warn', 'history.full', 'the peer does not acknowledge our messages', {})
+        return
+      case 'link.up': case 'link.down':
+        this.#ctx.note(event.type === 'link.up' ? 'info' : 'warn', event.type, `${event.node}: link ${event.link} is ${event.type.slice(5)}`, { peer: event.node, link: event.link })
+        return
+      case 'overflow': case 'interface': case 'peer.late': return
+      default: return this.#peer(event)
+    }
+  }
+
+  #peer(event: Extract<EngineEvent, { type: 'peer.status' | 'peer.up' | 'peer.dead' | 'peer.returned' | 'peer.restarted' }>): void {
+    const peer = [this.#world.peer, ...this.#world.pings].find((candidate) => candidate?.id === event.node)
+    if (peer === undefined || peer === null) return
+    const wasDead = peer.dead
+    const change = peer.apply(event)
+    if (change === 'none') return
+    const silent = event.type === 'peer.dead' ? event.silentUs : null
+    this.#ctx.note(change === 'dead' ? 'warn' : 'info', `peer.${change}`, `${peer.id} is ${peer.dead ? 'dead' : peer.status} (${change})`, {
+      peer: peer.id, status: peer.status, generation: peer.generation, silentUs: silent,
+    })
+    if (peer === this.#world.peer) this.#peerChanged(change === 'first' && wasDead ? 'restarted' : change)
+  }
+
+  #peerChanged(change: PeerChange): void {
+    const { peer } = this.#world
+    invariant(peer !== null, 'only the peer changes')
+    switch (change) {
+      case 'dead':
+        this.#heal.end('peer-dead')
+        this.#standby.cancel('peer-dead')
+        return this.#protocol.peerGone()
+      case 'restarted':
+        this.#heal.end('peer-restarted')
+        this.#standby.cancel('peer-restarted')
+        return this.#protocol.peerRestarted()
+      case 'returned':
+        this.#standby.cancel('peer-restarted')
+        return this.#heal.returned()
+      case 'first': case 'status':
+        return
+      case 'none': return
+    }
+  }
+
+  #raised(generation: number): void {
+    this.#ctx.generation = generation
+    this.#pause.end()
+    this.#standby.cancel('stopping')
+    this.#heal.end('settled')
+    this.#protocol.reset()
+    this.#join.start('generation-raised')
+  }
+}
+
+function split(key: string): [string, string] {
+  const at = key.indexOf(':')
+  return at < 0 ? [key, ''] : [key.slice(0, at), key.slice(at + 1)]
+}
+
+/** Groups that the last daemon left running on purpose, while its permission lasts. */
+function keptGroups(text: string | undefined, now: number): ReadonlySet<string> {
+  if (text === undefined) return new Set()
+  try {
+    const value = JSON.parse(text) as { until?: unknown; groups?: unknown }
+    if (typeof value.until !== 'number' || value.until < now || !Array.isArray(value.groups)) return new Set()
+    return new Set(value.groups.filter((group): group is string => typeof group === 'string'))
+  } catch {
+    return new Set()
+  }
+}

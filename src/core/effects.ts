@@ -6,10 +6,13 @@ import type { Authority, Field } from './types.js'
 /** Send to everybody (or to field `dest`). The engine adds src srcuuid seq hg ts ld ttl auth. */
 export interface SendEffect { readonly type: 'send'; readonly fields: readonly Field[] }
 
-/** Announce this status from now on, and once at once. `deadtimeExtraUs` is added to the announced dt. */
+/**
+ * Announce this status from now on, and once at once. `deadtimeExtraUs` is added to the announced dt.
+ * `active` also ends the start handshake: from then on each node's own dead time counts, not initdead.
+ */
 export interface StatusEffect {
   readonly type: 'status'
-  readonly st: 'init' | 'up' | 'active' | 'dead'
+  readonly st: 'init' | 'up' | 'active'
   readonly deadtimeExtraUs: number
 }
 

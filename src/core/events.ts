@@ -25,7 +25,7 @@ export interface PeerStatusEvent {
 }
 
 /** A node is heard for the first time, or again. */
-export interface PeerUpEvent { readonly type: 'peer.up'; readonly node: NodeId }
+export interface PeerUpEvent { readonly type: 'peer.up'; readonly node: NodeId; readonly generation: number }
 /** Silent for longer than the warn time. */
 export interface PeerLateEvent { readonly type: 'peer.late'; readonly node: NodeId; readonly silentUs: number }
 
@@ -39,7 +39,11 @@ export interface PeerDeadEvent {
 }
 
 /** A node judged dead is heard again with the same generation: a partition healed, or it slept. */
-export interface PeerReturnedEvent { readonly type: 'peer.returned'; readonly node: NodeId }
+export interface PeerReturnedEvent {
+  readonly type: 'peer.returned'
+  readonly node: NodeId
+  readonly generation: number
+}
 /** A node speaks with a higher generation. */
 export interface PeerRestartedEvent {
   readonly type: 'peer.restarted'
@@ -87,8 +91,11 @@ export interface AddressConflictEvent {
   readonly mac: string
 }
 
-/** The engine itself was not scheduled for this long. */
-export interface StallEvent { readonly type: 'stall'; readonly us: number }
+/**
+ * The engine itself was not scheduled for this long. `muted`: longer than the dead time it announced, so
+ * it says nothing until `generation.raise` is carried out.
+ */
+export interface StallEvent { readonly type: 'stall'; readonly us: number; readonly muted: boolean }
 /** Records were lost between engine and shell. */
 export interface OverflowEvent { readonly type: 'overflow'; readonly lost: number }
 /** The peer does not acknowledge; the engine's history is full. */

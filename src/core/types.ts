@@ -132,7 +132,7 @@ export interface CoreSnapshot {
   readonly self: NodeId
   readonly generation: number
   /** Our own announced status. */
-  readonly status: 'init' | 'up' | 'active' | 'dead'
+  readonly status: 'init' | 'up' | 'active'
   /** As `cl_status rscstatus` prints it. */
   readonly resources: HoldWord | 'transition'
   readonly standby: { readonly state: 'not' | 'me' | 'other' | 'done'; readonly what: string | null }

@@ -1,0 +1,81 @@
+// What every machine of the core shares: the configuration, the time of this step, and the effects of it.
+
+import { micros, type GroupId, type Micros } from './base/ids.js'
+import type { Effect, HaltEffect, MemberRunEffect, NoteEffect } from './effects.js'
+import type { Authority, CoreConfig, Field } from './types.js'
+
+export type Details = NoteEffect['details']
+export type Level = NoteEffect['level']
+
+/** Name and value pairs of a message to send, in wire order. */
+export type Words = readonly (readonly [name: string, value: string])[]
+
+export class Context {
+  now: Micros = micros(0)
+  generation = 0
+  #out: Effect[] = []
+  #call = 0
+
+  constructor(public config: CoreConfig) {}
+
+  begin(at: Micros): void {
+    // A step never runs backwards: two threads may stamp two events a few microseconds apart.
+    this.now = micros(Math.max(at, this.now))
+    this.#out = []
+  }
+
+  end(): readonly Effect[] {
+    return this.#out
+  }
+
+  note(level: Level, event: string, text: string, details: Details = {}): void {
+    this.#out.push({ type: 'note', level, event, text, details })
+  }
+
+  send(t: string, words: Words = []): void {
+    const fields: Field[] = [['t', t] as const, ...words].map(([name, value]) => ({ name, type: 0, value }))
+    this.#out.push({ type: 'send', fields })
+  }
+
+  status(st: 'init' | 'up' | 'active', deadtimeExtraUs = 0): void {
+    this.#out.push({ type: 'status', st, deadtimeExtraUs })
+  }
+
+  run(group: GroupId, member: string, action: MemberRunEffect['action'], authority: Authority | null): number {
+    this.#call += 1
+    this.#out.push({ type: 'member.run', call: this.#call, group, member, action, authority })
+    return this.#call
+  }
+
+  timer(key: string, delayUs: number): void {
+    this.#out.push({ type: 'timer.set', key, at: micros(this.now + delayUs) })
+  }
+
+  cancel(key: string): void {
+    this.#out.push({ type: 'timer.cancel', key })
+  }
+
+  persist(key: string, value: string | null): void {
+    this.#out.push({ type: 'persist', key, value })
+  }
+
+  reply(id: string, done: boolean, ok: boolean, code: string, text: string): void {
+    this.#out.push({ type: 'reply', id, done, ok, code, text })
+  }
+
+  raiseGeneration(): void {
+    this.#out.push({ type: 'generation.raise' })
+  }
+
+  halt(how: HaltEffect['how'], reason: string): void {
+    this.#out.push({ type: 'halt', how, reason })
+  }
+}
+
+/** Text of a message's field, null when it is absent or not text. */
+export function word(fields: readonly Field[], name: string): string | null {
+  for (const field of fields) {
+    if (field.name === name) return typeof field.value === 'string' ? field.value : null
+  }
+  return null
+}

@@ -1,0 +1,413 @@
+// One group's executor. It knows how to take, to give, to look and to repair, one action at a time;
+// whether it may take is asked of `authorise` immediately before every start.
+//
+//   unknown --probe--> stopped | found | held(kept)      found: left behind by an earlier life
+//   stopped, found --take--> taking --> held             probe, start what does not run, left to right
+//   any of taking, held, found --give--> giving --> stopped | blocked     right to left, with retries
+// A give while taking waits for the running action, then goes back. Releasing needs no authority.
+
+import type { GroupId, Micros } from '../base/ids.js'
+import { invariant } from '../base/invariant.js'
+import type { Context } from '../context.js'
+import type { MemberResultEvent } from '../events.js'
+import type {
+  Authority, GroupConfig, GroupStateName, MemberConfig, MemberSnapshot, MonitorConfig,
+} from '../types.js'
+
+export type Withheld = { readonly withheld: string }
+
+export type GiveReason =
+  | 'standby' | 'handover' | 'stop' | 'paused' | 'heal-lost' | 'heal-yield' | 'start-failed' | 'withheld'
+  | 'left-behind' | 'claimed-by-peer' | 'monitor-failed' | 'ip-request' | 'removed' | 'not-responsible'
+export type TakeReason =
+  | 'own-group' | 'peer-dead' | 'peer-left' | 'standby' | 'handover' | 'agreed' | 'ip-request' | 'refused'
+  | 'adopted' | 'repair' | 'operator' | 'orphan' | 'responsible'
+
+/** What became of the last order; told once, when the group comes to rest. */
+export type Outcome = 'probed' | 'held' | 'stopped' | 'start-failed' | 'withheld' | 'blocked' | 'monitor-failed'
+
+type State =
+  | { readonly name: 'unknown'; readonly index: number; readonly doubt: boolean }
+  | { readonly name: 'stopped' }
+  | { readonly name: 'found' }
+  | { readonly name: 'taking'; readonly index: number; readonly phase: 'probe' | 'start' }
+  | { readonly name: 'held' }
+  | {
+      readonly name: 'giving'
+      readonly index: number
+      /** Leftmost member to stop; above 0 only for a restart in place. */
+      readonly floor: number
+      /** A restart in place: take again afterwards instead of resting. */
+      readonly retake: boolean
+      readonly tries: number
+      readonly phase: 'stop' | 'check' | 'wait'
+      readonly outcome: Outcome
+    }
+  | { readonly name: 'blocked' }
+
+interface Member extends MemberConfig {
+  state: MemberSnapshot['state']
+  text: string
+}
+
+export interface GroupHooks {
+  authorise(group: Group): Authority | Withheld
+  settled(group: Group, outcome: Outcome): void
+}
+
+const stopRetryUs = 1_000_000
+
+export class Group {
+  readonly id: GroupId
+  members: Member[]
+  reason = 'boot'
+  since: Micros
+  /** Grows with every take. */
+  epoch = 0
+  /** Why the current or last take was allowed. */
+  grant: Authority | null = null
+  grantAt: Micros
+  /** A start was run under `grant`: from here on the claim is public. */
+  begun = false
+  /** The last take failed here; no further take on our own until this is cleared. */
+  failed = false
+  restarts = 0
+  /** A stop failed and the configuration answers that with a reset of this machine. */
+  wantsReset = false
+  #state: State = { name: 'stopped' }
+  #call: number | null = null
+  #action: MemberSnapshot['action'] = null
+  /** A give ordered while an action was in flight. */
+  #pendingGive: { reason: GiveReason; outcome: Outcome } | null = null
+  /** Members whose address was taken away while something else was in flight. */
+  #repairWanted = false
+  #keep = false
+  /** Left behind by an earlier life and not taken since. */
+  #leftBehind = false
+
+  constructor(
+    readonly ctx: Context,
+    public config: GroupConfig,
+    private readonly hooks: GroupHooks,
+  ) {
+    this.id = config.id
+    this.since = ctx.now
+    this.grantAt = ctx.now
+    this.members = config.members.map((member) => ({ ...member, state: 'unknown', text: '' }))
+  }
+
+  get state(): GroupStateName {
+    return this.#state.name
+  }
+
+  /** Everything but a verified stop counts as held. */
+  get mayHold(): boolean {
+    return this.#state.name !== 'stopped'
+  }
+
+  get atRest(): boolean {
+    return this.#call === null && this.#state.name !== 'taking' && this.#state.name !== 'giving' &&
+      this.#state.name !== 'unknown'
+  }
+
+  get home(): GroupConfig['home'] {
+    return this.config.home
+  }
+
+  memberSnapshots(): MemberSnapshot[] {
+    const busy = this.#call === null ? -1 : this.#busyIndex()
+    return this.members.map(({ id, kind, state, text }, index) => ({
+      id, kind, state, text, action: index === busy ? this.#action : null,
+    }))
+  }
+
+  /** Look what an earlier life left behind. `keep`: adopt it as held without a start if all of it runs. */
+  boot(keep: boolean): void {
+    this.#keep = keep
+    this.#enter({ name: 'unknown', index: 0, doubt: false }, 'boot')
+    this.#next()
+  }
+
+  take(grant: Authority, reason: TakeReason): void {
+    invariant(this.#state.name === 'stopped' || this.#state.name === 'found', `take of ${this.id} in ${this.state}`)
+    this.grant = grant
+    this.grantAt = this.ctx.now
+    this.begun = false
+    this.epoch += 1
+    this.#pendingGive = null
+    this.#enter({ name: 'taking', index: 0, phase: 'probe' }, reason)
+    this.#next()
+  }
+
+  /** Let go. Ordered during an action, it happens right after that action. */
+  give(reason: GiveReason, outcome: Outcome = 'stopped'): void {
+    const name = this.#state.name
+    if (name === 'stopped') return
+    if (name === 'giving') {
+      if (this.#state.retake) this.#state = { ...this.#state, floor: 0, retake: false, outcome }
+      return
+    }
+    if (this.#call !== null) {
+      this.#pendingGive ??= { reason, outcome }
+      return
+    }
+    this.#startGiving(reason, outcome)
+  }
+
+  result(event: MemberResultEvent): void {
+    if (event.call !== this.#call) return
+    const index = this.#busyIndex()
+    const member = this.members[index]
+    invariant(member !== undefined && member.id === event.member, 'result names the member in flight')
+    this.#call = null
+    this.#action = null
+    member.text = event.outcome === 'failed' ? event.text : ''
+    member.state = event.outcome
+    this.#afterResult(event, index)
+    if (this.#pendingGive !== null && this.#call === null && this.state !== 'stopped') {
+      const { reason, outcome } = this.#pendingGive
+      this.#pendingGive = null
+      if (this.state !== 'giving') this.#startGiving(reason, outcome)
+      else this.#next()
+    } else {
+      this.#next()
+    }
+  }
+
+  stopRetryDue(): void {
+    if (this.#state.name !== 'giving' || this.#state.phase !== 'wait') return
+    this.#state = { ...this.#state, phase: 'stop' }
+    this.#next()
+  }
+
+  /** Forget a blocked stop: the operator says that he has cleaned up. */
+  unblock(): void {
+    if (this.#state.name === 'blocked') this.#startGiving('stop', 'stopped')
+  }
+
+  /** Somebody removed an address we hold: put it back under the authority of holding. */
+  addressLost(id: string): void {
+    const member = this.members.find((candidate) => candidate.id === id)
+    if (member === undefined || this.#state.name !== 'held') return
+    member.state = 'stopped'
+    if (this.#call !== null) this.#repairWanted = true
+    else this.#repair()
+  }
+
+  monitorDue(): void {
+    if (this.#state.name !== 'held' || this.#call !== null) return
+    this.#runAt(0, 'monitor', null)
+  }
+
+  // -------------------------------------------------------------------------------------------- parts
+
+  #busyIndex(): number {
+    switch (this.#state.name) {
+      case 'unknown': case 'taking': case 'giving': return this.#state.index
+      default: return this.#monitorIndex
+    }
+  }
+
+  #monitorIndex = 0
+
+  #runAt(index: number, action: 'probe' | 'start' | 'stop' | 'monitor', authority: Authority | null): void {
+    const member = this.members[index]
+    invariant(member !== undefined && this.#call === null, 'one action of a group at a time')
+    if (action === 'monitor') this.#monitorIndex = index
+    this.#action = action
+    this.#call = this.ctx.run(this.id, member.id, action, authority)
+  }
+
+  #enter(state: State, reason: GiveReason | TakeReason | 'boot' | Outcome): void {
+    const before = this.#state.name
+    this.#state = state
+    this.reason = reason
+    this.since = this.ctx.now
+    const level = state.name === 'blocked' ? 'error' : reason === 'start-failed' ? 'warn' : 'info'
+    this.ctx.note(level, `group.${state.name}`, `${this.id}: ${before} -> ${state.name} (${reason})`, {
+      group: this.id, from: before, to: state.name, reason,
+      authority: state.name === 'taking' ? (this.grant?.kind ?? null) : null,
+    })
+  }
+
+  /** Runs the next action of the current state, or comes to rest. */
+  #next(): void {
+    if (this.#call !== null) return
+    const state = this.#state
+    switch (state.name) {
+      case 'unknown': return this.#nextProbe(state.index, state.doubt)
+      case 'taking': return this.#nextTake(state.index, state.phase)
+      case 'giving': return this.#nextGive(state)
+      case 'held': if (this.#repairWanted) this.#repair(); return
+      case 'stopped': case 'found': case 'blocked': return
+    }
+  }
+
+  #nextProbe(index: number, doubt: boolean): void {
+    if (index < this.members.length) return this.#runAt(index, 'probe', null)
+    const running = this.members.filter((member) => member.state === 'running').length
+    if (this.#keep && running === this.members.length && running > 0) {
+      this.epoch += 1
+      this.grant = { kind: 'held', epoch: this.epoch }
+      this.begun = true
+      this.#enter({ name: 'held' }, 'adopted')
+    } else if (running > 0 || doubt) {
+      this.#leftBehind = true
+      this.#enter({ name: 'found' }, 'left-behind')
+    } else {
+      this.#enter({ name: 'stopped' }, 'probed')
+    }
+    this.hooks.settled(this, 'probed')
+  }
+
+  #nextTake(index: number, phase: 'probe' | 'start'): void {
+    if (index >= this.members.length) return this.#taken()
+    const authority = this.hooks.authorise(this)
+    if ('withheld' in authority) {
+      this.ctx.note('warn', 'take.withheld', `${this.id}: take withheld: ${authority.withheld}`, {
+        group: this.id, reason: authority.withheld,
+      })
+      return this.#startGiving('withheld', 'withheld')
+    }
+    if (phase === 'probe') return this.#runAt(index, 'probe', null)
+    this.begun = true
+    this.#runAt(index, 'start', authority)
+  }
+
+  #taken(): void {
+    this.begun = true
+    this.failed = false
+    this.#leftBehind = false
+    this.#enter({ name: 'held' }, 'held')
+    this.hooks.settled(this, 'held')
+  }
+
+  #nextGive(state: Extract<State, { name: 'giving' }>): void {
+    if (state.phase === 'wait') return
+    if (state.phase === 'check') return this.#runAt(state.index, 'probe', null)
+    let index = state.index
+    while (index >= state.floor && this.members[index]?.state === 'stopped') index -= 1
+    if (index < state.floor) return this.#given(state)
+    if (index !== state.index) this.#state = { ...state, index, tries: 0 }
+    this.#runAt(index, 'stop', null)
+  }
+
+  #given(state: Extract<State, { name: 'giving' }>): void {
+    if (state.retake) return this.#retake()
+    this.grant = null
+    this.begun = false
+    this.#pendingGive = null
+    this.#enter({ name: 'stopped' }, state.outcome)
+    this.hooks.settled(this, state.outcome)
+  }
+
+  #startGiving(reason: GiveReason, outcome: Outcome): void {
+    this.#repairWanted = false
+    const index = this.members.length - 1
+    this.#enter({ name: 'giving', index, floor: 0, retake: false, tries: 0, phase: 'stop', outcome }, reason)
+    this.#next()
+  }
+
+  #repair(): void {
+    this.#repairWanted = false
+    this.#retake()
+  }
+
+  /** Take again what we hold: probe every member and start what does not run. */
+  #retake(): void {
+    this.grant = { kind: 'held', epoch: this.epoch }
+    this.#enter({ name: 'taking', index: 0, phase: 'probe' }, 'repair')
+    this.#next()
+  }
+
+  // ------------------------------------------------------------------------------------------ results
+
+  #afterResult(event: MemberResultEvent, index: number): void {
+    const state = this.#state
+    switch (state.name) {
+      case 'unknown':
+        this.#state = { ...state, index: index + 1, doubt: state.doubt || event.outcome === 'failed' }
+        return
+      case 'taking': return this.#afterTakeResult(event, index, state.phase)
+      case 'giving': return this.#afterGiveResult(event, index, state)
+      case 'held': return this.#afterMonitor(event, index)
+      case 'stopped': case 'found': case 'blocked': return
+    }
+  }
+
+  #afterTakeResult(event: MemberResultEvent, index: number, phase: 'probe' | 'start'): void {
+    if (event.outcome === 'running') {
+      this.#state = { name: 'taking', index: index + 1, phase: 'probe' }
+    } else if (phase === 'probe') {
+      this.#state = { name: 'taking', index, phase: 'start' }
+    } else {
+      this.failed = true
+      this.ctx.note('error', 'start.failed', `${this.id}: ${event.member} did not start: ${event.text}`, {
+        group: this.id, member: event.member,
+      })
+      this.#startGiving('start-failed', 'start-failed')
+    }
+  }
+
+  #afterGiveResult(event: MemberResultEvent, index: number, state: Extract<State, { name: 'giving' }>): void {
+    if (event.outcome === 'stopped') {
+      if (state.phase === 'check') {
+        this.ctx.note('warn', 'stop.doubtful', `${this.id}: ${event.member}: stop failed, but it does not run`, {
+          group: this.id, member: event.member,
+        })
+      }
+      this.#state = { ...state, index: index - 1, tries: 0, phase: 'stop' }
+    } else if (state.phase === 'check') {
+      this.#block(event.member)
+    } else {
+      const { stopRetryMax } = this.ctx.config
+      const tries = state.tries + 1
+      const again = stopRetryMax === 0 || tries < stopRetryMax
+      this.#state = { ...state, tries, phase: again ? 'wait' : 'check' }
+      if (again) this.ctx.timer(`stop:${this.id}`, stopRetryUs)
+      if (tries === 1) {
+        this.ctx.note('warn', 'stop.failed', `${this.id}: ${event.member} did not stop: ${event.text}`, {
+          group: this.id, member: event.member,
+        })
+      }
+    }
+  }
+
+  #block(member: string): void {
+    // At boot nothing is reset: a machine that cannot stop what it left behind would reset for ever.
+    const reset = this.ctx.config.stopFailure === 'reset' && !this.#leftBehind
+    this.#pendingGive = null
+    this.#enter({ name: 'blocked' }, 'blocked')
+    this.ctx.note('error', 'stop.blocked', `${this.id}: ${member} cannot be stopped; it is never started elsewhere`, {
+      group: this.id, member, reset,
+    })
+    this.wantsReset = reset
+    if (reset) this.ctx.halt('reset', `${this.id}: ${member} cannot be stopped`)
+    this.hooks.settled(this, 'blocked')
+  }
+
+  #afterMonitor(event: MemberResultEvent, index: number): void {
+    if (event.outcome === 'running') {
+      if (index + 1 < this.members.length && this.#pendingGive === null) this.#runAt(index + 1, 'monitor', null)
+      return
+    }
+    const monitor: MonitorConfig | undefined = this.ctx.config.monitors.find((one) => one.group === this.id)
+    this.restarts += 1
+    this.ctx.note('warn', 'monitor.failed', `${this.id}: ${event.member} is ${event.outcome}: ${event.text}`, {
+      group: this.id, member: event.member, restarts: this.restarts,
+    })
+    if (this.restarts > (monitor?.failuresMax ?? 0)) {
+      this.restarts = 0
+      this.hooks.settled(this, 'monitor-failed')
+    } else {
+      this.#restartFrom(index)
+    }
+  }
+
+  #restartFrom(index: number): void {
+    this.#state = {
+      name: 'giving', index: this.members.length - 1, floor: index, retake: true, tries: 0, phase: 'stop', outcome: 'held',
+    }
+    this.reason = 'repair'
+  }
+}

@@ -1,0 +1,373 @@
+// The resource protocol of haresources clusters, beside a real heartbeat node (modes on and off).
+//
+//   init -> starting (sent `starting`) -> both-starting (got `starting` too) -> received (any `resource`)
+//        -> stable -> shutdown
+// A node is stable once the other says that it is, or ten seconds after the first report; only then it
+// takes its own groups. `mine` is what this node answers for: reconcile() takes what is missing of it and
+// gives what is not. Unlike the original, reports tell what may be held here, not what is hoped for; and
+// nothing is ever reported as released before it is.
+
+import type { Context } from '../context.js'
+import { word } from '../context.js'
+import type { Authority, Field, HoldWord } from '../types.js'
+import type { Group, Outcome, TakeReason } from './group.js'
+import type { Standby } from './standby.js'
+import {
+  allBits, bitsOf, noBits, sides, wordOf, type Bits, type Side, type World,
+} from './world.js'
+
+type Stage = 'init' | 'starting' | 'both-starting' | 'received' | 'stable' | 'shutdown'
+type StageReason =
+  | 'joined' | 'peer-starting' | 'report-received' | 'peer-stable' | 'ten-seconds' | 'peer-gone'
+  | 'operator-stop' | 'new-conversation' | 'twinbeat-peer'
+
+/** Fixed in the original: how long two starting nodes wait for each other. */
+const bothStartingUs = 10_000_000
+/** The original goes standby this long after a group did not start. */
+const startFailureUs = 30_000_000
+const failbackRetryUs = 1_000_000
+
+export const settleTimer = 'resource.settle'
+export const failbackTimer = 'resource.failback'
+export const failureTimer = 'resource.failure'
+
+export class ResourceProtocol {
+  stage: Stage = 'init'
+  mine: Bits = noBits
+  /** What the peer said it holds, from its point of view; null: nothing since it (re)started. */
+  other: Bits | null = null
+  otherStable = false
+  /** How things stood before the peer's death was judged; a partition's heal may have to go back to it. */
+  #beforeDeath: { mine: Bits; other: Bits | null; otherStable: boolean } | null = null
+  #tookByDeath = false
+  #peerRestarted = false
+  #announceOwn = false
+  #announceMachDown = false
+  #waited = false
+
+  constructor(
+    private readonly ctx: Context,
+    private readonly world: World,
+    private readonly standby: Standby,
+  ) {}
+
+  /** Legacy mode knows none of these messages. */
+  get #speaks(): boolean {
+    return this.ctx.config.autoFailback !== 'legacy'
+  }
+
+  // ------------------------------------------------------------------------------------------- reports
+
+  /** What may be held here right now. An empty half counts as held while we answer for it. */
+  get stable(): boolean {
+    return this.stage === 'stable'
+  }
+
+  get held(): Bits {
+    return { local: this.#holds('local'), foreign: this.#holds('foreign') }
+  }
+
+  get snapshotWord(): HoldWord | 'transition' {
+    const busy = [...this.world.groups.values()].some((group) => !group.atRest)
+    if (busy || !this.world.joined || this.standby.running) return 'transition'
+    if (!this.world.peerIsTwinbeat && this.stage !== 'stable') return 'transition'
+    return wordOf(this.held)
+  }
+
+  #holds(side: Side): boolean {
+    const groups = this.world.groupsOf(side)
+    if (groups.some((group) => group.mayHold)) return true
+    // A take that waits its turn is claimed already; one that failed for good is not.
+    return this.mine[side] && !this.world.stopping && (groups.length === 0 || groups.some((group) => !group.failed))
+  }
+
+  report(info: string | null = null, stable = this.stage === 'stable' && !this.standby.running): void {
+    if (!this.#speaks) return
+    const words: [string, string][] = [
+      ['rsc_hold', wordOf(this.held)], ['rtype', 'full'], ['isstable', stable ? '1' : '0'],
+    ]
+    if (info !== null) words.push(['info', info])
+    this.ctx.send('resource', words)
+    if (this.stage === 'starting' || this.stage === 'both-starting') this.#received()
+  }
+
+  // ------------------------------------------------------------------------------------------ messages
+
+  message(t: string, fields: readonly Field[]): void {
+    if (!this.#speaks || this.world.stopping) return
+    if (t === 'starting') this.#starting()
+    if (t === 'resource') this.#resource(fields)
+  }
+
+  #starting(): void {
+    this.otherStable = false
+    if (this.stage === 'starting') this.#enter('both-starting', 'peer-starting')
+    if (this.stage !== 'init') this.report()
+  }
+
+  #resource(fields: readonly Field[]): void {
+    const hold = bitsOf(word(fields, 'rsc_hold'))
+    if (hold === null) return
+    const full = word(fields, 'rtype') === 'full' || wordOf(hold) === 'none'
+    if (full) this.other = hold
+    else if (this.other !== null) {
+      this.other = { local: this.other.local || hold.local, foreign: this.other.foreign || hold.foreign }
+    }
+    if (this.stage === 'starting' || this.stage === 'both-starting') this.#received()
+    const stable = word(fields, 'isstable')
+    if (stable === '0') this.otherStable = false
+    if (stable === '1' && !this.otherStable) {
+      this.otherStable = true
+      // Leftovers that the peer claims are stopped first: the answer then tells the truth without alarm.
+      if (this.stage !== 'init' && !this.#mustClear()) this.report()
+      this.#checkFailback()
+    }
+    if (this.#waiting && (this.otherStable || this.#waited)) this.#stabilise('peer-stable')
+    else if (this.stage === 'stable') this.#checkOrphans()
+    this.#complainOfTwoOwners()
+  }
+
+  #complainOfTwoOwners(): void {
+    if (this.other === null) return
+    for (const side of sides) {
+      const theirs = side === 'local' ? this.other.foreign : this.other.local
+      if (theirs && this.world.groupsOf(side).some((group) => group.state === 'held')) {
+        this.ctx.note('error', 'owners.two', `both nodes say that they hold the ${side} groups`, { side })
+      }
+    }
+  }
+
+  // --------------------------------------------------------------------------------------- life of the peer
+
+  joined(): void {
+    this.#waited = false
+    this.#enter('starting', 'joined')
+    if (this.#speaks) this.ctx.send('starting')
+    if (this.world.alone) this.takeAll()
+  }
+
+  /** The peer is gone: everything is ours, under `accept` after a death, `agreed` after a farewell. */
+  peerGone(): void {
+    const firstWord = this.other !== null && wordOf(this.other) === 'none'
+    this.#beforeDeath ??= { mine: this.mine, other: this.other, otherStable: this.otherStable }
+    if (this.world.peer?.dead === true) {
+      const unneeded = this.world.peer.left || (this.world.peer.heard && firstWord)
+      this.ctx.send('stonith', [['node', this.world.peer.id], ['result', unneeded ? 'unneeded' : 'n_stnth']])
+    }
+    this.other = noBits
+    this.otherStable = true
+    if (this.world.joined && !this.world.stopping) this.takeAll()
+  }
+
+  takeAll(): void {
+    const missing = (side: Side): boolean =>
+      !this.mine[side] || this.world.groupsOf(side).some((group) => group.state !== 'held')
+    this.#announceOwn ||= missing('local')
+    this.#announceMachDown ||= missing('foreign')
+    if (this.world.peer !== null) this.#tookByDeath ||= missing('foreign')
+    this.mine = allBits
+  }
+
+  /** The peer was not dead and does not step back: give up what was taken because of its silence. */
+  yieldAfterPartition(): void {
+    if (this.#beforeDeath === null) return
+    const { mine, other, otherStable } = this.#beforeDeath
+    this.#beforeDeath = null
+    this.mine = mine
+    this.other = other
+    this.otherStable = otherStable
+    this.#tookByDeath = false
+    this.#announceMachDown = false
+    this.#announceOwn = true
+  }
+
+  peerRestarted(): void {
+    this.#beforeDeath = null
+    this.other = null
+    this.otherStable = false
+    this.#peerRestarted = true
+  }
+
+  /** What is held decides what we answer for: after a time beside a twinbeat peer, group by group. */
+  adoptFromGroups(): void {
+    const any = (side: Side): boolean => this.world.groupsOf(side).some((group) => group.mayHold)
+    this.mine = { local: any('local'), foreign: any('foreign') }
+    if (this.stage !== 'shutdown' && this.world.joined) this.stage = 'stable'
+  }
+
+  reset(): void {
+    this.mine = noBits
+    this.other = null
+    this.otherStable = false
+    this.#tookByDeath = false
+    this.#announceOwn = false
+    this.#announceMachDown = false
+    this.ctx.cancel(settleTimer)
+    this.#enter('init', 'new-conversation')
+  }
+
+  shutdown(): void {
+    this.ctx.cancel(settleTimer)
+    this.#enter('shutdown', 'operator-stop')
+    this.report()
+  }
+
+  farewell(): void {
+    if (this.#speaks) {
+      this.ctx.send('resource', [
+        ['rsc_hold', 'none'], ['rtype', 'full'], ['isstable', '0'], ['info', 'shutdown'],
+      ])
+    }
+    this.ctx.send('shutdone', [['st', 'dead']])
+  }
+
+  // -------------------------------------------------------------------------------------------- timers
+
+  settleDue(): void {
+    this.#waited = true
+    // Without a word of the peer nobody knows what it holds; its own start or death brings it.
+    if (this.#waiting && this.other !== null) this.#stabilise('ten-seconds')
+  }
+
+  failbackDue(): void {
+    this.#checkFailback()
+  }
+
+  /** Half a minute after a failed start: to the peer if it is fit, else try again here. */
+  failureDue(): void {
+    if (this.world.stopping || this.world.peerIsTwinbeat) return
+    for (const side of sides) {
+      const failed = this.world.groupsOf(side).filter((group) => group.failed && !group.mayHold)
+      if (failed.length === 0 || !this.mine[side]) continue
+      const refusal = this.world.alone ? 'no peer' : this.standby.request(side, null)
+      if (refusal === null) return
+      this.ctx.note('warn', 'start.retried', `no peer takes the ${side} groups (${refusal}): trying here again`, { side })
+      for (const group of failed) group.failed = false
+    }
+  }
+
+  groupSettled(_group: Group, outcome: Outcome): void {
+    if (outcome === 'start-failed') this.ctx.timer(failureTimer, startFailureUs)
+  }
+
+  // ----------------------------------------------------------------------------------------- decisions
+
+  get #waiting(): boolean {
+    return this.stage === 'starting' || this.stage === 'both-starting' || this.stage === 'received'
+  }
+
+  #received(): void {
+    this.#enter('received', 'report-received')
+    this.ctx.timer(settleTimer, bothStartingUs)
+  }
+
+  /** Something an earlier life left here is claimed by the peer. */
+  #mustClear(): boolean {
+    return sides.some((side) => this.#peerHolds(side) &&
+      this.world.groupsOf(side).some((group) => group.state === 'found'))
+  }
+
+  #peerHolds(side: Side): boolean {
+    if (this.other === null) return true
+    return side === 'local' ? this.other.foreign : this.other.local
+  }
+
+  #stabilise(reason: 'peer-stable' | 'ten-seconds'): void {
+    this.ctx.cancel(settleTimer)
+    const found = this.world.groupsOf('foreign').some((group) => group.mayHold)
+    this.mine = { local: !this.#peerHolds('local'), foreign: found && !this.#peerHolds('foreign') }
+    this.#enter('stable', reason)
+    this.#announceOwn = true
+  }
+
+  #checkFailback(): void {
+    const { peer } = this.world
+    if (this.ctx.config.autoFailback !== 'on' || this.world.contested || !this.#tookByDeath || !this.mine.foreign) return
+    if (peer === null || !peer.active || this.world.peerIsTwinbeat || this.world.stopping) return
+    const refusal = this.otherStable && this.world.quiet('all') ? this.standby.request('foreign', null) : 'in flux'
+    if (refusal !== null) this.ctx.timer(failbackTimer, failbackRetryUs)
+  }
+
+  /** The peer restarted in the middle of an exchange: what it had been given may have no owner now. */
+  #checkOrphans(): void {
+    if (!this.#peerRestarted || !this.otherStable || this.standby.running) return
+    this.#peerRestarted = false
+    if (!this.mine.local && !this.#peerHolds('local')) {
+      this.ctx.note('warn', 'groups.orphaned', 'the restarted peer does not hold our own groups: taking them', {})
+      this.mine = { ...this.mine, local: true }
+      this.#announceOwn = true
+    }
+  }
+
+  standbyEnded(outcome: { readonly changed: boolean; readonly finished: boolean }): void {
+    if (outcome.finished) this.#tookByDeath = false
+    else if (this.#tookByDeath) this.ctx.timer(failbackTimer, failbackRetryUs)
+    if (outcome.changed) this.report()
+  }
+
+  setMine(side: Side, responsible: boolean): void {
+    this.mine = { ...this.mine, [side]: responsible }
+    if (!responsible) for (const group of this.world.groupsOf(side)) group.failed = false
+  }
+
+  /** The authority that a take of this half would have now. */
+  grantFor(side: Side): { authority: Authority; reason: TakeReason } | { withheld: string } {
+    const { peer, alone } = this.world
+    if (this.world.contested) return { withheld: 'contested' }
+    if (peer === null || peer.dead) {
+      const peerGeneration = peer?.generation ?? 0
+      return { authority: { kind: 'accept', peer: peer?.id ?? null, peerGeneration }, reason: 'peer-dead' }
+    }
+    const agreed: Authority = { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
+    if (alone) return { authority: agreed, reason: 'peer-left' }
+    const exchange = this.standby.exchangeFor(side)
+    if (exchange !== null) return { authority: { kind: 'handover', exchange }, reason: 'standby' }
+    if (this.other === null) return { withheld: 'peer-has-not-said-what-it-holds' }
+    if (this.#peerHolds(side)) return { withheld: 'peer-holds-it' }
+    return { authority: agreed, reason: side === 'local' ? 'own-group' : 'responsible' }
+  }
+
+  /** Level, not edge: called at the end of every step. */
+  reconcile(): void {
+    const { world } = this
+    if (!world.joined || world.stopping || world.paused || world.halted) return
+    const decided = this.stage === 'stable' || world.alone
+    for (const group of decided ? world.groups.values() : []) this.#reconcileGroup(group)
+    if (this.#waiting && world.alone && world.quiet('all')) this.#enter('stable', 'peer-gone')
+    this.#announce()
+  }
+
+  #reconcileGroup(group: Group): void {
+    const side = this.world.side(group)
+    if (!this.mine[side]) {
+      if (group.state === 'found') group.give('claimed-by-peer')
+      else if (group.state === 'held' || group.state === 'taking') {
+        group.give(this.standby.running ? 'standby' : 'not-responsible')
+      }
+      return
+    }
+    if ((group.state !== 'stopped' && group.state !== 'found') || group.failed) return
+    const grant = this.grantFor(side)
+    if ('authority' in grant) group.take(grant.authority, group.state === 'found' ? 'adopted' : grant.reason)
+  }
+
+  #announce(): void {
+    if (!this.#speaks || this.stage !== 'stable') return
+    if (this.#announceOwn && this.world.quiet('local')) {
+      this.#announceOwn = false
+      this.report('req_our_resources()')
+    }
+    if (this.#announceMachDown && this.world.quiet('foreign') && this.#holds('foreign')) {
+      this.#announceMachDown = false
+      this.ctx.send('resource', [['rsc_hold', 'foreign'], ['info', 'mach_down']])
+    }
+  }
+
+  #enter(stage: Stage, reason: StageReason): void {
+    const from = this.stage
+    this.stage = stage
+    this.ctx.note('info', `resources.${stage}`, `resource protocol: ${from} -> ${stage} (${reason})`, {
+      reason, mine: wordOf(this.mine), other: this.other === null ? null : wordOf(this.other),
+    })
+  }
+}
