@@ -18,6 +18,8 @@ export interface Daemon {
   statusOf(node: string): Promise<string | null>
   standby(what: Share): Promise<void>
   takeover(what: Share): Promise<void>
+  /** What an operator types inside the node to see its state. */
+  statusCommand(): readonly string[]
   /** Everything logged so far, over all runs. */
   log(): string
 }

@@ -76,6 +76,10 @@ export class HeartbeatNode implements Daemon {
     await this.command('hb_takeover', what)
   }
 
+  statusCommand(): readonly string[] {
+    return ['cl_status', 'hbstatus', '-v']
+  }
+
   log(): string {
     const path = join(this.node.folders.log, 'ha-log')
     return existsSync(path) ? readFileSync(path, 'latin1') : ''

@@ -9,13 +9,13 @@ import { join } from 'node:path'
 import { CLIENT_INIT, SWITCH_INIT } from './init-script.js'
 import { Namespace } from './namespace.js'
 import { LabNode, linkName } from './node.js'
-import { openSerialLine, type SerialLine, type SerialOptions } from './serial-line.js'
+import { openSerialLine, SERIAL_DEVICE, type SerialLine, type SerialOptions } from './serial-line.js'
 import { namespaceId, pids, run } from './processes.js'
 
 export interface LabSpec {
   readonly name: string
   readonly nodes: readonly string[]
-  /** A serial line between the first two nodes, /run/ttyHB0 in both. */
+  /** A serial line between the first two nodes. */
   readonly serial?: SerialOptions
 }
 
@@ -64,6 +64,7 @@ export class Lab {
       const open = hub
       const nodes = spec.nodes.map((name, index) => new LabNode({
         name, index, dir: join(dir, name), hub: open, serial, side: index,
+        device: spec.serial?.device ?? SERIAL_DEVICE,
       }))
       const lab = new Lab({ dir, switch: hub, client, serial, nodes })
       await Promise.all(nodes.map((node) => node.powerOn()))

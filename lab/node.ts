@@ -21,6 +21,8 @@ export interface NodeSpec {
   readonly hub: Namespace
   readonly serial: SerialLine | null
   readonly side: number
+  /** The serial line's file inside the node. */
+  readonly device: string
 }
 
 const FREEZE_ROUNDS_MAX = 50
@@ -61,6 +63,11 @@ export class LabNode extends EventEmitter<NodeEvents> {
     return this.space?.isOpen === true
   }
 
+  /** PID 1 of the node as this process sees it. */
+  get pid(): number {
+    return this.running().pid
+  }
+
   /** Address on a network; the node of index 0 is .1. */
   address(link: LinkId): string {
     return `${link === 'eth0' ? '10.77.0' : '10.78.0'}.${this.spec.index + 1}`
@@ -71,7 +78,8 @@ export class LabNode extends EventEmitter<NodeEvents> {
     this.generation += 1
     this.spec.serial?.flush(this.spec.side)
     const space = await Namespace.open({
-      flags: ['--net', '--uts', '--ipc'], script: NODE_INIT, args: [this.dir, this.name], inside: this.spec.hub,
+      flags: ['--net', '--uts', '--ipc'], script: NODE_INIT, args: [this.dir, this.name, this.spec.device],
+      inside: this.spec.hub,
     })
     this.space = space
     this.pidNamespaces.push(space.pidNamespace)

@@ -5,6 +5,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 import type { LabNode } from './node.js'
+import { SERIAL_DEVICE } from './serial-line.js'
 
 export type AuthMethod = 'crc' | 'md5' | 'sha1'
 export type Medium = 'bcast' | 'ucast' | 'mcast' | 'serial'
@@ -40,7 +41,6 @@ export const PAIR_DEFAULTS: PairSettings = {
 /** One address per node; the group of the first node is VIPS[0]. */
 export const VIPS = ['10.77.0.100', '10.77.0.101'] as const
 
-export const SERIAL_DEVICE = '/run/ttyHB0'
 const KEY = 'a-key-of-the-lab'
 const MCAST_GROUP = '239.77.0.1'
 const PORT = 694

@@ -10,7 +10,11 @@ import { exited, spawnChild, within } from './processes.js'
 
 export interface SerialOptions {
   readonly baud: number
+  /** Its file inside the nodes, SERIAL_DEVICE if not said otherwise. */
+  readonly device?: string
 }
+
+export const SERIAL_DEVICE = '/run/ttyHB0'
 
 /** Damage per direction; 0 is the first node. */
 export interface SerialFault {

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url'
 
 import type { Daemon, Holding, Share } from './daemon.js'
 import type { LabNode } from './node.js'
+import { ask } from '../src/control/client.js'
+import type { StatusReport } from '../src/control/report.js'
 import { commandLine, exited, must, until, within } from './processes.js'
 import type { RunResult } from './processes.js'
 
@@ -16,15 +18,10 @@ const TOOL = join(PROJECT, 'bin/twinbeat.mjs')
 const RUN_DIR = '/run/twinbeat'
 const SOCKET_TIMEOUT_MS = 20_000
 const STOP_TIMEOUT_MS = 60_000
+const STATUS_TIMEOUT_MS = 1_000
 
 export function twinbeatObstacle(): string | null {
   return existsSync(DAEMON) ? null : 'the daemon is not built'
-}
-
-/** The parts of `twinbeat status --json` that a scenario reads. */
-export interface TwinbeatStatus {
-  readonly holding: string
-  readonly nodes: readonly { readonly name: string, readonly status: string }[]
 }
 
 export class TwinbeatNode implements Daemon {
@@ -79,19 +76,19 @@ export class TwinbeatNode implements Daemon {
     return this.pids().length > 0
   }
 
-  async status(): Promise<TwinbeatStatus | null> {
+  /** Asked over the daemon's own socket, which /proc shows from outside the node's mounts. */
+  async status(): Promise<StatusReport | null> {
     if (!this.node.isOn) return null
-    const { rc, out } = await this.tool(['status', '--json'], 5_000)
-    if (rc !== 0) return null
+    const runDir = `/proc/${this.node.pid}/root${RUN_DIR}`
     try {
-      return JSON.parse(out) as TwinbeatStatus
+      return (await ask('status', {}, { runDir, timeoutMs: STATUS_TIMEOUT_MS })) as StatusReport
     } catch {
       return null
     }
   }
 
   async holding(): Promise<Holding | null> {
-    return ((await this.status())?.holding ?? null) as Holding | null
+    return (await this.status())?.resources ?? null
   }
 
   async statusOf(name: string): Promise<string | null> {
@@ -104,6 +101,10 @@ export class TwinbeatNode implements Daemon {
 
   async takeover(what: Share): Promise<void> {
     await this.command(['takeover', what])
+  }
+
+  statusCommand(): readonly string[] {
+    return this.toolArgv(['status'])
   }
 
   log(): string {

@@ -90,11 +90,11 @@ test('a frozen node does nothing until it is thawed', needsLab, async () => {
 })
 
 test('a serial line carries bytes at its baud rate and nothing while cut', needsLab, async () => {
-  await withLab({ name: 'serial', nodes: ['nodea', 'nodeb'], serial: { baud: 9600 } }, async (lab) => {
-    const listener = lab.node('nodeb').spawn(['cat', '/run/ttyHB0'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  await withLab({ name: 'serial', nodes: ['nodea', 'nodeb'], serial: { baud: 9600, device: '/dev/ttyS7' } }, async (lab) => {
+    const listener = lab.node('nodeb').spawn(['cat', '/dev/ttyS7'], { stdio: ['ignore', 'pipe', 'ignore'] })
     let received = ''
     listener.stdout?.on('data', (chunk: Buffer) => { received += chunk.toString('latin1') })
-    const send = (text: string) => lab.node('nodea').exec(['sh', '-c', 'cat > /run/ttyHB0'], { input: text })
+    const send = (text: string) => lab.node('nodea').exec(['sh', '-c', 'cat > /dev/ttyS7'], { input: text })
     await send('start\n')
     assert.ok(await until(() => received.includes('start'), 5_000))
     const from = performance.now()
