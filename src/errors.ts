@@ -15,6 +15,8 @@ export const errorTable = {
   TB_ALREADY_RUNNING: { exit: 3, hint: "'twinbeat status' talks to the running one; 'twinbeat stop' ends it" },
   TB_FOREIGN_MANAGER: { exit: 3, hint: 'stop and disable it first: two managers of the same addresses end in two owners' },
   TB_ADDRESS_CONFIGURED: { exit: 3, hint: 'remove the address from the network configuration of the system: only the cluster may bring it up' },
+  TB_ENGINE_ARGUMENT: { exit: 2, hint: 'the message names the argument and what it must be' },
+  TB_ENGINE_STATE: { exit: 2, hint: 'configure, setGeneration, start, and only then send' },
   TB_ENGINE_START: { exit: 2, hint: "see the message; 'twinbeat check' tests interfaces and devices one by one" },
   TB_STATE_WRITE: { exit: 2, hint: 'free space on, or fix the permissions of, the state folder' },
   TB_RUN_DIR: { exit: 2, hint: 'the run folder must be writable by root; choose another with --run-dir' },
@@ -25,7 +27,6 @@ export const errorTable = {
   TB_STANDBY_NO_TARGET: { exit: 6, hint: 'the peer must be active before groups can be handed to it' },
   TB_BUSY: { exit: 6, hint: 'another hand-over is under way: wait for it to end and try again' },
   TB_UNKNOWN_GROUP: { exit: 6, hint: "'twinbeat status' lists the groups by their key" },
-  TB_CAPTURE: { exit: 1, hint: 'pcap and pcapng files are read, not compressed; what was read before the damage is printed' },
   TB_USAGE: { exit: 64, hint: "see 'twinbeat --help'" },
   TB_INTERNAL: { exit: 70, hint: 'this is a fault of the program: keep the log and report it' },
 } as const satisfies Record<string, ErrorEntry>

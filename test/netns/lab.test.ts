@@ -4,8 +4,7 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 
-import type { Lab} from '../../lab/lab.js'
-import { assertNothingLeft, labObstacle, withLab, type LabTraces } from '../../lab/lab.js'
+import { assertNothingLeft, Lab, labObstacle, withLab, type LabTraces } from '../../lab/lab.js'
 import { until } from '../../lab/processes.js'
 
 const obstacle = await labObstacle()
