@@ -91,7 +91,7 @@ export class Client {
     const requests = this.between(fromMs, toMs)
     const lastLost = requests.findLastIndex((request) => request.answeredMs === null)
     const next = requests.slice(lastLost + 1).find((request) => request.answeredMs !== null)
-    return next?.answeredMs == null ? null : next.answeredMs - fromMs
+    return next === undefined || next.answeredMs === null ? null : next.answeredMs - fromMs
   }
 
   lastAnswer(): Request | null {

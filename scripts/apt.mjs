@@ -1,6 +1,9 @@
-// Installs missing Debian packages, and starts nothing: while apt works, a policy-rc.d of our own forbids every service
-// start. One that was there before is put back, also after Ctrl-C; after a SIGKILL by the next run, which finds our mark.
-import { existsSync, lstatSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+// Installs missing Debian packages, and starts nothing: while apt works, a policy-rc.d of our own
+// forbids every service start. One that was there before is put back, also after Ctrl-C; after a
+// SIGKILL by the next run, which finds our mark.
+import {
+  existsSync, lstatSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync
+} from 'node:fs'
 import { onPath } from './node-home.mjs'
 import { StepError, neededStep, progress, quietStep, undoOnExit } from './steps.mjs'
 
@@ -27,7 +30,7 @@ function policyOwner() {
 /** @param {number} pid */
 function isBootstrap(pid) {
   const file = `/proc/${pid}/cmdline`
-  return existsSync(file) && /scripts\/(demo|test|bootstrap|fuzz)\.mjs/.test(readFileSync(file, 'utf8').replaceAll('\0', ' '))
+  return existsSync(file) && /scripts\/(demo|test|fuzz)\.mjs/.test(readFileSync(file, 'utf8'))
 }
 
 function restorePolicy() {
@@ -38,8 +41,12 @@ function restorePolicy() {
 /** Two bootstraps at once would restore each other's policy away, so the second waits for the first. */
 async function waitForOtherBootstrap() {
   const deadlineMs = performance.now() + aptTimeoutMs
-  for (let owner = policyOwner(); owner !== null && owner !== process.pid && isBootstrap(owner); owner = policyOwner()) {
-    if (performance.now() > deadlineMs) throw new StepError(`another bootstrap (pid ${owner}) has been installing packages for too long`)
+  for (;;) {
+    const owner = policyOwner()
+    if (owner === null || owner === process.pid || !isBootstrap(owner)) return
+    if (performance.now() > deadlineMs) {
+      throw new StepError(`another bootstrap (pid ${owner}) has been installing packages for too long`)
+    }
     await new Promise((wake) => setTimeout(wake, 500))
   }
 }
@@ -65,6 +72,8 @@ function aptEnv() {
   }
 }
 
+const aptOptions = () => ({ env: aptEnv(), timeoutMs: aptTimeoutMs, gentle: true })
+
 function hasLists() {
   const dir = '/var/lib/apt/lists'
   return existsSync(dir) && readdirSync(dir).some((name) => name.includes('_Packages'))
@@ -74,7 +83,7 @@ function hasLists() {
 async function updateLists() {
   const deadlineMs = performance.now() + lockWaitMs
   for (;;) {
-    const update = await quietStep('apt-get update', 'apt-get', ['-q', 'update'], { env: aptEnv(), timeoutMs: aptTimeoutMs, gentle: true })
+    const update = await quietStep('apt-get update', 'apt-get', ['-q', 'update'], aptOptions())
     if (update.ok) return
     if (!update.output.includes('Could not get lock') || performance.now() > deadlineMs) {
       // One broken third-party source is no reason to stop: the install that follows decides.
@@ -89,7 +98,7 @@ async function updateLists() {
 async function disableAtBoot(names) {
   for (const name of names) {
     if (existsSync(`/etc/init.d/${name}`) && onPath('update-rc.d') !== null) {
-      await quietStep(`keeping ${name} from starting at boot`, 'update-rc.d', [name, 'disable'], { env: aptEnv(), timeoutMs: 60_000 })
+      await quietStep(`keeping ${name} from starting at boot`, 'update-rc.d', [name, 'disable'], aptOptions())
     }
   }
 }
@@ -98,18 +107,18 @@ async function disableAtBoot(names) {
 export async function installPackages(wanted) {
   const names = wanted.map((pkg) => pkg.name)
   const label = `apt-get install ${names.join(' ')}`
-  const args = ['-q', '-y', '--no-install-recommends', '-o', `DPkg::Lock::Timeout=${lockWaitMs / 1000}`,
-    '-o', 'Dpkg::Options::=--force-confold', 'install', ...names]
+  const args = ['-q', '-y', '--no-install-recommends',
+    '-o', `DPkg::Lock::Timeout=${lockWaitMs / 1000}`, '-o', 'Dpkg::Options::=--force-confold', 'install', ...names]
   const restore = await forbidServiceStarts()
   try {
     const fresh = !hasLists()
     if (fresh) await updateLists()
     if (!fresh) {
-      const first = await quietStep(label, 'apt-get', args, { env: aptEnv(), timeoutMs: aptTimeoutMs, gentle: true })
+      const first = await quietStep(label, 'apt-get', args, aptOptions())
       if (!first.ok) await updateLists()
       else return
     }
-    await neededStep(label, 'apt-get', args, { env: aptEnv(), timeoutMs: aptTimeoutMs, gentle: true })
+    await neededStep(label, 'apt-get', args, aptOptions())
   } finally {
     await disableAtBoot(wanted.filter((pkg) => pkg.rival).map((pkg) => pkg.name))
     restore()

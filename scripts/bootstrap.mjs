@@ -1,5 +1,6 @@
-// Takes a plain clone on a fresh Debian to a built tree: Debian packages, npm packages, native engine, TypeScript. Each
-// part is skipped when it is there. Node built-ins only; used by `npm run demo` and `npm test`.
+// Takes a plain clone on a fresh Debian to a built tree: Debian packages, npm packages, native
+// engine, TypeScript. Each part is skipped when it is there. Node built-ins only; used by
+// `npm run demo`, `npm test` and `npm run fuzz`.
 import { existsSync, lstatSync, readFileSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -41,14 +42,16 @@ async function debianPackages(command, { yes }) {
   const missing = missingPackages(command)
   if (missing.length === 0) return
   const names = missing.map((pkg) => pkg.name).join(' ')
-  const root = process.getuid?.() === 0
-  if (!root || onPath('apt-get') === null) {
-    throw new StepError(`missing: ${names} (${root ? 'no apt-get here: install them by hand' : `as root: apt-get install --no-install-recommends ${names}`})`)
+  const hasApt = onPath('apt-get') !== null
+  if (process.getuid?.() !== 0 || !hasApt) {
+    const how = hasApt ? `as root: apt-get install --no-install-recommends ${names}` : 'no apt-get here'
+    throw new StepError(`missing Debian packages: ${names} (${how})`)
   }
   const rivals = missing.filter((pkg) => pkg.rival).map((pkg) => pkg.name)
   const foreign = rivals.length === 0 ? null : foreignCluster()
   if (foreign !== null && !yes) {
-    throw new StepError(`${foreign}, so ${rivals.join(' ')} is not installed beside it; '--yes' installs it anyway (it is not started)`)
+    throw new StepError(`${foreign}, so ${rivals.join(' ')} is not installed beside it; ` +
+      "'--yes' installs it anyway (it is not started)")
   }
   progress(`needs Debian packages that are not here: ${names}`)
   for (const pkg of missing) progress(`  ${pkg.name}: ${pkg.why}`)
@@ -82,10 +85,11 @@ async function npmPackages(env) {
   const npm = findNpmCli()
   if (npm === null) throw new StepError('npm is not installed: it comes with Node')
   const args = [npm, 'ci', '--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error']
-  await neededStep('npm ci (npm packages and native engine)', process.execPath, args, { cwd: root, env, timeoutMs: npmTimeoutMs })
+  const options = { cwd: root, env, timeoutMs: npmTimeoutMs }
+  await neededStep('npm ci (npm packages and native engine)', process.execPath, args, options)
 }
 
-/** raw-socket only measures, and needs a compiler: npm drops it without a word when that fails, so it is looked at here. */
+/** raw-socket only measures. npm passes over it in silence when it does not build, so it is looked at here. */
 async function rawSocket(/** @type {NodeJS.ProcessEnv} */ env) {
   const require = createRequire(join(root, 'package.json'))
   const loads = () => {
@@ -98,9 +102,10 @@ async function rawSocket(/** @type {NodeJS.ProcessEnv} */ env) {
   }
   const npm = findNpmCli()
   if (loads() || npm === null || !existsSync(join(root, 'node_modules', 'raw-socket'))) return
-  const built = await quietStep('npm rebuild raw-socket', process.execPath, [npm, 'rebuild', 'raw-socket', '--loglevel=error'],
-    { cwd: root, env, timeoutMs: npmTimeoutMs })
-  if (!built.ok || !loads()) progress('raw-socket did not build: the ICMP prober of the measuring client is not available')
+  const args = [npm, 'rebuild', 'raw-socket', '--loglevel=error']
+  const options = { cwd: root, env, timeoutMs: npmTimeoutMs }
+  const built = await quietStep('npm rebuild raw-socket', process.execPath, args, options)
+  if (!built.ok || !loads()) progress('raw-socket did not build: the measuring client has no ICMP prober')
 }
 
 /**
@@ -110,16 +115,17 @@ export async function bootstrap({ command, yes, compile }) {
   requireNode()
   await debianPackages(command, { yes })
   // Found before `npm ci`, because dependencies compile too and would look for a download.
-  const headers = modulesMatchLock() ? null : findHeaders()
-  const env = withSystemAuthorities({ ...process.env, ...(headers === null ? {} : { npm_config_nodedir: headers.dir }) })
+  const env = withSystemAuthorities({ ...process.env, npm_config_nodedir: findHeaders().dir })
   await npmPackages(env)
-  await rawSocket(headers === null ? { ...env, npm_config_nodedir: findHeaders().dir } : env)
-  await neededStep('native engine', process.execPath, [join(root, 'scripts', 'install.mjs')], { cwd: root, env, timeoutMs: npmTimeoutMs })
+  await rawSocket(env)
+  const install = join(root, 'scripts', 'install.mjs')
+  await neededStep('native engine', process.execPath, [install], { cwd: root, env, timeoutMs: npmTimeoutMs })
   if (compile) await compileTypes()
 }
 
 /** tsc, quiet unless it fails. */
 export async function compileTypes() {
   const tsc = join(root, 'node_modules', 'typescript', 'lib', 'tsc.js')
-  await neededStep('tsc', process.execPath, [tsc, '-p', join(root, 'tsconfig.json')], { cwd: root, timeoutMs: 5 * 60_000 })
+  const project = join(root, 'tsconfig.json')
+  await neededStep('tsc', process.execPath, [tsc, '-p', project], { cwd: root, timeoutMs: 5 * 60_000 })
 }

@@ -1,5 +1,6 @@
-// `npm run fuzz [-- --seconds N] [-- name ...]`: every fuzzer of native/fuzz for a while, from its committed corpus. New inputs
-// go to .cache; one that crashes is kept there too and named, to be moved to native/fuzz/corpus with its fix.
+// `npm run fuzz [-- --seconds N name ...]`: every fuzzer of native/fuzz for a while, from its committed
+// corpus. New inputs go to .cache; one that crashes is kept there too, to be moved to native/fuzz/corpus
+// with its fix.
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.mjs'
@@ -28,12 +29,15 @@ async function main() {
   if (!Number.isInteger(seconds) || seconds < 1) throw new StepError('--seconds takes a whole number')
   if (at >= 0) args.splice(at, 2)
   await bootstrap({ command: 'fuzz', yes: args.includes('--yes'), compile: false })
-  const all = readdirSync(join(root, 'native', 'fuzz')).filter((file) => file.endsWith('_fuzz.cc')).map((file) => file.slice(0, -3))
+  const all = readdirSync(join(root, 'native', 'fuzz'))
+    .filter((file) => file.endsWith('_fuzz.cc'))
+    .map((file) => file.slice(0, -'.cc'.length))
   const names = args.filter((arg) => !arg.startsWith('--'))
   const chosen = names.length === 0 ? all : all.filter((name) => names.includes(name))
   if (chosen.length === 0) throw new StepError(`no fuzzer of that name; there are: ${all.join(' ') || 'none'}`)
-  await neededStep('cmake configure (fuzz)', 'cmake', ['--preset', 'fuzz'], { cwd: root, timeoutMs: buildTimeoutMs })
-  await neededStep('cmake build (fuzz)', 'cmake', ['--build', '--preset', 'fuzz'], { cwd: root, timeoutMs: buildTimeoutMs })
+  const options = { cwd: root, timeoutMs: buildTimeoutMs }
+  await neededStep('cmake configure (fuzz)', 'cmake', ['--preset', 'fuzz'], options)
+  await neededStep('cmake build (fuzz)', 'cmake', ['--build', '--preset', 'fuzz'], options)
   let failed = 0
   for (const name of chosen) if (!(await fuzz(name, seconds))) failed++
   console.log(`${chosen.length - failed} passed, ${failed} failed, 0 skipped`)

@@ -1,5 +1,6 @@
-// Builds the native engine: the package's own `install` script (without one npm would run node-gyp by itself, which
-// downloads Node's headers from a place that many machines cannot reach). Node built-ins only.
+// Builds the native engine: the package's own `install` script (without one npm would run node-gyp by
+// itself, which downloads Node's headers from a place that many machines cannot reach). Node built-ins
+// only.
 //   node scripts/install.mjs [--force]
 // Nothing is done when the sources and the running Node are those of the last build.
 import { spawnSync } from 'node:child_process'
@@ -8,7 +9,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'no
 import { join, relative } from 'node:path'
 import { findHeaders, findNodeGyp, onPath, root } from './node-home.mjs'
 
-// Two compilers at once: the build takes half a minute and must not push a small machine that runs services into swap.
+// Two compilers at once: the build must not push a small machine that runs services into swap.
 const jobs = 2
 const binary = join(root, 'build', 'Release', 'twinbeat.node')
 const stamp = join(root, 'build', 'twinbeat.stamp')
@@ -25,7 +26,8 @@ function filesUnder(dir) {
 function sourcesDigest() {
   const hash = createHash('sha256')
   const native = (/** @type {string} */ sub) => join(root, 'native', sub)
-  const files = [join(root, 'binding.gyp'), native('sources.gypi'), ...['abi', 'addon', 'core'].flatMap((sub) => filesUnder(native(sub)))]
+  const sources = ['abi', 'addon', 'core'].flatMap((sub) => filesUnder(native(sub)))
+  const files = [join(root, 'binding.gyp'), native('sources.gypi'), ...sources]
   for (const file of files) hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update('\0')
   return hash.digest('hex')
 }
@@ -42,14 +44,11 @@ function fail(what, hint) {
 }
 
 function requireTools() {
-  const missing = []
-  const compiler = process.env.CXX?.trim().split(/\s+/)[0]
-  if (compiler !== undefined && compiler !== '' ? onPath(compiler) === null && !existsSync(compiler) : onPath('g++') === null) {
-    missing.push(compiler || 'g++')
-  }
-  for (const tool of ['make', 'python3']) if (onPath(tool) === null) missing.push(tool)
+  const compiler = process.env.CXX?.trim().split(/\s+/)[0] || 'g++'
+  const missing = [compiler, 'make', 'python3'].filter((tool) => onPath(tool) === null && !existsSync(tool))
   if (missing.length > 0) {
-    fail(`${missing.join(', ')} not found`, `on Debian: apt-get install --no-install-recommends g++ make python3; then: npm rebuild`)
+    fail(`${missing.join(', ')} not found`,
+      'on Debian: apt-get install --no-install-recommends g++ make python3; then: npm rebuild')
   }
 }
 
@@ -80,7 +79,8 @@ function build(/** @type {{ force: boolean }} */ { force }) {
       'set npm_config_nodedir to a folder that has include/node/node_api.h')
   }
   console.error(`twinbeat: building the native engine (headers: ${headers.from}, ${headers.dir})`)
-  // Without its stamp a half-made build is never taken for a good one; the old binary goes too, so that a failure is seen.
+  // Without its stamp a half-made build is never taken for a good one; the old binary goes too, so that
+  // a failure is seen.
   rmSync(stamp, { force: true })
   rmSync(binary, { force: true })
   if (!force && last.startsWith(`${tools}\n`)) {

@@ -1,4 +1,5 @@
-// The C++ tests: configure, build, ctest, counts. `npm run test:native`, `test:asan`, `test:tsan`, and a stage of `npm test`.
+// The C++ tests: configure, build, ctest, counts. `npm run test:native`, `test:asan`, `test:tsan`, and a
+// stage of `npm test`.
 //   node scripts/native-tests.mjs debug|asan|tsan
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import { StepError, guardSignals, neededStep, progress, runCommand } from './ste
 const buildTimeoutMs = 10 * 60_000
 const testTimeoutMs = 5 * 60_000
 
-/** gcc's TSan knows no memory layout with much randomness: newer kernels have one, so it is turned off for the tests. */
+/** gcc's TSan cannot work in the widely randomised memory layout of newer kernels: turned off for it. */
 function testCommand(/** @type {string} */ preset) {
   const ctest = ['ctest', '--preset', preset, '--output-junit', 'junit.xml']
   return preset === 'tsan' ? ['setarch', '-R', ...ctest] : ctest
@@ -18,8 +19,9 @@ function testCommand(/** @type {string} */ preset) {
 /** @param {string} preset @returns {Promise<import('./test.mjs').Counts>} */
 export async function nativeTests(preset) {
   const env = { ...process.env, ASAN_OPTIONS: 'detect_stack_use_after_return=1', TSAN_OPTIONS: 'halt_on_error=1' }
-  await neededStep(`cmake configure (${preset})`, 'cmake', ['--preset', preset], { cwd: root, env, timeoutMs: buildTimeoutMs })
-  await neededStep(`cmake build (${preset})`, 'cmake', ['--build', '--preset', preset], { cwd: root, env, timeoutMs: buildTimeoutMs })
+  const options = { cwd: root, env, timeoutMs: buildTimeoutMs }
+  await neededStep(`cmake configure (${preset})`, 'cmake', ['--preset', preset], options)
+  await neededStep(`cmake build (${preset})`, 'cmake', ['--build', '--preset', preset], options)
   const junit = join(root, `build-${preset}`, 'junit.xml')
   rmSync(junit, { force: true })
   const [command = '', ...args] = testCommand(preset)

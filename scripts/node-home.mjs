@@ -1,13 +1,16 @@
-// Where things of the running Node live: its npm, npm's node-gyp, its C headers. Node built-ins only, because this
-// runs before anything is installed. Nothing here may depend on a user's npmrc: a fresh account has none.
+// Where things of the running Node live: its npm, npm's node-gyp, its C headers. Node built-ins only,
+// because this runs before anything is installed. Nothing here may depend on a user's npmrc: a fresh
+// account has none.
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  accessSync, constants, existsSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync
+} from 'node:fs'
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
-/** Private downloads of the project (Node headers, other Node lines). Not inside node_modules: `npm ci` empties that. */
+/** Private downloads (Node headers, other Node lines). Not inside node_modules: `npm ci` empties that. */
 export const cacheDir = join(root, '.cache')
 
 /** @param {string} name @returns {string | null} the first executable of that name on PATH */
@@ -51,8 +54,8 @@ export function findNodeGyp() {
 }
 
 /**
- * npm trusts only the authorities compiled into Node. Behind a company proxy the machine's own list has one more, which
- * apt and git already use: added here, so that a fresh account needs no npmrc for it.
+ * npm trusts only the authorities compiled into Node. Behind a company proxy the machine's own list has
+ * one more, which apt and git already use: added here, so that a fresh account needs no npmrc for it.
  * @param {NodeJS.ProcessEnv} env
  */
 export function withSystemAuthorities(env) {
@@ -70,7 +73,10 @@ function nestedNpmEnv() {
   return env
 }
 
-/** Installs one package, without its scripts, into `dir` (made whole or not at all). @param {string} spec @param {string} dir */
+/**
+ * Installs one package, without its scripts, into `dir`: made whole or not at all.
+ * @param {string} spec @param {string} dir
+ */
 export function fetchPackage(spec, dir) {
   const npm = findNpmCli()
   if (npm === null) throw new Error(`cannot fetch ${spec}: npm is not installed`)
@@ -78,8 +84,8 @@ export function fetchPackage(spec, dir) {
   rmSync(part, { recursive: true, force: true })
   mkdirSync(part, { recursive: true })
   writeFileSync(join(part, 'package.json'), '{"private":true}\n')
-  const args = [npm, 'install', '--prefix', part, '--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--no-package-lock',
-    '--global=false', '--loglevel=error', spec]
+  const args = [npm, 'install', '--prefix', part, '--no-save', '--ignore-scripts', '--no-audit', '--no-fund',
+    '--no-package-lock', '--global=false', '--loglevel=error', spec]
   const run = spawnSync(process.execPath, args, { cwd: part, env: nestedNpmEnv(), encoding: 'utf8', timeout: 300_000 })
   if (run.status !== 0) {
     rmSync(part, { recursive: true, force: true })
@@ -91,8 +97,8 @@ export function fetchPackage(spec, dir) {
 
 /** The npm package that carries a Node binary and its headers for this machine. */
 export function nodePackageName() {
-  const arch = { arm: 'armv7l', ppc64: 'ppc64le' }[process.arch] ?? process.arch
-  return `node-linux-${arch}`
+  const renamed = new Map([['arm', 'armv7l'], ['ppc64', 'ppc64le']])
+  return `node-linux-${renamed.get(process.arch) ?? process.arch}`
 }
 
 /** @param {string} dir @returns {string | null} version of the headers of a Node install (or source tree) at `dir` */
@@ -108,13 +114,14 @@ export function headersVersion(dir) {
 }
 
 /**
- * The folder to give node-gyp as `nodedir`. A folder that somebody named is taken as it is; one found by ourselves must
- * be of the running major version, since a distribution may ship headers of another Node in the same prefix.
+ * The folder to give node-gyp as `nodedir`. A folder that somebody named is taken as it is; one found by
+ * ourselves must be of the running major version, since a distribution may ship headers of another Node
+ * in the same prefix.
  * @returns {{ dir: string, from: string }}
  */
 export function findHeaders() {
   const named = process.env.npm_config_nodedir
-  if (named !== undefined && named !== '' && headersVersion(named) !== null) return { dir: named, from: 'npm_config_nodedir' }
+  if (named && headersVersion(named) !== null) return { dir: named, from: 'npm_config_nodedir' }
   const major = process.versions.node.split('.')[0]
   const prefix = resolve(dirname(realpathSync(process.execPath)), '..')
   if (headersVersion(prefix)?.split('.')[0] === major) return { dir: prefix, from: 'beside the node binary' }

@@ -1,12 +1,19 @@
-// The one table of Debian packages: what each is probed by, and which command needs it. Probed by the file that is used,
-// not by dpkg, so that a compiler or a tool from elsewhere counts too and a system without dpkg can be judged.
+// The one table of Debian packages: what each is probed by, and which command needs it. Probed by the
+// file that is used, not by dpkg, so that a tool from elsewhere counts too and a system without dpkg can
+// be judged.
 import { existsSync } from 'node:fs'
 import { onPath } from './node-home.mjs'
 
+/** @typedef {'demo' | 'test' | 'fuzz'} SetUp */
 /**
- * @typedef {{ name: string, probe: string, neededBy: readonly ('demo' | 'test' | 'fuzz')[], rival?: true, why: string }} DebianPackage
+ * @typedef {{ name: string, probe: string, neededBy: readonly SetUp[], rival?: true, why: string }} DebianPackage
  * `probe` is a command, or a file when it starts with a slash. `rival`: takes resources on its own when it runs.
  */
+
+const doctest = '/usr/include/doctest/doctest.h'
+const ocfAgent = '/usr/lib/ocf/resource.d/heartbeat/IPaddr2'
+const realHeartbeat = '/usr/libexec/heartbeat/heartbeat'
+const fuzzerRuntime = '/usr/lib/llvm-14/lib/clang/14.0.6/include/fuzzer/FuzzedDataProvider.h'
 
 /** @type {readonly DebianPackage[]} */
 export const packages = [
@@ -16,17 +23,17 @@ export const packages = [
   { name: 'iproute2', probe: 'ip', neededBy: ['demo', 'test'], why: 'network namespaces of the lab' },
   { name: 'cmake', probe: 'cmake', neededBy: ['test', 'fuzz'], why: 'builds the C++ tests' },
   { name: 'libc6-dev', probe: '/usr/include/stdio.h', neededBy: ['test', 'fuzz'], why: 'C headers' },
-  { name: 'doctest-dev', probe: '/usr/include/doctest/doctest.h', neededBy: ['test', 'fuzz'], why: 'the C++ test framework' },
+  { name: 'doctest-dev', probe: doctest, neededBy: ['test', 'fuzz'], why: 'the C++ test framework' },
   { name: 'git', probe: 'git', neededBy: ['test'], why: 'the install test clones the repository' },
-  { name: 'heartbeat', probe: '/usr/libexec/heartbeat/heartbeat', neededBy: ['test'], rival: true, why: 'the real peer of the interop tests' },
-  { name: 'resource-agents', probe: '/usr/lib/ocf/resource.d/heartbeat/IPaddr2', neededBy: ['test'], why: 'agents that must run unmodified' },
+  { name: 'heartbeat', probe: realHeartbeat, neededBy: ['test'], rival: true, why: 'the real peer of interop tests' },
+  { name: 'resource-agents', probe: ocfAgent, neededBy: ['test'], why: 'agents that must run unmodified' },
   { name: 'cluster-glue', probe: '/usr/sbin/stonith', neededBy: ['test'], why: 'the libraries of the real peer' },
   { name: 'nftables', probe: 'nft', neededBy: ['test'], why: 'drops packets in lab machines' },
   { name: 'procps', probe: 'ps', neededBy: ['test'], why: 'agents look for processes by it' },
   { name: 'iputils-ping', probe: 'ping', neededBy: ['test'], why: 'the lab and some agents ping' },
   { name: 'tcpdump', probe: 'tcpdump', neededBy: ['test'], why: 'writes captures for the decoder' },
   { name: 'clang-14', probe: 'clang++-14', neededBy: ['fuzz'], why: 'libFuzzer' },
-  { name: 'libclang-rt-14-dev', probe: '/usr/lib/llvm-14/lib/clang/14.0.6/include/fuzzer/FuzzedDataProvider.h', neededBy: ['fuzz'], why: 'the run-time of libFuzzer' }
+  { name: 'libclang-rt-14-dev', probe: fuzzerRuntime, neededBy: ['fuzz'], why: 'the run-time of libFuzzer' }
 ]
 
 /** @param {DebianPackage} pkg */
@@ -34,7 +41,7 @@ function isThere(pkg) {
   return pkg.probe.startsWith('/') ? existsSync(pkg.probe) : onPath(pkg.probe) !== null
 }
 
-/** @param {'demo' | 'test' | 'fuzz'} command @returns {DebianPackage[]} */
+/** @param {SetUp} command @returns {DebianPackage[]} */
 export function missingPackages(command) {
   return packages.filter((pkg) => pkg.neededBy.includes(command) && !isThere(pkg))
 }

@@ -1,10 +1,12 @@
-// One step of a longer command: a line when it starts, a line with its time when it is done, its output only when it fails.
-// Asynchronous on purpose: a signal must find us able to clean up while a child runs.
+// One step of a longer command: a line when it starts, a line with its time when it is done, its output
+// only when it fails. Asynchronous on purpose: a signal must find us able to clean up while a child runs.
 import { spawn } from 'node:child_process'
 
 // Enough to hold the first error of a compiler run, small enough to keep in memory.
 const keptBytesMax = 256 * 1024
 const shownLinesMax = 60
+
+/** @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number, gentle?: boolean }} RunOptions */
 
 /** A failure whose message is all that the user needs: no stack. */
 export class StepError extends Error {}
@@ -34,7 +36,7 @@ export function undoOnExit(action) {
 export const stopSignal = () => stopped
 
 /**
- * Ctrl-C and kill: the running child ends first (apt and npm must not be left half-way), then everything is undone.
+ * Ctrl-C and kill: the running child ends first, then everything is undone.
  * @returns {() => void} gives the signals back
  */
 export function guardSignals() {
@@ -76,16 +78,16 @@ function endChild(child, gentle, late) {
 }
 
 /**
- * Runs a command in its own process group and gives its exit code; -1 when it could not be started, -2 when it was too slow.
+ * Runs a command in its own process group; with no `onOutput` its output goes to ours.
  * @param {string} command @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number, gentle?: boolean, onOutput?: (chunk: string) => void }} [options]
- * @returns {Promise<number>} with no `onOutput` the output goes to ours
+ * @param {RunOptions & { onOutput?: (chunk: string) => void }} [options]
+ * @returns {Promise<number>} the exit code; -1 when it could not be started, -2 when it was too slow
  */
 export function runCommand(command, args, options = {}) {
   return new Promise((done) => {
     const { cwd, env, timeoutMs, gentle = false, onOutput } = options
-    const stdio = /** @type {import('node:child_process').StdioOptions} */ (onOutput ? ['ignore', 'pipe', 'pipe'] : ['ignore', 'inherit', 'inherit'])
-    const child = spawn(command, args, { cwd, env, stdio, detached: true })
+    const out = onOutput ? 'pipe' : 'inherit'
+    const child = spawn(command, args, { cwd, env, stdio: ['ignore', out, out], detached: true })
     const askToEnd = (/** @type {boolean} */ isLate) => endChild(child, gentle, isLate)
     endings.add(askToEnd)
     let late = false
@@ -107,15 +109,15 @@ export function runCommand(command, args, options = {}) {
       onOutput?.(String(error))
       end(-1)
     })
-    // 'exit' and not 'close': a grandchild in the background may hold our pipe for ever. What was written before the
-    // exit is still read by the setImmediate below.
+    // 'exit' and not 'close': a grandchild in the background may hold our pipe for ever. What was written
+    // before the exit is still read by the setImmediate below.
     child.on('exit', (code) => setImmediate(() => end(code ?? -1)))
   })
 }
 
 /**
  * A quiet step. @param {string} label @param {string} command @param {readonly string[]} args
- * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number, gentle?: boolean }} [options]
+ * @param {RunOptions} [options]
  * @returns {Promise<{ ok: boolean, output: string }>}
  */
 export async function quietStep(label, command, args, options = {}) {
@@ -129,7 +131,8 @@ export async function quietStep(label, command, args, options = {}) {
     }
   })
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
-  progress(`${label}: ${code === 0 ? 'done' : code === -2 ? 'too slow, stopped' : `failed (exit code ${code})`} in ${seconds} s`)
+  const outcome = code === 0 ? 'done' : code === -2 ? 'too slow, stopped' : `failed (exit code ${code})`
+  progress(`${label}: ${outcome} in ${seconds} s`)
   return { ok: code === 0, output }
 }
 

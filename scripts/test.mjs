@@ -8,10 +8,10 @@ import { join, relative, resolve, sep } from 'node:path'
 import { bootstrap, compileTypes } from './bootstrap.mjs'
 import { nativeTests } from './native-tests.mjs'
 import { cacheDir, root } from './node-home.mjs'
-import { StepError, guardSignals, progress, runCommand } from './steps.mjs'
+import { StepError, guardSignals, neededStep, progress, runCommand } from './steps.mjs'
 
 /** @typedef {{ passed: number, failed: number, skipped: number, notes?: string[] }} Counts */
-/** @typedef {{ name: string, what: string, folders?: readonly string[], run: (paths: readonly string[]) => Promise<Counts> }} Stage */
+/** @typedef {{ name: string, what: string, run: (paths: readonly string[]) => Promise<Counts> }} Stage */
 
 // Real kernels, real daemons: one file at a time, since they measure time. Each is a stage of its own.
 const kernelFolders = ['netns', 'interop']
@@ -30,7 +30,7 @@ function testFiles() {
 }
 
 /** @param {string} file */
-const folderOf = (file) => (file.split(sep).length > 2 ? file.split(sep)[1] : '')
+const folderOf = (file) => (file.split(sep).length > 2 ? file.split(sep)[1] ?? '' : '')
 
 /** @param {{ files: readonly string[], concurrency: number, timeoutMs: number }} group @returns {Promise<Counts>} */
 async function nodeTests({ files, concurrency, timeoutMs }) {
@@ -45,9 +45,13 @@ async function nodeTests({ files, concurrency, timeoutMs }) {
   const code = await runCommand(process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
   const text = existsSync(result) ? readFileSync(result, 'utf8').trim() : ''
   rmSync(result, { force: true })
-  if (text === '') return { passed: 0, failed: 1, skipped: 0, notes: [`the test runner ended with ${code} and left no counts`] }
+  if (text === '') {
+    const note = `failed: the test runner ended with ${code} and left no counts`
+    return { passed: 0, failed: 1, skipped: 0, notes: [note] }
+  }
   const { passed, failed, skipped, empty, failures, skips } = JSON.parse(text)
-  const shorten = (/** @type {string} */ line) => line.replaceAll(`${join(root, 'dist')}${sep}`, '')
+  const shorten = (/** @type {string} */ line) =>
+    line.replaceAll(join(root, 'dist', sep), '').replaceAll(join(root, sep), '')
   const notes = [
     ...failures.map((/** @type {string} */ line) => `failed: ${shorten(line)}`),
     ...empty.map((/** @type {string} */ file) => `failed: ${shorten(file)} has no tests`),
@@ -73,8 +77,16 @@ async function oneCheck(check) {
 
 async function lint() {
   const eslint = join(root, 'node_modules', 'eslint', 'bin', 'eslint.js')
-  const code = await runCommand(process.execPath, [eslint, '.', '--max-warnings=0'], { cwd: root, timeoutMs: stageTimeoutMs })
+  const args = [eslint, '.', '--max-warnings=0']
+  const code = await runCommand(process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
   if (code !== 0) throw new StepError(`eslint ended with ${code}`)
+}
+
+async function types() {
+  await compileTypes()
+  const tsc = join(root, 'node_modules', 'typescript', 'lib', 'tsc.js')
+  const args = [tsc, '-p', join(root, 'scripts', 'tsconfig.json')]
+  await neededStep('tsc (scripts)', process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
 }
 
 /** @param {string} folder @param {string} what @returns {Stage} */
@@ -83,16 +95,25 @@ function kernelStage(folder, what) {
     name: folder,
     what,
     run: (paths) => nodeTests({
-      files: under(testFiles().filter((file) => folderOf(file) === folder), paths), concurrency: 1, timeoutMs: kernelFileTimeoutMs
+      files: under(testFiles().filter((file) => folderOf(file) === folder), paths),
+      concurrency: 1,
+      timeoutMs: kernelFileTimeoutMs
     })
   }
 }
 
 const tidyFile = join('test', 'tidy.test.ts')
 
+/** @param {string} file */
+function stageOf(file) {
+  if (file === tidyFile) return 'tidy'
+  const folder = folderOf(file)
+  return aloneFolders.includes(folder) ? folder : 'unit'
+}
+
 /** @type {readonly Stage[]} */
 const stages = [
-  { name: 'types', what: 'tsc over everything', run: () => oneCheck(compileTypes) },
+  { name: 'types', what: 'tsc over everything', run: () => oneCheck(types) },
   { name: 'lint', what: 'eslint with type information', run: () => oneCheck(lint) },
   {
     name: 'tidy',
@@ -104,7 +125,7 @@ const stages = [
     name: 'unit',
     what: 'node tests that need no kernel of their own',
     run: (paths) => nodeTests({
-      files: under(testFiles().filter((file) => file !== tidyFile && !aloneFolders.includes(folderOf(file) ?? '')), paths),
+      files: under(testFiles().filter((file) => stageOf(file) === 'unit'), paths),
       concurrency: 2,
       timeoutMs: unitFileTimeoutMs
     })
@@ -115,7 +136,8 @@ const stages = [
 ]
 
 function parseArgs() {
-  const options = { list: false, yes: false, only: /** @type {string[] | null} */ (null), paths: /** @type {string[]} */ ([]) }
+  /** @type {{ list: boolean, yes: boolean, only: string[] | null, paths: string[] }} */
+  const options = { list: false, yes: false, only: null, paths: [] }
   const args = process.argv.slice(2)
   while (args.length > 0) {
     const arg = args.shift() ?? ''
@@ -123,8 +145,9 @@ function parseArgs() {
     else if (arg === '--yes') options.yes = true
     else if (arg === '--only') options.only = (args.shift() ?? '').split(',')
     else if (arg.startsWith('--only=')) options.only = arg.slice('--only='.length).split(',')
-    else if (arg.startsWith('-')) throw new StepError(`unknown option '${arg}'; there are --list, --only STAGES, --yes and paths`)
-    else options.paths.push(arg)
+    else if (arg.startsWith('-')) {
+      throw new StepError(`unknown option '${arg}'; there are --list, --only STAGES, --yes and paths`)
+    } else options.paths.push(arg)
   }
   for (const name of options.only ?? []) {
     if (!stages.some((stage) => stage.name === name)) {
@@ -139,11 +162,13 @@ function chosenStages({ only, paths }) {
   if (only !== null) return stages.filter((stage) => only.includes(stage.name))
   if (paths.length === 0) return stages
   const files = under(testFiles(), paths)
-  const names = files.map((file) => (file === tidyFile ? 'tidy' : aloneFolders.includes(folderOf(file) ?? '') ? folderOf(file) : 'unit'))
-  return stages.filter((stage) => names.includes(stage.name))
+  const names = new Set(files.map(stageOf))
+  return stages.filter((stage) => names.has(stage.name))
 }
 
-/** @param {Stage} stage @param {readonly string[]} paths @returns {Promise<Counts & { name: string, seconds: number }>} */
+/** @typedef {Counts & { name: string, seconds: number }} Result */
+
+/** @param {Stage} stage @param {readonly string[]} paths @returns {Promise<Result>} */
 async function runStage(stage, paths) {
   console.log(`\n== ${stage.name}: ${stage.what}`)
   const startedMs = performance.now()
@@ -151,13 +176,33 @@ async function runStage(stage, paths) {
   let counts
   try {
     counts = await stage.run(paths)
-    if (counts.passed + counts.failed === 0) counts = { ...counts, failed: 1, notes: [...(counts.notes ?? []), 'failed: no test ran'] }
+    if (counts.passed + counts.failed === 0) {
+      counts = { ...counts, failed: 1, notes: [...(counts.notes ?? []), 'failed: no test ran'] }
+    }
   } catch (error) {
     if (!(error instanceof StepError)) throw error
     progress(error.message)
     counts = { passed: 0, failed: 1, skipped: 0, notes: [`failed: ${error.message.split('\n')[0]}`] }
   }
   return { ...counts, name: stage.name, seconds: (performance.now() - startedMs) / 1000 }
+}
+
+/** @param {readonly Result[]} results @param {number} setUpSeconds @param {number} allSeconds */
+function printSummary(results, setUpSeconds, allSeconds) {
+  const row = (/** @type {string} */ name, /** @type {(string | number)[]} */ ...cells) => {
+    console.log(name.padEnd(10) + cells.map((cell) => String(cell).padStart(9)).join(''))
+  }
+  const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) =>
+    results.reduce((total, result) => total + result[key], 0)
+  console.log('\n== summary')
+  for (const { name, notes = [] } of results) for (const note of notes) console.log(`${name}: ${note}`)
+  row('stage', 'passed', 'failed', 'skipped', 'seconds')
+  row('set-up', '', '', '', setUpSeconds.toFixed(1))
+  for (const { name, passed, failed, skipped, seconds } of results) {
+    row(name, passed, failed, skipped, seconds.toFixed(1))
+  }
+  row('all', sum('passed'), sum('failed'), sum('skipped'), allSeconds.toFixed(1))
+  console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`)
 }
 
 async function main() {
@@ -175,18 +220,8 @@ async function main() {
   const setUpSeconds = (performance.now() - startedMs) / 1000
   const results = []
   for (const stage of chosen) results.push(await runStage(stage, options.paths))
-
-  console.log('\n== summary')
-  for (const { name, notes = [] } of results) for (const note of notes) console.log(`${name}: ${note}`)
-  console.log(`${'stage'.padEnd(10)}${'passed'.padStart(8)}${'failed'.padStart(8)}${'skipped'.padStart(9)}${'seconds'.padStart(9)}`)
-  const row = (/** @type {string} */ name, /** @type {(string | number)[]} */ [passed = '', failed = '', skipped = ''], /** @type {number} */ seconds) =>
-    console.log(`${name.padEnd(10)}${String(passed).padStart(8)}${String(failed).padStart(8)}${String(skipped).padStart(9)}${seconds.toFixed(1).padStart(9)}`)
-  row('set-up', [], setUpSeconds)
-  for (const { name, passed, failed, skipped, seconds } of results) row(name, [passed, failed, skipped], seconds)
-  const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) => results.reduce((total, result) => total + result[key], 0)
-  row('all', [sum('passed'), sum('failed'), sum('skipped')], (performance.now() - startedMs) / 1000)
-  console.log(`${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`)
-  process.exitCode = sum('failed') > 0 ? 1 : 0
+  printSummary(results, setUpSeconds, (performance.now() - startedMs) / 1000)
+  process.exitCode = results.some((result) => result.failed > 0) ? 1 : 0
 }
 
 guardSignals()

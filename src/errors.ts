@@ -27,6 +27,7 @@ export const errorTable = {
   TB_STANDBY_NO_TARGET: { exit: 6, hint: 'the peer must be active before groups can be handed to it' },
   TB_BUSY: { exit: 6, hint: 'another hand-over is under way: wait for it to end and try again' },
   TB_UNKNOWN_GROUP: { exit: 6, hint: "'twinbeat status' lists the groups by their key" },
+  TB_CAPTURE: { exit: 1, hint: 'pcap and pcapng files are read, not compressed; what was read before the damage is printed' },
   TB_USAGE: { exit: 64, hint: "see 'twinbeat --help'" },
   TB_INTERNAL: { exit: 70, hint: 'this is a fault of the program: keep the log and report it' },
 } as const satisfies Record<string, ErrorEntry>

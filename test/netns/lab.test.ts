@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 
-import { assertNothingLeft, Lab, labObstacle, withLab, type LabTraces } from '../../lab/lab.js'
+import type { Lab} from '../../lab/lab.js'
+import { assertNothingLeft, labObstacle, withLab, type LabTraces } from '../../lab/lab.js'
 import { until } from '../../lab/processes.js'
 
 const obstacle = await labObstacle()
