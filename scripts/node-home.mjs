@@ -8,6 +8,9 @@ import {
 import { delimiter, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/** A failure whose message is all that the user needs: no stack. */
+export class StepError extends Error {}
+
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 
 /** Private downloads (Node headers, other Node lines). Not inside node_modules: `npm ci` empties that. */
@@ -79,7 +82,7 @@ function nestedNpmEnv() {
  */
 export function fetchPackage(spec, dir) {
   const npm = findNpmCli()
-  if (npm === null) throw new Error(`cannot fetch ${spec}: npm is not installed`)
+  if (npm === null) throw new StepError(`cannot fetch ${spec}: npm is not installed`)
   const part = `${dir}.part-${process.pid}`
   rmSync(part, { recursive: true, force: true })
   mkdirSync(part, { recursive: true })
@@ -89,7 +92,7 @@ export function fetchPackage(spec, dir) {
   const run = spawnSync(process.execPath, args, { cwd: part, env: nestedNpmEnv(), encoding: 'utf8', timeout: 300_000 })
   if (run.status !== 0) {
     rmSync(part, { recursive: true, force: true })
-    throw new Error(`npm could not fetch ${spec}: ${(run.stderr || String(run.error ?? 'no message')).trim()}`)
+    throw new StepError(`npm could not fetch ${spec}: ${(run.stderr || String(run.error ?? 'no message')).trim()}`)
   }
   rmSync(dir, { recursive: true, force: true })
   renameSync(part, dir)
@@ -128,7 +131,11 @@ export function findHeaders() {
   const spec = `${nodePackageName()}@${process.versions.node}`
   const cached = join(cacheDir, `headers-${process.arch}-${process.versions.node}`)
   const dir = join(cached, 'node_modules', nodePackageName())
-  if (headersVersion(dir) === null) fetchPackage(spec, cached)
-  if (headersVersion(dir) === null) throw new Error(`the npm package ${spec} has no include/node/node_api.h`)
+  if (headersVersion(dir) === null) {
+    fetchPackage(spec, cached)
+    // The binary beside the headers is most of the package, and the one that runs us is used anyway.
+    rmSync(join(dir, 'bin'), { recursive: true, force: true })
+  }
+  if (headersVersion(dir) === null) throw new StepError(`the npm package ${spec} has no include/node/node_api.h`)
   return { dir, from: `npm package ${spec}` }
 }

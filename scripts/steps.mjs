@@ -1,6 +1,7 @@
 // One step of a longer command: a line when it starts, a line with its time when it is done, its output
 // only when it fails. Asynchronous on purpose: a signal must find us able to clean up while a child runs.
 import { spawn } from 'node:child_process'
+import { StepError } from './node-home.mjs'
 
 // Enough to hold the first error of a compiler run, small enough to keep in memory.
 const keptBytesMax = 256 * 1024
@@ -8,8 +9,7 @@ const shownLinesMax = 60
 
 /** @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number, gentle?: boolean }} RunOptions */
 
-/** A failure whose message is all that the user needs: no stack. */
-export class StepError extends Error {}
+export { StepError }
 
 /** @param {string} text */
 export function progress(text) {

@@ -8,10 +8,14 @@ import { join, relative, resolve, sep } from 'node:path'
 import { bootstrap, compileTypes } from './bootstrap.mjs'
 import { nativeTests } from './native-tests.mjs'
 import { cacheDir, root } from './node-home.mjs'
+import { nodeLines, nodeOfLine } from './node-lines.mjs'
 import { StepError, guardSignals, neededStep, progress, runCommand } from './steps.mjs'
 
 /** @typedef {{ passed: number, failed: number, skipped: number, notes?: string[] }} Counts */
-/** @typedef {{ name: string, what: string, run: (paths: readonly string[]) => Promise<Counts> }} Stage */
+/**
+ * @typedef {(paths: readonly string[]) => Promise<Counts>} RunStage
+ * @typedef {{ name: string, what: string, byNameOnly?: true, run: RunStage }} Stage
+ */
 
 // Real kernels, real daemons: one file at a time, since they measure time. Each is a stage of its own.
 const kernelFolders = ['netns', 'interop']
@@ -32,8 +36,11 @@ function testFiles() {
 /** @param {string} file */
 const folderOf = (file) => (file.split(sep).length > 2 ? file.split(sep)[1] ?? '' : '')
 
-/** @param {{ files: readonly string[], concurrency: number, timeoutMs: number }} group @returns {Promise<Counts>} */
-async function nodeTests({ files, concurrency, timeoutMs }) {
+/**
+ * @typedef {{ files: readonly string[], concurrency: number, timeoutMs: number, node?: string }} TestGroup
+ * @param {TestGroup} group @returns {Promise<Counts>}
+ */
+async function nodeTests({ files, concurrency, timeoutMs, node = process.execPath }) {
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
   mkdirSync(cacheDir, { recursive: true })
   const result = join(cacheDir, `counts-${process.pid}.json`)
@@ -42,7 +49,7 @@ async function nodeTests({ files, concurrency, timeoutMs }) {
     '--test-reporter=spec', '--test-reporter-destination=stdout',
     `--test-reporter=${join(root, 'scripts', 'count-reporter.mjs')}`, `--test-reporter-destination=${result}`,
     ...files.map((file) => join(root, 'dist', file.replace(/\.ts$/, '.js')))]
-  const code = await runCommand(process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
+  const code = await runCommand(node, args, { cwd: root, timeoutMs: stageTimeoutMs })
   const text = existsSync(result) ? readFileSync(result, 'utf8').trim() : ''
   rmSync(result, { force: true })
   if (text === '') {
@@ -89,6 +96,23 @@ async function types() {
   await neededStep('tsc (scripts)', process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
 }
 
+/** The contract of the engine on the other Node lines; on this one it is among the unit tests. @returns {Promise<Counts>} */
+async function otherNodeLines() {
+  const files = testFiles().filter((file) => folderOf(file) === 'contract')
+  const sum = { passed: 0, failed: 0, skipped: 0, notes: /** @type {string[]} */ ([]) }
+  for (const line of nodeLines) {
+    const node = nodeOfLine(line)
+    if (node === process.execPath) continue
+    console.log(`-- Node ${line}: ${node}`)
+    const counts = await nodeTests({ files, concurrency: 1, timeoutMs: unitFileTimeoutMs, node })
+    sum.passed += counts.passed
+    sum.failed += counts.failed
+    sum.skipped += counts.skipped
+    sum.notes.push(...(counts.notes ?? []).map((note) => `${note} on Node ${line}`))
+  }
+  return sum
+}
+
 /** @param {string} folder @param {string} what @returns {Stage} */
 function kernelStage(folder, what) {
   return {
@@ -130,9 +154,16 @@ const stages = [
       timeoutMs: unitFileTimeoutMs
     })
   },
+  { name: 'lines', what: 'the contract of the engine on the other Node lines', run: otherNodeLines },
   kernelStage('install', 'a fresh clone installs itself (short form)'),
   kernelStage('netns', 'network namespaces of this machine'),
-  kernelStage('interop', 'beside the real heartbeat (short selection)')
+  kernelStage('interop', 'beside the real heartbeat (short selection)'),
+  {
+    name: 'install-full',
+    what: 'a fresh clone and a packed package, with npm (minutes)',
+    byNameOnly: true,
+    run: () => nodeTests({ files: [join('test', 'install', 'full.ts')], concurrency: 1, timeoutMs: kernelFileTimeoutMs })
+  }
 ]
 
 function parseArgs() {
@@ -160,7 +191,7 @@ function parseArgs() {
 /** @param {ReturnType<typeof parseArgs>} options */
 function chosenStages({ only, paths }) {
   if (only !== null) return stages.filter((stage) => only.includes(stage.name))
-  if (paths.length === 0) return stages
+  if (paths.length === 0) return stages.filter((stage) => stage.byNameOnly !== true)
   const files = under(testFiles(), paths)
   const names = new Set(files.map(stageOf))
   return stages.filter((stage) => names.has(stage.name))
@@ -190,7 +221,7 @@ async function runStage(stage, paths) {
 /** @param {readonly Result[]} results @param {number} setUpSeconds @param {number} allSeconds */
 function printSummary(results, setUpSeconds, allSeconds) {
   const row = (/** @type {string} */ name, /** @type {(string | number)[]} */ ...cells) => {
-    console.log(name.padEnd(10) + cells.map((cell) => String(cell).padStart(9)).join(''))
+    console.log(name.padEnd(13) + cells.map((cell) => String(cell).padStart(9)).join(''))
   }
   const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) =>
     results.reduce((total, result) => total + result[key], 0)
@@ -208,7 +239,7 @@ function printSummary(results, setUpSeconds, allSeconds) {
 async function main() {
   const options = parseArgs()
   if (options.list) {
-    for (const stage of stages) console.log(`${stage.name.padEnd(8)} ${stage.what}`)
+    for (const stage of stages) console.log(`${stage.name.padEnd(13)} ${stage.what}`)
     return
   }
   const startedMs = performance.now()

@@ -1,7 +1,8 @@
 // Everything that crosses between the engine and JavaScript: record layout, configuration layout, counter order.
 // src/engine/records.ts and src/engine/config-codec.ts are the other half; abi_hash() ties the two together, so a
 // stale build is refused at load instead of being misread.
-#pragma once
+#ifndef TWINBEAT_ABI_ABI_H_
+#define TWINBEAT_ABI_ABI_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -11,7 +12,7 @@ namespace twinbeat {
 
 inline constexpr size_t kMaxNodes = 64;   // normal and ping nodes together, ourselves included
 inline constexpr size_t kMaxLinks = 16;
-inline constexpr size_t kMaxNodeNameBytes = 255;
+inline constexpr size_t kMaxNameBytes = 255;
 inline constexpr size_t kMaxKeys = 16;
 inline constexpr size_t kMaxHostsPerLink = 16;
 inline constexpr size_t kMaxFieldsBytes = 60 * 1024;  // a datagram must hold the message with its signature
@@ -130,3 +131,4 @@ constexpr uint32_t abi_hash() {
 
 }  // namespace twinbeat
 
+#endif  // TWINBEAT_ABI_ABI_H_
