@@ -6,6 +6,21 @@
       "native/core/auth/md5.cc",
       "native/core/auth/sha1.cc",
       "native/core/auth/sha256.cc",
+      "native/core/engine/commands.cc",
+      "native/core/engine/engine.cc",
+      "native/core/engine/memory_lock.cc",
+      "native/core/engine/publisher.cc",
+      "native/core/engine/receive.cc",
+      "native/core/engine/runner.cc",
+      "native/core/engine/setup.cc",
+      "native/core/engine/snapshot.cc",
+      "native/core/engine/transmit.cc",
+      "native/core/link/link.cc",
+      "native/core/link/link_loopback.cc",
+      "native/core/link/link_ping.cc",
+      "native/core/link/link_serial.cc",
+      "native/core/link/link_udp.cc",
+      "native/core/link/receive.cc",
       "native/core/net/address_conflict.cc",
       "native/core/net/address_query.cc",
       "native/core/net/announcer.cc",
@@ -21,6 +36,9 @@
       "native/core/net/prober.cc",
       "native/core/net/step_record.cc",
       "native/core/net/step_runner.cc",
+      "native/core/peer/detector.cc",
+      "native/core/peer/peer_table.cc",
+      "native/core/peer/reliable.cc",
       "native/core/peer/sequence.cc",
       "native/core/wire/base64.cc",
       "native/core/wire/decoder.cc",
@@ -33,7 +51,9 @@
     "addon_sources": [
       "native/addon/addon.cc",
       "native/addon/decode.cc",
-      "native/addon/system.cc"
+      "native/addon/engine_wrap.cc",
+      "native/addon/system.cc",
+      "native/addon/wake.cc"
     ]
   }
 }

@@ -15,6 +15,8 @@ export const errorTable = {
   TB_ALREADY_RUNNING: { exit: 3, hint: "'twinbeat status' talks to the running one; 'twinbeat stop' ends it" },
   TB_FOREIGN_MANAGER: { exit: 3, hint: 'stop and disable it first: two managers of the same addresses end in two owners' },
   TB_ADDRESS_CONFIGURED: { exit: 3, hint: 'remove the address from the network configuration of the system: only the cluster may bring it up' },
+  TB_ENGINE_ARGUMENT: { exit: 2, hint: 'the message names the argument and what it must be' },
+  TB_ENGINE_STATE: { exit: 2, hint: 'configure, setGeneration, start, and only then send' },
   TB_ENGINE_START: { exit: 2, hint: "see the message; 'twinbeat check' tests interfaces and devices one by one" },
   TB_STATE_WRITE: { exit: 2, hint: 'free space on, or fix the permissions of, the state folder' },
   TB_RUN_DIR: { exit: 2, hint: 'the run folder must be writable by root; choose another with --run-dir' },

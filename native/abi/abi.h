@@ -1,8 +1,7 @@
 // Everything that crosses between the engine and JavaScript: record layout, configuration layout, counter order.
 // src/engine/records.ts and src/engine/config-codec.ts are the other half; abi_hash() ties the two together, so a
 // stale build is refused at load instead of being misread.
-#ifndef TWINBEAT_ABI_ABI_H_
-#define TWINBEAT_ABI_ABI_H_
+#pragma once
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +11,7 @@ namespace twinbeat {
 
 inline constexpr size_t kMaxNodes = 64;   // normal and ping nodes together, ourselves included
 inline constexpr size_t kMaxLinks = 16;
-inline constexpr size_t kMaxNameBytes = 255;
+inline constexpr size_t kMaxNodeNameBytes = 255;
 inline constexpr size_t kMaxKeys = 16;
 inline constexpr size_t kMaxHostsPerLink = 16;
 inline constexpr size_t kMaxFieldsBytes = 60 * 1024;  // a datagram must hold the message with its signature
@@ -131,4 +130,3 @@ constexpr uint32_t abi_hash() {
 
 }  // namespace twinbeat
 
-#endif  // TWINBEAT_ABI_ABI_H_

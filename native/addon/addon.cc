@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "addon/decode.h"
+#include "addon/engine_wrap.h"
 #include "addon/system.h"
 
 namespace {
@@ -10,6 +11,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("napiVersion", Napi::Number::New(env, NAPI_VERSION));
   twinbeat::register_decode(env, exports);
   twinbeat::register_system(env, exports);
+  twinbeat::register_engine(env, exports);
   return exports;
 }
 

@@ -109,11 +109,13 @@ function diffLinks(before: ClusterConfig, after: ClusterConfig): Change[] {
     const was = old.get(link.id)
     old.delete(link.id)
     if (was !== undefined && linkText(was) === linkText(link)) continue
-    changes.push({ kind: linkKind(link.type), subject: `link ${link.id}`, change: was === undefined ? 'added' : 'changed',
-      from: was === undefined ? null : linkText(was), to: linkText(link) })
+    const from = was === undefined ? null : linkText(was)
+    const change = was === undefined ? 'added' : 'changed'
+    changes.push({ kind: linkKind(link.type), subject: `link ${link.id}`, change, from, to: linkText(link) })
   }
   for (const link of old.values()) {
-    changes.push({ kind: linkKind(link.type), subject: `link ${link.id}`, change: 'removed', from: linkText(link), to: null })
+    const from = linkText(link)
+    changes.push({ kind: linkKind(link.type), subject: `link ${link.id}`, change: 'removed', from, to: null })
   }
   return changes
 }
@@ -149,8 +151,11 @@ function diffGroups(before: readonly GroupConfig[], after: readonly GroupConfig[
     old.delete(group.key)
     if (was === undefined) changes.push({ key: group.key, change: 'added' })
     else if (was.digest !== group.digest) changes.push({ key: group.key, change: 'changed' })
-    else if (JSON.stringify(was.monitor) !== JSON.stringify(group.monitor)) changes.push({ key: group.key, change: 'monitor' })
+    else if (!sameMonitor(was, group)) changes.push({ key: group.key, change: 'monitor' })
   }
   for (const key of old.keys()) changes.push({ key, change: 'removed' })
   return changes
 }
+
+const sameMonitor = (a: GroupConfig, b: GroupConfig): boolean =>
+  JSON.stringify(a.monitor) === JSON.stringify(b.monitor)

@@ -1,7 +1,7 @@
 // What counts as "the same configuration": digests over meaning, not over blanks and comments, so that
 // both nodes of a pair agree although an editor left its traces on one of them.
 
-import type { LinkConfig, MemberConfig } from './model.js'
+import type { AuthConfig, LinkConfig, MemberConfig } from './model.js'
 import { kBlank, splitLines, splitWords, withoutComment } from './lexer.js'
 
 export type Hash = (text: string) => string
@@ -21,7 +21,7 @@ export function digestDirectives(text: string, hash: Hash): string {
  * authkeys: numbers and methods only. A digest that travels or is shown must not let anybody try out keys;
  * whether the keys are equal shows when the peer is heard.
  */
-export function digestAuth(auth: { signIndex: number; keys: readonly { index: number; method: string }[] }, hash: Hash): string {
+export function digestAuth(auth: AuthConfig, hash: Hash): string {
   const keys = auth.keys.map((key) => `${key.index} ${key.method}`)
   return short(hash([`auth ${auth.signIndex}`, ...keys].join('\n')))
 }

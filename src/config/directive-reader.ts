@@ -76,11 +76,14 @@ export interface WrittenOption {
 
 export type Options = ReadonlyMap<string, WrittenOption>
 
-/** What an option directive may be told to read in another way. */
-export type TimeReader = (word: string) => number | null
+/** How times are written in a file, and the sentence that says so. */
+export interface TimeSyntax {
+  readonly read: (word: string) => number | null
+  readonly hint: string
+}
 
 /** All options, checked word by word; a later word replaces an earlier one, as in heartbeat. */
-export function readOptions(lines: readonly DirectiveLine[], report: Reporter, readTime: TimeReader): Options {
+export function readOptions(lines: readonly DirectiveLine[], report: Reporter, times: TimeSyntax): Options {
   const options = new Map<string, WrittenOption>()
   for (const line of lines) {
     if (line.directive.shape !== 'option') continue
@@ -89,7 +92,7 @@ export function readOptions(lines: readonly DirectiveLine[], report: Reporter, r
         `write '${line.directive.syntax}' or remove the line`)
     }
     for (const word of line.words) {
-      const value = readValue(line.directive, word, report, readTime)
+      const value = readValue(line.directive, word, report, times)
       if (value === null) continue
       const earlier = options.get(line.directive.name)
       if (earlier !== undefined) reportRepeated(line.directive.name, earlier.word, word, report)
@@ -106,14 +109,15 @@ function reportRepeated(name: string, earlier: Word, later: Word, report: Report
 }
 
 function readValue(
-  entry: Directive, word: Word, report: Reporter, readTime: TimeReader,
+  entry: Directive, word: Word, report: Reporter, times: TimeSyntax,
 ): OptionValue | null {
   switch (entry.value.kind) {
-    case 'time': return readTimeValue(entry, word, report, readTime)
+    case 'time': return readTimeValue(entry, word, report, times)
     case 'boolean': {
       const boolean = readBoolean(word.text)
       if (boolean !== null) return { kind: 'boolean', boolean }
-      report.error('TB_CONFIG_VALUE', word, `'${word.text}' is neither on nor off`, `write '${entry.name} on' or '${entry.name} off'`)
+      report.error('TB_CONFIG_VALUE', word, `'${word.text}' is neither on nor off`,
+        `write '${entry.name} on' or '${entry.name} off'`)
       return null
     }
     case 'integer':
@@ -137,15 +141,14 @@ function readValue(
 }
 
 function readTimeValue(
-  entry: Directive, word: Word, report: Reporter, readTime: TimeReader,
+  entry: Directive, word: Word, report: Reporter, times: TimeSyntax,
 ): OptionValue | null {
-  const us = readTime(word.text)
+  const us = times.read(word.text)
   if (us !== null) return { kind: 'us', us }
   const seconds = /^(\d+\.?\d*)s(ec)?$/i.exec(word.text)?.[1]
-  const units = /^[a-z]+$/i.test(word.text) && word.column > 1
+  const loneUnit = /^(s|sec|seconds|ms|us|m|min|minutes)$/i.test(word.text)
   const hint = seconds !== undefined ? `a bare number is seconds: '${entry.name} ${seconds}'`
-    : units ? 'the unit stands directly behind the number: 500ms'
-      : 'a number of seconds, or a number with ms or us: 2, 0.5, 500ms'
+    : loneUnit ? 'the unit stands directly behind the number: 500ms' : times.hint
   report.error('TB_CONFIG_VALUE', word, `'${word.text}' is not a time`, hint)
   return null
 }

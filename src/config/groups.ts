@@ -7,7 +7,15 @@ import { digestGroup, type Hash } from './digest.js'
 import { suggest, type Reporter } from './diagnostics.js'
 import type { GroupLine } from './haresources.js'
 import type { Word } from './lexer.js'
-import type { AddressSpec, GroupConfig, MemberConfig, MonitorConfig, OcfAgentConfig, Position } from './model.js'
+import type {
+  AddressSpec,
+  GroupConfig,
+  HostFacts,
+  MemberConfig,
+  MonitorConfig,
+  OcfAgentConfig,
+  Position,
+} from './model.js'
 import type { MonitorLine, TwinbeatCf } from './twinbeat-cf.js'
 import { canonicalIpv6, readIpv4 } from './values.js'
 
@@ -17,6 +25,7 @@ export interface GroupsInput {
   readonly twinbeat: TwinbeatCf
   readonly file: string
   readonly hash: Hash
+  readonly host: HostFacts | null
   /** Reports into haresources. */
   readonly report: Reporter
   /** Reports into twinbeat.cf. */
@@ -45,8 +54,12 @@ export function buildGroups(input: GroupsInput): GroupConfig[] {
     if (!checkHome(line.home, ctx) || keyWord === undefined) continue
     const same = keys.get(keyWord.text)
     if (same !== undefined) {
-      ctx.report.error('TB_CONFIG_GROUP', keyWord, `'${keyWord.text}' is the first resource of line ${same.line} too`,
-        'the first resource names its group: use it only once, or put another one first')
+      ctx.report.error(
+        'TB_CONFIG_GROUP',
+        keyWord,
+        `'${keyWord.text}' is the first resource of line ${same.line} too`,
+        'the first resource names its group: use it only once, or put another one first',
+      )
       continue
     }
     keys.set(keyWord.text, keyWord)
@@ -62,9 +75,16 @@ function checkHome(home: Word, ctx: Context): boolean {
   if (ctx.nodes.length === 0 || ctx.nodes.some((node) => node === name)) return true
   const close = suggest(name, ctx.nodes)
   const looksLikeResource = isBareAddress(home.text) || home.text.includes('::')
-  ctx.report.error('TB_CONFIG_NODE', home, `'${home.text}' is not a node of ha.cf`,
-    looksLikeResource ? 'a line begins with the name of the home node'
-      : close === null ? `nodes are: ${ctx.nodes.join(', ')}` : `did you mean '${close}'?`)
+  ctx.report.error(
+    'TB_CONFIG_NODE',
+    home,
+    `'${home.text}' is not a node of ha.cf`,
+    looksLikeResource
+      ? 'a line begins with the name of the home node'
+      : close === null
+        ? `nodes are: ${ctx.nodes.join(', ')}`
+        : `did you mean '${close}'?`,
+  )
   return false
 }
 
@@ -91,7 +111,11 @@ function buildGroup(line: GroupLine, keyWord: Word, ctx: Context): GroupConfig {
   }
 }
 
-const position = (word: Word, ctx: Context): Position => ({ file: ctx.file, line: word.line, column: word.column })
+const position = (word: Word, ctx: Context): Position => ({
+  file: ctx.file,
+  line: word.line,
+  column: word.column,
+})
 
 function monitorOf(key: string, monitors: readonly MonitorLine[]): MonitorConfig | null {
   const line = monitors.findLast((monitor) => monitor.group.text === key)
@@ -110,11 +134,21 @@ function buildMember(word: Word, id: string, key: string, ctx: Context): MemberC
 
 type MemberBase = Pick<MemberConfig, 'id' | 'name' | 'args' | 'word' | 'at'>
 
-function ocfMember(base: MemberBase, ocf: OcfAgentConfig, word: Word, key: string, ctx: Context): MemberConfig {
+function ocfMember(
+  base: MemberBase,
+  ocf: OcfAgentConfig,
+  word: Word,
+  key: string,
+  ctx: Context,
+): MemberConfig {
   ctx.usedAgents.add(ocf.name)
   if (base.args.length > 0) {
-    ctx.report.error('TB_CONFIG_AGENT', word, `'${ocf.name}' is an OCF agent and takes no arguments here`,
-      'its parameters stand in twinbeat.cf')
+    ctx.report.error(
+      'TB_CONFIG_AGENT',
+      word,
+      `'${ocf.name}' is an OCF agent and takes no arguments here`,
+      'its parameters stand in twinbeat.cf',
+    )
   }
   const address = ocfAddress(ocf)
   if (address !== null) claimAddress(address, 'agent', word, key, ctx)
@@ -137,39 +171,75 @@ function checkAgentName(name: string, word: Word, ctx: Context): boolean {
   if (!name.includes('/')) return true
   const host = name.split('/')[0] ?? ''
   const addressLike = /^[\d.]+$/.test(host) || readIpv4(host) !== null || canonicalIpv6(host) !== null
-  ctx.report.error('TB_CONFIG_GROUP', word, `'${name}' is neither an address nor the name of a resource script`,
-    addressLike ? 'an IPv4 address has four numbers; IPv6 goes through IPv6addr::ADDRESS/BITS/INTERFACE'
-      : 'write the name of the script only; it is looked up in resource.d and init.d')
+  ctx.report.error(
+    'TB_CONFIG_GROUP',
+    word,
+    `'${name}' is neither an address nor the name of a resource script`,
+    addressLike
+      ? 'an IPv4 address has four numbers; IPv6 goes through IPv6addr::ADDRESS/BITS/INTERFACE'
+      : 'write the name of the script only; it is looked up in resource.d and init.d',
+  )
   return false
 }
 
 function addressMember(base: MemberBase, word: Word, key: string, ctx: Context): MemberConfig | null {
   const reading = readAddress(base.name, base.args)
   if (reading.kind === 'wrong') {
-    ctx.report.error('TB_CONFIG_ADDRESS', word, reading.message, 'ADDRESS[/BITS[/INTERFACE[:LABEL]][/BROADCAST]]')
+    ctx.report.error(
+      'TB_CONFIG_ADDRESS',
+      word,
+      reading.message,
+      'ADDRESS[/BITS[/INTERFACE[:LABEL]][/BROADCAST]]',
+    )
     return null
   }
   if (reading.kind === 'other') return { ...base, address: null, by: 'agent', ocf: null }
   if (reading.joinedIpv6) {
-    ctx.report.warning('TB_CONFIG_COMPATIBILITY', word, "heartbeat takes the '::' inside this address for a separator",
-      'write all eight groups of the address while one of the nodes runs heartbeat')
+    ctx.report.warning(
+      'TB_CONFIG_COMPATIBILITY',
+      word,
+      "heartbeat takes the '::' inside this address for a separator",
+      'write all eight groups of the address while one of the nodes runs heartbeat',
+    )
   }
   const by = ctx.twinbeat.settings.addressAgent === 'native' ? 'engine' : 'agent'
+  warnInterface(reading.address.interface, word, ctx)
   claimAddress(reading.address, by, word, key, ctx)
   return { ...base, address: reading.address, by, ocf: null }
 }
 
-function claimAddress(address: AddressSpec, by: 'engine' | 'agent', word: Word, key: string, ctx: Context): void {
+/** No error: other groups of this node may be fine, and the interface may still come. */
+function warnInterface(name: string | null, word: Word, ctx: Context): void {
+  if (name === null || ctx.host === null || ctx.host.interfaces.includes(name)) return
+  ctx.report.warning(
+    'TB_CONFIG_ADDRESS',
+    word,
+    `there is no interface '${name}' on this machine: the group cannot start here`,
+    `it has: ${ctx.host.interfaces.filter((known) => known !== 'lo').join(', ')}`,
+  )
+}
+
+function claimAddress(
+  address: AddressSpec,
+  by: 'engine' | 'agent',
+  word: Word,
+  key: string,
+  ctx: Context,
+): void {
   const other = ctx.addresses.get(address.address)
   if (other === undefined) {
     ctx.addresses.set(address.address, { word, by, key })
     return
   }
   const where = other.key === key ? 'in the same group' : `in group '${other.key}'`
-  const ways = other.by === by ? '' : ': once by the engine and once by an agent, which take it from each other'
-  ctx.report.error('TB_CONFIG_ADDRESS', word,
+  const ways =
+    other.by === by ? '' : ': once by the engine and once by an agent, which take it from each other'
+  ctx.report.error(
+    'TB_CONFIG_ADDRESS',
+    word,
     `address ${address.address} is in line ${other.word.line} already, ${where}${ways}`,
-    'one address belongs to one group, once')
+    'one address belongs to one group, once',
+  )
 }
 
 /** The same service in two groups: stopping one group stops the other's. */
@@ -181,30 +251,52 @@ function warnShared(word: Word, key: string, member: MemberConfig, ctx: Context)
   }
   if (member.address !== null) return
   const where = other.key === key ? 'this group already' : `group '${other.key}' too`
-  ctx.report.warning('TB_CONFIG_GROUP', word, `'${word.text}' is in ${where}`,
-    other.key === key ? 'remove one of the two' : 'a group that moves away stops it for the other one')
+  ctx.report.warning(
+    'TB_CONFIG_GROUP',
+    word,
+    `'${word.text}' is in ${where}`,
+    other.key === key ? 'remove one of the two' : 'a group that moves away stops it for the other one',
+  )
 }
 
 function reportUnused(ctx: Context): void {
   ctx.twinbeat.settings.agents.forEach((agent, index) => {
     const word = ctx.twinbeat.agentWords[index]
     if (ctx.usedAgents.has(agent.name) || word === undefined) return
-    ctx.twinbeatReport.warning('TB_CONFIG_AGENT', word, `no group in haresources uses agent '${agent.name}'`, null)
+    ctx.twinbeatReport.warning(
+      'TB_CONFIG_AGENT',
+      word,
+      `no group in haresources uses agent '${agent.name}'`,
+      null,
+    )
   })
 }
 
-function checkMonitors(monitors: readonly MonitorLine[], groups: readonly GroupConfig[], report: Reporter): void {
+function checkMonitors(
+  monitors: readonly MonitorLine[],
+  groups: readonly GroupConfig[],
+  report: Reporter,
+): void {
   const keys = groups.map((group) => group.key as string)
   const seen = new Set<string>()
   for (const { group } of monitors) {
     if (!keys.includes(group.text)) {
       const owner = groups.find((candidate) => candidate.members.some((member) => member.word === group.text))
       const close = owner?.key ?? suggest(group.text, keys)
-      report.error('TB_CONFIG_GROUP', group, `there is no group '${group.text}'`,
-        close === null ? 'a group is named by the first resource of its line' : `did you mean '${close}'?`)
+      report.error(
+        'TB_CONFIG_GROUP',
+        group,
+        `there is no group '${group.text}'`,
+        close === null ? 'a group is named by the first resource of its line' : `did you mean '${close}'?`,
+      )
     }
     if (seen.has(group.text)) {
-      report.warning('TB_CONFIG_REPEATED', group, `group '${group.text}' is monitored twice`, 'the last line counts; remove the others')
+      report.warning(
+        'TB_CONFIG_REPEATED',
+        group,
+        `group '${group.text}' is monitored twice`,
+        'the last line counts; remove the others',
+      )
     }
     seen.add(group.text)
   }

@@ -87,14 +87,15 @@ const kResources: readonly Directive[] = [
 
 const kPrograms: readonly Directive[] = [
   directive('respawn', 'respawn USER PROGRAM [ARGUMENT...]', 'line', kText, null, 'none',
-    'A program to run beside the daemon; started again unless it exits with 100, given up after 10 deaths within 30 s each.'),
+    'A program to run beside the daemon; started again unless it exits with 100, given up after 10 deaths '
+    + 'within 30 s each.'),
   directive('failfast', 'failfast USER PROGRAM [ARGUMENT...]', 'line', kText, null, 'none',
     'As `respawn`, but this machine is reset when the program dies abnormally.'),
   directive('apiauth', 'apiauth CLIENT [uid=USER,...] [gid=GROUP,...]', 'line', kText, null, 'root only',
     'Users and groups that may give commands over the control socket.'),
   directive('env', 'env NAME=VALUE...', 'list', kText, null, 'none', 'Sets HA_NAME for every resource script.'),
   directive('use_apphbd', 'use_apphbd on|off', 'option', kBoolean, 'off', 'as heartbeat',
-    'Lets apphbd watch the daemon.', 'twinbeat does not register with apphbd; service managers watch it by sd_notify'),
+    'Lets apphbd watch the daemon, which twinbeat does not: service managers watch it by sd_notify.'),
 ]
 
 const kLogging: readonly Directive[] = [
@@ -108,7 +109,8 @@ const kLogging: readonly Directive[] = [
   directive('conn_logd_time', 'conn_logd_time TIME', 'option', kTime, '60', 'as heartbeat',
     'Time between two tries to reach ha_logd.', 'there is no log daemon to connect to'),
   directive('syslogmsgfmt', 'syslogmsgfmt on|off', 'option', kBoolean, 'true', 'as heartbeat',
-    'Log lines in the form of syslog.', 'log lines always have that form; `log_format json` in twinbeat.cf is the other'),
+    'Log lines in the form of syslog.',
+    'log lines always have that form; `log_format json` in twinbeat.cf is the other'),
   directive('log_badpack', 'log_badpack on|off', 'option', kBoolean, 'true', 'as heartbeat',
     'Whether malformed and unauthentic packets are logged. They are counted in any case.'),
 ]
@@ -120,7 +122,8 @@ const kProcess: readonly Directive[] = [
   directive('memreserve', 'memreserve KIB', 'option', integer(0, 1 << 30), '6500', 'as heartbeat',
     'Memory to reserve before it is locked.', 'the engine allocates all of its memory once, before it starts'),
   directive('coredumps', 'coredumps on|off', 'option', kBoolean, 'true',
-    'heartbeat says true; twinbeat writes none unless `coredumps on` is written: a dump delays the release of addresses',
+    'heartbeat says true; twinbeat writes none unless `coredumps on` is written: a dump delays the release '
+    + 'of addresses',
     'Whether a crash leaves a core file.'),
   directive('coreroot', 'coreroot PATH', 'option', kPath, null, 'the folder of the daemon', 'Where core files go.'),
   directive('hbgenmethod', 'hbgenmethod file|time', 'option', choice('file', 'time'), 'file', 'as heartbeat',

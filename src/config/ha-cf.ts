@@ -3,12 +3,14 @@
 import type { Reporter } from './diagnostics.js'
 import {
   booleanOf, readDirectives, readOptions, reportNoEffect, textOf,
-  type DirectiveFile, type DirectiveLine, type Options,
+  type DirectiveFile, type DirectiveLine, type Options, type TimeSyntax,
 } from './directive-reader.js'
 import { HA_CF, kForeign } from './ha-cf-table.js'
 import type { Word } from './lexer.js'
 import { readLinks } from './links.js'
-import type { ApiAuthConfig, AutoFailback, HostFacts, LinkConfig, Position, RespawnConfig } from './model.js'
+import type {
+  ApiAuthConfig, AutoFailback, HostFacts, LinkConfig, Position, RespawnConfig, Timing,
+} from './model.js'
 import { readApiAuth, readEnv, readRespawn, type Hazard, type ProgramContext } from './programs.js'
 import { TWINBEAT_CF } from './twinbeat-cf-table.js'
 import { readBoolean, readTimeUs } from './values.js'
@@ -38,12 +40,16 @@ const kFile: DirectiveFile = {
   foreign: kForeign,
 }
 
+const kTimes: TimeSyntax = {
+  read: readTimeUs, hint: 'a number of seconds, or a number with ms or us: 2, 0.5, 500ms',
+}
+
 export function readHaCf(input: HaCfInput, report: Reporter): HaCf {
   const lines = readDirectives(input.text, kFile, report)
   const place = (word: Word): Position => ({ file: input.file, line: word.line, column: word.column })
   const hazards: Hazard[] = []
   const ctx: ProgramContext = { report, host: input.host, place, hazards }
-  const options = readOptions(lines, report, readTimeUs)
+  const options = readOptions(lines, report, kTimes)
   const of = (name: string) => lines.filter((line) => line.directive.name === name)
 
   reportNoEffect(lines, report)
@@ -100,7 +106,8 @@ function checkRefused(options: Options, report: Reporter): void {
 function collectFencing(lines: readonly DirectiveLine[], hazards: Hazard[]): void {
   for (const { directive, keyword } of lines) {
     if (directive.name === 'stonith' || directive.name === 'stonith_host') {
-      hazards.push({ what: directive.name, at: keyword, message: 'fencing the peer before a takeover is not implemented' })
+      const message = 'fencing the peer before a takeover is not implemented'
+      hazards.push({ what: directive.name, at: keyword, message })
     }
     if (directive.name === 'watchdog') {
       hazards.push({ what: 'watchdog', at: keyword, message: 'feeding a hardware watchdog is not implemented' })
@@ -123,7 +130,7 @@ function readAutoFailback(options: Options, report: Reporter): AutoFailback | nu
 /**
  * `HA_<name>` for scripts: every option of ha.cf as written, or its default where heartbeat passes one.
  */
-export function scriptDirectives(cf: HaCf, effective: { warntimeUs: number; deadpingUs: number; initdeadUs: number }): [string, string][] {
+export function scriptDirectives(cf: HaCf, effective: Timing): [string, string][] {
   const computed: Record<string, string> = {
     warntime: `${effective.warntimeUs / 1000}ms`,
     deadping: `${effective.deadpingUs / 1000}ms`,
@@ -135,14 +142,14 @@ export function scriptDirectives(cf: HaCf, effective: { warntimeUs: number; dead
     record_pengine_inputs: 'on',
     enable_config_writes: 'on',
   }
-  const silent = new Set(['crm', 'nice_failback', 'normalpoll', 'use_apphbd', 'use_logd'])
+  const silent = new Set(['crm', 'nice_failback', 'normalpoll', 'rtprio', 'use_apphbd', 'use_logd'])
   const pairs: [string, string][] = []
   for (const entry of HA_CF) {
     if (entry.shape !== 'option') continue
     const written = cf.options.get(entry.name)?.word.text
-    const fallback = silent.has(entry.name) || entry.name === 'rtprio' ? undefined : computed[entry.name] ?? entry.fallback
+    const fallback = silent.has(entry.name) ? null : computed[entry.name] ?? entry.fallback
     const value = written ?? fallback
-    if (value !== undefined && value !== null) pairs.push([entry.name, value])
+    if (value !== null) pairs.push([entry.name, value])
   }
   return pairs
 }

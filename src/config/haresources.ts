@@ -20,10 +20,17 @@ export function readHaresources(text: string, report: Reporter): GroupLine[] {
   lines.forEach((raw, index) => {
     const bare = withoutComment(raw)
     const continued = /\\[ \t\r]*$/.exec(bare)
-    joined.push(...splitWords(continued === null ? bare : bare.slice(0, continued.index), index + 1, 1, kBlank))
+    joined.push(
+      ...splitWords(continued === null ? bare : bare.slice(0, continued.index), index + 1, 1, kBlank),
+    )
     open = continued === null ? null : { line: index + 1, column: continued.index + 1 }
     if (continued !== null && raw.length > bare.length) {
-      report.warning('TB_CONFIG_SYNTAX', open, 'a comment behind the backslash', 'put the comment on a line of its own, above the group')
+      report.warning(
+        'TB_CONFIG_SYNTAX',
+        open,
+        'a comment behind the backslash',
+        'put the comment on a line of its own, above the group',
+      )
     }
     if (open === null) {
       finishGroup(joined, groups, report)
@@ -31,7 +38,12 @@ export function readHaresources(text: string, report: Reporter): GroupLine[] {
     }
   })
   if (open !== null) {
-    report.warning('TB_CONFIG_SYNTAX', open, 'the file ends in the middle of a group', 'remove the backslash or add the rest')
+    report.warning(
+      'TB_CONFIG_SYNTAX',
+      open,
+      'the file ends in the middle of a group',
+      'remove the backslash or add the rest',
+    )
     finishGroup(joined, groups, report)
   }
   return groups
@@ -41,11 +53,20 @@ function finishGroup(words: readonly Word[], groups: GroupLine[], report: Report
   const [home, ...resources] = words
   if (home === undefined) return
   if (resources.length === 0) {
-    report.warning('TB_CONFIG_GROUP', home, `no resources follow '${home.text}'`,
-      'a line is the name of the home node and then the resources of one group')
+    report.warning(
+      'TB_CONFIG_GROUP',
+      home,
+      `no resources follow '${home.text}'`,
+      'a line is the name of the home node and then the resources of one group',
+    )
   }
   if (resources.length > kGroupMembersMax) {
-    report.error('TB_CONFIG_GROUP', home, `more than ${kGroupMembersMax} resources in one group`, 'split the group')
+    report.error(
+      'TB_CONFIG_GROUP',
+      home,
+      `more than ${kGroupMembersMax} resources in one group`,
+      'split the group',
+    )
     return
   }
   if (groups.length === kGroupsMax) {

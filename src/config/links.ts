@@ -138,7 +138,7 @@ function readMcast(line: DirectiveLine, type: 'mcast' | 'mcast6', ctx: LinkConte
   const [device, group, portWord, ttlWord, loopWord, extra] = line.blankWords
   if (!device || !group || !portWord || !ttlWord || !loopWord) {
     ctx.report.error('TB_CONFIG_SYNTAX', line.keyword, `'${type}' needs five values`,
-      `write '${line.directive.syntax}', for example '${type} eth0 ${type === 'mcast' ? '239.0.0.42' : 'ff05::42'} 694 1 0'`)
+      `for example '${type} eth0 ${type === 'mcast' ? '239.0.0.42' : 'ff05::42'} 694 1 0'`)
     return
   }
   if (extra !== undefined) warnExtra(extra, type, ctx)

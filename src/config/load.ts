@@ -42,7 +42,8 @@ export function loadConfig(input: LoadInput): LoadResult {
   const twinbeat = readTwinbeatCf(twinbeatCf.text, twinbeatCf.path, input.host, twinbeatCf.report)
   if (haCf === null) return { config: null, diagnostics: findings.list() }
 
-  const cf = readHaCf({ text: haCf.text, file: haCf.path, host: input.host, servicePort: input.servicePort }, haCf.report)
+  const { host, servicePort } = input
+  const cf = readHaCf({ text: haCf.text, file: haCf.path, host, servicePort }, haCf.report)
   const timing = resolveTiming(cf)
   checkTiming(cf, timing, haCf.report)
   const nodes = resolveNodes(cf, input.self.toLowerCase(), haCf.report)
@@ -53,7 +54,7 @@ export function loadConfig(input: LoadInput): LoadResult {
 
   const lines = haresources === null ? [] : readHaresources(haresources.text, haresources.report)
   const groups = haresources === null ? [] : buildGroups({
-    lines, nodes, twinbeat, file: haresources.path, hash: input.hash,
+    lines, nodes, twinbeat, file: haresources.path, hash: input.hash, host: input.host,
     report: haresources.report, twinbeatReport: twinbeatCf.report,
   })
   const diagnostics = findings.list()
@@ -93,7 +94,9 @@ export function loadConfig(input: LoadInput): LoadResult {
 type Presence = 'required' | 'optional'
 
 function openFile(name: string, input: LoadInput, findings: Findings, presence: 'required'): OpenFile | null
-function openFile(name: string, input: LoadInput, findings: Findings, presence: 'optional'): OpenFile & { missing: boolean }
+function openFile(
+  name: string, input: LoadInput, findings: Findings, presence: 'optional',
+): OpenFile & { missing: boolean }
 function openFile(
   name: string, input: LoadInput, findings: Findings, presence: Presence,
 ): (OpenFile & { missing: boolean }) | null {
@@ -108,7 +111,8 @@ function openFile(
     return presence === 'required' ? null : { path, text: '', report, missing: true }
   }
   if (result.text.length > kTextCharsMax) {
-    report.error('TB_CONFIG_FILE', null, `the file is larger than ${kTextCharsMax} characters`, 'this is hardly a configuration')
+    report.error('TB_CONFIG_FILE', null, `the file is larger than ${kTextCharsMax} characters`,
+      'this is hardly a configuration')
   }
   if (result.text.includes('\0')) {
     report.error('TB_CONFIG_FILE', null, 'the file contains zero bytes', 'this is hardly a text file')

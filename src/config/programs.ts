@@ -22,46 +22,76 @@ export interface ProgramContext {
 /** Programs that speak heartbeat's client interface, and what stands in for each. */
 const kReplaced: Readonly<Record<string, string>> = {
   ccm: 'twinbeat keeps the membership itself',
-  pingd: 'it only feeds the CRM, which is off; `ping` lines are served by the engine',
+  pingd: 'it only feeds the CRM, which is off; the engine serves ping lines itself',
   cl_status: 'it is a command, not a program to keep running',
   mgmtd: 'its interface belongs to the CRM, which is off',
-  'lha-snmpagent': 'the client interface it reads does not exist; read `twinbeat status --json` instead',
-  hbagent: 'the client interface it reads does not exist; read `twinbeat status --json` instead',
+  'lha-snmpagent': 'the client interface it reads does not exist; use twinbeat status --json',
+  hbagent: 'the client interface it reads does not exist; use twinbeat status --json',
   apphbd: 'service managers watch twinbeat by sd_notify',
 }
 
 export function readRespawn(line: DirectiveLine, ctx: ProgramContext): RespawnConfig | null {
   const [user, program, ...args] = line.blankWords
   if (user === undefined || program === undefined) {
-    ctx.report.error('TB_CONFIG_SYNTAX', line.keyword, `'${line.directive.name}' needs a user and a program`,
-      `write '${line.directive.syntax}'`)
+    ctx.report.error(
+      'TB_CONFIG_SYNTAX',
+      line.keyword,
+      `'${line.directive.name}' needs a user and a program`,
+      `write '${line.directive.syntax}'`,
+    )
     return null
   }
   if (!program.text.startsWith('/')) {
-    ctx.report.error('TB_CONFIG_VALUE', program, `'${program.text}' is not a full path`, 'write the path from / on')
+    ctx.report.error(
+      'TB_CONFIG_VALUE',
+      program,
+      `'${program.text}' is not a full path`,
+      'write the path from / on',
+    )
     return null
   }
   const name = program.text.slice(program.text.lastIndexOf('/') + 1)
   if (line.directive.name === 'failfast') {
-    ctx.hazards.push({ what: 'failfast', at: line.keyword, message: 'resetting this machine when a program dies is not implemented' })
+    ctx.hazards.push({
+      what: 'failfast',
+      at: line.keyword,
+      message: 'resetting this machine when a program dies is not implemented',
+    })
     return null
   }
   if (name === 'ipfail') {
-    ctx.hazards.push({ what: 'ipfail', at: program, message: 'moving resources when ping nodes are lost (ipfail) is not implemented' })
+    ctx.hazards.push({
+      what: 'ipfail',
+      at: program,
+      message: 'moving resources when ping nodes are lost (ipfail) is not implemented',
+    })
     return null
   }
   if (name === 'dopd') {
-    ctx.hazards.push({ what: 'dopd', at: program, message: 'outdating the DRBD disk of a lost peer (dopd) is not implemented' })
+    ctx.hazards.push({
+      what: 'dopd',
+      at: program,
+      message: 'outdating the DRBD disk of a lost peer (dopd) is not implemented',
+    })
     return null
   }
   const replaced = Object.hasOwn(kReplaced, name) ? kReplaced[name] : undefined
   if (replaced !== undefined) {
-    ctx.report.warning('TB_CONFIG_REPLACED', program, `'${name}' is not started: ${replaced}`,
-      'the line may stay for the way back to heartbeat')
+    ctx.report.warning(
+      'TB_CONFIG_REPLACED',
+      program,
+      `'${name}' is not started: ${replaced}`,
+      'the line may stay for the way back to heartbeat',
+    )
     return null
   }
   checkProgram(user, program, ctx)
-  return { user: user.text, path: program.text, args: args.map((word) => word.text), at: ctx.place(line.keyword) }
+  return {
+    user: user.text,
+    path: program.text,
+    args: args.map((word) => word.text),
+    at: ctx.place(line.keyword),
+  }
 }
 
 function checkProgram(user: Word, program: Word, ctx: ProgramContext): void {
@@ -90,8 +120,10 @@ export function readApiAuth(line: DirectiveLine, ctx: ProgramContext): ApiAuthCo
       return null
     }
     const names = (match[2] ?? '').split(',').filter((name) => name !== '')
-    const missing = kind === 'uid' ? names.find((name) => ctx.host !== null && !ctx.host.userExists(name)) : undefined
-    if (missing !== undefined) ctx.report.error('TB_CONFIG_VALUE', word, `there is no user '${missing}'`, null)
+    const missing =
+      kind === 'uid' ? names.find((name) => ctx.host !== null && !ctx.host.userExists(name)) : undefined
+    if (missing !== undefined)
+      ctx.report.error('TB_CONFIG_VALUE', word, `there is no user '${missing}'`, null)
     lists[kind].push(...names)
   }
   return { client: client.text, uids: lists.uid, gids: lists.gid }

@@ -9,8 +9,9 @@ import { TWINBEAT_CF } from './twinbeat-cf-table.js'
 export function renderHaCfReference(): string {
   return page('ha.cf', [
     'Lines are `directive value...`; words are separated by blanks, tabs and commas, `#` starts a comment anywhere.',
-    'A time is a number of seconds (`2`, `0.5`) or a number with `ms` or `us`; other units are refused, as heartbeat does.',
-    'A boolean is `on`, `yes`, `true`, `y`, `1` or `off`, `no`, `false`, `n`, `0`. Where a setting is given twice the last one counts.',
+    'A time is a number of seconds (`2`, `0.5`) or a number with `ms` or `us`; other units are refused.',
+    'A boolean is `on`, `yes`, `true`, `y`, `1` or `off`, `no`, `false`, `n`, `0`.',
+    'Where a setting is given twice the last one counts.',
     'The file stays one that heartbeat accepts: what only twinbeat knows stands in [twinbeat.cf](twinbeat.cf.md).',
   ], HA_CF)
 }

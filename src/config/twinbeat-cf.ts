@@ -4,8 +4,16 @@
 import type { Micros } from '../core/base/ids.js'
 import type { Reporter } from './diagnostics.js'
 import {
-  booleanOf, numberOf, readDirectives, readOptions, textOf, usOf,
-  type DirectiveFile, type DirectiveLine, type Options,
+  booleanOf,
+  numberOf,
+  readDirectives,
+  readOptions,
+  textOf,
+  usOf,
+  type DirectiveFile,
+  type DirectiveLine,
+  type Options,
+  type TimeSyntax,
 } from './directive-reader.js'
 import { HA_CF } from './ha-cf-table.js'
 import type { Word } from './lexer.js'
@@ -38,29 +46,50 @@ const kFile: DirectiveFile = {
   foreign: {},
 }
 
-export function readTwinbeatCf(text: string, file: string, host: HostFacts | null, report: Reporter): TwinbeatCf {
+const kTimes: TimeSyntax = {
+  read: readLongTimeUs,
+  hint: 'a number of seconds, or a number with s, m, ms or us: 30, 30s, 2m, 500ms',
+}
+
+export function readTwinbeatCf(
+  text: string,
+  file: string,
+  host: HostFacts | null,
+  report: Reporter,
+): TwinbeatCf {
   const lines = readDirectives(text, kFile, report)
   const place = (word: Word): Position => ({ file, line: word.line, column: word.column })
-  const options = readOptions(lines, report, readLongTimeUs)
+  const options = readOptions(lines, report, kTimes)
   const of = (name: string) => lines.filter((line) => line.directive.name === name)
   const agents = readAgents(of('agent'), place, report)
   checkFence(options, report)
   return {
     options,
-    settings: readSettings(options, agents.map(({ agent }) => agent), readResetCommand(of('reset_command'), host, report)),
-    monitors: of('monitor').map((line) => readMonitor(line, report)).filter((entry) => entry !== null),
+    settings: readSettings(
+      options,
+      agents.map(({ agent }) => agent),
+      readResetCommand(of('reset_command'), host, report),
+    ),
+    monitors: of('monitor')
+      .map((line) => readMonitor(line, report))
+      .filter((entry) => entry !== null),
     agentWords: agents.map(({ word }) => word),
     logFormat: textOf(options, 'log_format') === 'json' ? 'json' : 'text',
     realtimePriority: options.has('realtime_priority') ? numberOf(options, 'realtime_priority', 1) : null,
   }
 }
 
-const kDefaultUs = new Map(TWINBEAT_CF
-  .filter((entry) => entry.value.kind === 'time' && entry.fallback !== null)
-  .map((entry) => [entry.name, readLongTimeUs(entry.fallback ?? '') ?? 0]))
+const kDefaultUs = new Map(
+  TWINBEAT_CF.filter((entry) => entry.value.kind === 'time' && entry.fallback !== null).map((entry) => [
+    entry.name,
+    readLongTimeUs(entry.fallback ?? '') ?? 0,
+  ]),
+)
 
 function readSettings(
-  options: Options, agents: readonly OcfAgentConfig[], resetCommand: TwinbeatSettings['resetCommand'],
+  options: Options,
+  agents: readonly OcfAgentConfig[],
+  resetCommand: TwinbeatSettings['resetCommand'],
 ): TwinbeatSettings {
   const time = (name: string) => usOf(options, name, kDefaultUs.get(name) ?? 0) as Micros
   const stopFailure = textOf(options, 'stop_failure')
@@ -86,25 +115,41 @@ function readSettings(
 function checkFence(options: Options, report: Reporter): void {
   const entry = options.get('stop_failure')
   if (entry === undefined || textOf(options, 'stop_failure') !== 'fence') return
-  report.error('TB_CONFIG_NOT_IMPLEMENTED', entry.word, "'stop_failure fence' needs fencing, which is not implemented",
-    "write 'stop_failure reset' or 'stop_failure block'")
+  report.error(
+    'TB_CONFIG_NOT_IMPLEMENTED',
+    entry.word,
+    "'stop_failure fence' needs fencing, which is not implemented",
+    "write 'stop_failure reset' or 'stop_failure block'",
+  )
 }
 
 function readResetCommand(
-  lines: readonly DirectiveLine[], host: HostFacts | null, report: Reporter,
+  lines: readonly DirectiveLine[],
+  host: HostFacts | null,
+  report: Reporter,
 ): TwinbeatSettings['resetCommand'] {
   let command: TwinbeatSettings['resetCommand'] = null
   for (const line of lines) {
     const [program, ...args] = line.blankWords
     if (program === undefined || !program.text.startsWith('/')) {
-      report.error('TB_CONFIG_SYNTAX', program ?? line.keyword, "'reset_command' needs a program by its full path", null)
+      report.error(
+        'TB_CONFIG_SYNTAX',
+        program ?? line.keyword,
+        "'reset_command' needs a program by its full path",
+        null,
+      )
       continue
     }
     if (host !== null && !host.isExecutable(program.text)) {
       report.error('TB_CONFIG_VALUE', program, `'${program.text}' is not an executable file`, null)
     }
     if (command !== null) {
-      report.warning('TB_CONFIG_REPEATED', line.keyword, "there is a 'reset_command' already", 'the last one counts; remove the others')
+      report.warning(
+        'TB_CONFIG_REPEATED',
+        line.keyword,
+        "there is a 'reset_command' already",
+        'the last one counts; remove the others',
+      )
     }
     command = { path: program.text, args: args.map((word) => word.text) }
   }
@@ -112,28 +157,50 @@ function readResetCommand(
 }
 
 function readAgents(
-  lines: readonly DirectiveLine[], place: (word: Word) => Position, report: Reporter,
+  lines: readonly DirectiveLine[],
+  place: (word: Word) => Position,
+  report: Reporter,
 ): { word: Word; agent: OcfAgentConfig }[] {
   const agents = new Map<string, { word: Word; agent: OcfAgentConfig }>()
   for (const line of lines) {
     const [name, type, ...params] = line.blankWords
     const parts = /^ocf:([A-Za-z0-9_-]+):([A-Za-z0-9_.-]+)$/.exec(type?.text ?? '')
     if (name === undefined || parts === null) {
-      report.error('TB_CONFIG_SYNTAX', type ?? line.keyword, "'agent' needs a name and an OCF agent",
-        "for example 'agent web ocf:heartbeat:nginx port=80'")
+      report.error(
+        'TB_CONFIG_SYNTAX',
+        type ?? line.keyword,
+        "'agent' needs a name and an OCF agent",
+        "for example 'agent web ocf:heartbeat:nginx port=80'",
+      )
       continue
     }
     if (/::|[/\\#]/.test(name.text)) {
-      report.error('TB_CONFIG_AGENT', name, `'${name.text}' cannot stand as a resource in haresources`, 'use letters, digits, - and _')
+      report.error(
+        'TB_CONFIG_AGENT',
+        name,
+        `'${name.text}' cannot stand as a resource in haresources`,
+        'use letters, digits, - and _',
+      )
       continue
     }
     if (agents.has(name.text)) {
-      report.error('TB_CONFIG_REPEATED', name, `agent '${name.text}' is defined already`, 'give this one another name')
+      report.error(
+        'TB_CONFIG_REPEATED',
+        name,
+        `agent '${name.text}' is defined already`,
+        'give this one another name',
+      )
       continue
     }
     const pairs = readParams(params, report)
     if (pairs === null) continue
-    const agent = { name: name.text, provider: parts[1] ?? '', type: parts[2] ?? '', params: pairs, at: place(name) }
+    const agent = {
+      name: name.text,
+      provider: parts[1] ?? '',
+      type: parts[2] ?? '',
+      params: pairs,
+      at: place(name),
+    }
     agents.set(name.text, { word: name, agent })
   }
   return [...agents.values()]
@@ -160,9 +227,20 @@ function readParams(words: readonly Word[], report: Reporter): (readonly [string
 
 function readMonitor(line: DirectiveLine, report: Reporter): MonitorLine | null {
   const [group, every, time, failuresWord, count, extra] = line.blankWords
-  if (!group || every?.text !== 'every' || !time || failuresWord?.text !== 'failures' || !count || extra !== undefined) {
-    report.error('TB_CONFIG_SYNTAX', extra ?? line.keyword, 'this is not a monitor line',
-      "write 'monitor GROUP every TIME failures NUMBER', for example 'monitor 10.0.0.10 every 10s failures 3'")
+  if (
+    !group ||
+    every?.text !== 'every' ||
+    !time ||
+    failuresWord?.text !== 'failures' ||
+    !count ||
+    extra !== undefined
+  ) {
+    report.error(
+      'TB_CONFIG_SYNTAX',
+      extra ?? line.keyword,
+      'this is not a monitor line',
+      "write 'monitor GROUP every TIME failures NUMBER', for example 'monitor 10.0.0.10 every 10s failures 3'",
+    )
     return null
   }
   const everyUs = readLongTimeUs(time.text)

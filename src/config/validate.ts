@@ -16,7 +16,14 @@ const kNodesMax = 100
 const kSecondUs = 1_000_000
 /** A death check of heartbeat runs every 250 ms; shorter dead times only add false deaths there. */
 const kRealPeerPollUs = 250_000
-export const kAcceptable: readonly Acceptable[] = ['stonith', 'stonith_host', 'watchdog', 'failfast', 'ipfail', 'dopd']
+export const kAcceptable: readonly Acceptable[] = [
+  'stonith',
+  'stonith_host',
+  'watchdog',
+  'failfast',
+  'ipfail',
+  'dopd',
+]
 
 export function resolveTiming(cf: HaCf): Timing {
   const us = (name: string, fallback: number) => usOf(cf.options, name, fallback) as Micros
@@ -47,26 +54,47 @@ export function checkTiming(cf: HaCf, timing: Timing, report: Reporter): void {
   const keep = formatTime(t.keepaliveUs)
   const dead = formatTime(t.deadtimeUs)
   if (t.keepaliveUs <= 0) {
-    report.error('TB_CONFIG_TIMING', at('keepalive'), 'keepalive must be above 0', "write 'keepalive 1' or, on a quick network, 'keepalive 100ms'")
+    report.error(
+      'TB_CONFIG_TIMING',
+      at('keepalive'),
+      'keepalive must be above 0',
+      "write 'keepalive 1' or, on a quick network, 'keepalive 100ms'",
+    )
     return
   }
   const enough = writeTime(Math.max(3 * t.keepaliveUs, kSecondUs))
   if (t.deadtimeUs <= 2 * t.keepaliveUs) {
-    report.error('TB_CONFIG_TIMING', at('deadtime', 'keepalive'), `deadtime ${dead} is not above 2 x keepalive ${keep}`,
-      `use at least 3 x keepalive; 'deadtime ${enough}' is a start`)
+    report.error(
+      'TB_CONFIG_TIMING',
+      at('deadtime', 'keepalive'),
+      `deadtime ${dead} is not above 2 x keepalive ${keep}`,
+      `use at least 3 x keepalive; 'deadtime ${enough}' is a start`,
+    )
   } else if (t.deadtimeUs < 3 * t.keepaliveUs) {
-    report.warning('TB_CONFIG_TIMING', at('deadtime', 'keepalive'), `deadtime ${dead} allows the loss of only one heartbeat`,
-      `use at least 3 x keepalive: 'deadtime ${writeTime(3 * t.keepaliveUs)}'`)
+    report.warning(
+      'TB_CONFIG_TIMING',
+      at('deadtime', 'keepalive'),
+      `deadtime ${dead} allows the loss of only one heartbeat`,
+      `use at least 3 x keepalive: 'deadtime ${writeTime(3 * t.keepaliveUs)}'`,
+    )
   }
   if (t.deadtimeUs > 2 * t.keepaliveUs && t.deadtimeUs < kRealPeerPollUs) {
-    report.warning('TB_CONFIG_TIMING', at('deadtime'), `deadtime ${dead} is below the ${formatTime(kRealPeerPollUs)} in which a real heartbeat looks for deaths`,
-      'a real peer gains nothing from it and sees more false deaths')
+    report.warning(
+      'TB_CONFIG_TIMING',
+      at('deadtime'),
+      `deadtime ${dead} is below the ${formatTime(kRealPeerPollUs)} in which a real heartbeat looks for deaths`,
+      'a real peer gains nothing from it and sees more false deaths',
+    )
   }
   checkInitdead(timing, at, report)
   if (cf.options.has('warntime')) checkWarntime(timing, at, report)
   if (t.deadpingUs <= 2 * t.keepaliveUs && cf.options.has('deadping')) {
-    report.error('TB_CONFIG_TIMING', at('deadping'), `deadping ${formatTime(t.deadpingUs)} is not above 2 x keepalive ${keep}`,
-      `use at least 3 x keepalive: 'deadping ${writeTime(3 * t.keepaliveUs)}'`)
+    report.error(
+      'TB_CONFIG_TIMING',
+      at('deadping'),
+      `deadping ${formatTime(t.deadpingUs)} is not above 2 x keepalive ${keep}`,
+      `use at least 3 x keepalive: 'deadping ${writeTime(3 * t.keepaliveUs)}'`,
+    )
   }
 }
 
@@ -75,24 +103,45 @@ type At = (...names: string[]) => Place | null
 function checkInitdead(t: Timing, at: At, report: Reporter): void {
   const init = formatTime(t.initdeadUs)
   if (t.initdeadUs < t.deadtimeUs) {
-    report.error('TB_CONFIG_TIMING', at('initdead', 'deadtime'), `initdead ${init} is below deadtime ${formatTime(t.deadtimeUs)}`,
-      `use at least deadtime; 'initdead ${writeTime(initdeadDefaultUs(t.deadtimeUs))}' is the default`)
+    report.error(
+      'TB_CONFIG_TIMING',
+      at('initdead', 'deadtime'),
+      `initdead ${init} is below deadtime ${formatTime(t.deadtimeUs)}`,
+      `use at least deadtime; 'initdead ${writeTime(initdeadDefaultUs(t.deadtimeUs))}' is the default`,
+    )
   } else if (t.initdeadUs < 10 * kSecondUs) {
-    report.warning('TB_CONFIG_TIMING', at('initdead', 'deadtime'), `initdead ${init} may be over before the network is up`,
-      'a node that hears nobody until then takes everything; 10 s or more outlasts most switches')
+    report.warning(
+      'TB_CONFIG_TIMING',
+      at('initdead', 'deadtime'),
+      `initdead ${init} may be over before the network is up`,
+      'a node that hears nobody until then takes everything; 10 s or more outlasts most switches',
+    )
   }
 }
 
 function checkWarntime(t: Timing, at: At, report: Reporter): void {
   const warn = formatTime(t.warntimeUs)
   if (t.warntimeUs <= 0) {
-    report.error('TB_CONFIG_TIMING', at('warntime'), 'warntime must be above 0', `write 'warntime ${writeTime(Math.floor(t.deadtimeUs / 2))}'`)
+    report.error(
+      'TB_CONFIG_TIMING',
+      at('warntime'),
+      'warntime must be above 0',
+      `write 'warntime ${writeTime(Math.floor(t.deadtimeUs / 2))}'`,
+    )
   } else if (t.warntimeUs >= t.deadtimeUs) {
-    report.warning('TB_CONFIG_TIMING', at('warntime'), `warntime ${warn} is not below deadtime ${formatTime(t.deadtimeUs)}: nobody is warned`,
-      `write 'warntime ${writeTime(Math.floor(t.deadtimeUs / 2))}'`)
+    report.warning(
+      'TB_CONFIG_TIMING',
+      at('warntime'),
+      `warntime ${warn} is not below deadtime ${formatTime(t.deadtimeUs)}: nobody is warned`,
+      `write 'warntime ${writeTime(Math.floor(t.deadtimeUs / 2))}'`,
+    )
   } else if (t.warntimeUs <= t.keepaliveUs) {
-    report.warning('TB_CONFIG_TIMING', at('warntime'), `warntime ${warn} is not above keepalive ${formatTime(t.keepaliveUs)}: every heartbeat is late`,
-      `write 'warntime ${writeTime(2 * t.keepaliveUs)}'`)
+    report.warning(
+      'TB_CONFIG_TIMING',
+      at('warntime'),
+      `warntime ${warn} is not above keepalive ${formatTime(t.keepaliveUs)}: every heartbeat is late`,
+      `write 'warntime ${writeTime(2 * t.keepaliveUs)}'`,
+    )
   }
 }
 
@@ -114,17 +163,31 @@ export function resolveNodes(cf: HaCf, self: string, report: Reporter): NodeId[]
   }
   if (!nodes.some((node) => node === self)) {
     const close = suggest(self, nodes)
-    report.error('TB_CONFIG_NODE', last, `this node, '${self}', is not listed`,
-      close === null ? `add '${self}', the answer of uname -n, or name this node with --name`
-        : `did you mean '${self}' instead of '${close}'? names are those of uname -n`)
+    report.error(
+      'TB_CONFIG_NODE',
+      last,
+      `this node, '${self}', is not listed`,
+      close === null
+        ? `add '${self}', the answer of uname -n, or name this node with --name`
+        : `the file has '${close}'; the name must be the answer of uname -n, or given with --name`,
+    )
   }
   if (nodes.length > kNodesMax) {
     report.error('TB_CONFIG_NODE', last, `more than ${kNodesMax} nodes`, null)
   } else if (nodes.length > 2) {
-    report.error('TB_CONFIG_NODE', cf.nodes[2] ?? last, `${nodes.length} nodes: the haresources protocol is one between two nodes`,
-      'with three, two of them can hold one group')
+    report.error(
+      'TB_CONFIG_NODE',
+      cf.nodes[2] ?? last,
+      `${nodes.length} nodes: the haresources protocol is one between two nodes`,
+      'with three, two of them can hold one group',
+    )
   } else if (nodes.length === 1) {
-    report.warning('TB_CONFIG_NODE', last, 'there is only one node: nobody takes over', "add the other one: 'node NAME'")
+    report.warning(
+      'TB_CONFIG_NODE',
+      last,
+      'there is only one node: nobody takes over',
+      "add the other one: 'node NAME'",
+    )
   }
   return nodes
 }
@@ -132,17 +195,31 @@ export function resolveNodes(cf: HaCf, self: string, report: Reporter): NodeId[]
 export function checkLinks(cf: HaCf, nodes: readonly NodeId[], report: Reporter): void {
   const links = cf.links.filter(isHeartbeatLink)
   if (links.length === 0) {
-    report.error('TB_CONFIG_LINK', null, 'there is no heartbeat link', "write at least 'bcast INTERFACE', better two independent links")
+    report.error(
+      'TB_CONFIG_LINK',
+      null,
+      'there is no heartbeat link',
+      "write at least 'bcast INTERFACE', better two independent links",
+    )
   }
   const paths = new Set(links.map((link) => link.name))
   const first = links[0]
   if (paths.size === 1 && first !== undefined) {
-    report.warning('TB_CONFIG_LINK', first.at, `'${first.name}' is the only path for heartbeats`,
-      'when it breaks both nodes take over: add a second, independent link')
+    report.warning(
+      'TB_CONFIG_LINK',
+      first.at,
+      `'${first.name}' is the only path for heartbeats`,
+      'when it breaks both nodes take over: add a second, independent link',
+    )
   }
   for (const link of cf.links) {
     if (isHeartbeatLink(link) || !nodes.some((node) => node === link.name)) continue
-    report.error('TB_CONFIG_NODE', link.at, `'${link.name}' is a node and a ping node`, 'ping something that is no member, such as a router')
+    report.error(
+      'TB_CONFIG_NODE',
+      link.at,
+      `'${link.name}' is a node and a ping node`,
+      'ping something that is no member, such as a router',
+    )
   }
 }
 
@@ -154,13 +231,21 @@ export function checkLinkSpeed(links: readonly LinkConfig[], timing: Timing, rep
     const at = links.find((candidate) => candidate.id === link.id)?.at ?? null
     const each = formatTime(Math.round(link.heartbeatUs / 1000) * 1000)
     if (link.heartbeatUs > timing.keepaliveUs) {
-      report.warning('TB_CONFIG_TIMING', at, `a heartbeat occupies ${link.name} for ${each}, keepalive is ${formatTime(timing.keepaliveUs)}`,
-        'twinbeat beats more slowly there; a real heartbeat overruns the line: raise baud or keepalive')
+      report.warning(
+        'TB_CONFIG_TIMING',
+        at,
+        `a heartbeat occupies ${link.name} for ${each}, keepalive is ${formatTime(timing.keepaliveUs)}`,
+        'twinbeat beats more slowly there; a real heartbeat overruns the line: raise baud or keepalive',
+      )
     }
     if (link.deadUs > timing.deadtimeUs) {
       const slow = formatTime(Math.round(link.deadUs / 1000) * 1000)
-      report.warning('TB_CONFIG_TIMING', at, `with only ${link.name} left a death takes ${slow} to notice, not ${formatTime(timing.deadtimeUs)}`,
-        `${formatTime(Math.round(announced / 1000) * 1000)} is what a real peer waits on every link; raise baud or deadtime`)
+      report.warning(
+        'TB_CONFIG_TIMING',
+        at,
+        `with only ${link.name} left a death takes ${slow} to notice, not ${formatTime(timing.deadtimeUs)}`,
+        `a real peer waits ${formatTime(Math.round(announced / 1000) * 1000)} on every link then; raise baud or deadtime`,
+      )
     }
   }
 }
@@ -172,7 +257,12 @@ export function checkHazards(cf: HaCf, acceptWithout: readonly string[], report:
       accepted.add(what)
       report.warning('TB_CONFIG_ACCEPTED_WITHOUT', at, `${message}; running without it was accepted`, null)
     } else {
-      report.error('TB_CONFIG_NOT_IMPLEMENTED', at, message, `remove the line, or run without it: --accept-without ${what}`)
+      report.error(
+        'TB_CONFIG_NOT_IMPLEMENTED',
+        at,
+        message,
+        `remove the line, or run without it: --accept-without ${what}`,
+      )
     }
   }
   return [...accepted]
@@ -182,30 +272,56 @@ export function checkAcceptWithout(names: readonly string[], report: Reporter): 
   for (const name of names) {
     if (kAcceptable.some((known) => known === name)) continue
     const close = suggest(name, kAcceptable)
-    report.error('TB_CONFIG_VALUE', null, `'${name}' is nothing that can be accepted`,
-      close === null ? `one of: ${kAcceptable.join(', ')}` : `did you mean '${close}'?`)
+    report.error(
+      'TB_CONFIG_VALUE',
+      null,
+      `'${name}' is nothing that can be accepted`,
+      close === null ? `one of: ${kAcceptable.join(', ')}` : `did you mean '${close}'?`,
+    )
   }
 }
 
-export function checkSafety(cf: HaCf, twinbeat: TwinbeatCf, report: Reporter, twinbeatReport: Reporter): void {
+export function checkSafety(
+  cf: HaCf,
+  twinbeat: TwinbeatCf,
+  report: Reporter,
+  twinbeatReport: Reporter,
+): void {
   if (cf.autoFailback === null) {
-    report.warning('TB_CONFIG_COMPATIBILITY', null, "auto_failback is not set, which means 'legacy'",
-      "write 'auto_failback on' or 'auto_failback off', the same on both nodes")
+    report.warning(
+      'TB_CONFIG_COMPATIBILITY',
+      null,
+      "auto_failback is not set, which means 'legacy'",
+      "write 'auto_failback on' or 'auto_failback off', the same on both nodes",
+    )
   } else if (cf.autoFailback === 'legacy') {
-    report.warning('TB_CONFIG_COMPATIBILITY', placeOf(cf.options, 'auto_failback') ?? placeOf(cf.options, 'nice_failback'),
-      "'legacy' is the protocol of heartbeat 1.1, without standby commands", "write 'auto_failback on' or 'auto_failback off', the same on both nodes")
+    report.warning(
+      'TB_CONFIG_COMPATIBILITY',
+      placeOf(cf.options, 'auto_failback') ?? placeOf(cf.options, 'nice_failback'),
+      "'legacy' is the protocol of heartbeat 1.1, without standby commands",
+      "write 'auto_failback on' or 'auto_failback off', the same on both nodes",
+    )
   }
   const { settings } = twinbeat
-  report.warning('TB_CONFIG_SPLIT_BRAIN', null,
+  report.warning(
+    'TB_CONFIG_SPLIT_BRAIN',
+    null,
     settings.splitBrainImplied
       ? "without fencing 'split_brain accept' applies: a node that hears nothing takes over"
       : "'split_brain accept': a node that hears nothing takes over",
-    'use links that cannot fail together')
+    'use links that cannot fail together',
+  )
   const slowestUs = Math.max(settings.stopTimeoutUs, settings.startTimeoutUs)
   if (settings.grantWaitUs <= slowestUs) {
-    const place = placeOf(twinbeat.options, 'grant_wait') ?? placeOf(twinbeat.options, 'stop_timeout') ?? placeOf(twinbeat.options, 'start_timeout')
-    twinbeatReport.warning('TB_CONFIG_TIMING', place,
+    const place =
+      placeOf(twinbeat.options, 'grant_wait') ??
+      placeOf(twinbeat.options, 'stop_timeout') ??
+      placeOf(twinbeat.options, 'start_timeout')
+    twinbeatReport.warning(
+      'TB_CONFIG_TIMING',
+      place,
       `grant_wait ${formatTime(settings.grantWaitUs)} is not above the agent timeouts (${formatTime(slowestUs)})`,
-      'an agreement to hand over ends before a slow stop does')
+      'an agreement to hand over ends before a slow stop does',
+    )
   }
 }

@@ -1,6 +1,7 @@
 // Engine configuration as bytes, for the addon. Everything that is wrong is refused here with a clear text; the
 // addon reads the bytes through a length-checked reader and re-checks only what could corrupt memory.
 import { isIPv4, isIPv6 } from 'node:net'
+import { TwinbeatError } from '../errors.js'
 import type { AuthMethod, EngineConfig, Field, LinkConfig, LinkType } from './engine.js'
 
 export const limits = {
@@ -19,16 +20,8 @@ const methods: readonly AuthMethod[] = ['crc', 'md5', 'sha1', 'sha256']
 /** A day: longer times are mistakes, and sums of them stay far below 2^53. */
 const timeMaxUs = 86_400_000_000
 
-export class EngineArgumentError extends Error {
-  readonly code = 'TB_ENGINE_ARGUMENT'
-  override readonly name = 'TwinbeatError'
-  constructor(readonly what: string, readonly why: string) {
-    super(`engine: ${what} ${why}`)
-  }
-}
-
 export function refuse(what: string, why: string): never {
-  throw new EngineArgumentError(what, why)
+  throw new TwinbeatError('TB_ENGINE_ARGUMENT', `engine: ${what} ${why}`)
 }
 
 export function checkInteger(what: string, value: unknown, min: number, max: number): number {

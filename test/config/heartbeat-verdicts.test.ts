@@ -16,7 +16,10 @@ interface Verdict {
 
 const golden = new URL('../../../test/golden/config/heartbeat-verdicts.json', import.meta.url)
 const verdicts = JSON.parse(readFileSync(golden, 'utf8')) as Verdict[]
-const kBase = 'logfile /var/log/ha-log\nkeepalive 100ms\ndeadtime 1\ninitdead 12\nudpport 700\nbcast eth1\nauto_failback on\nnode alpha beta\n'
+const kBase = [
+  'logfile /var/log/ha-log', 'keepalive 100ms', 'deadtime 1', 'initdead 12', 'udpport 700', 'bcast eth1',
+  'auto_failback on', 'node alpha beta', '',
+].join('\n')
 
 /** Refused here although heartbeat starts: what it would do then is worse than not starting. */
 const kStricter = new Map([

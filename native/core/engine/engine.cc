@@ -1,0 +1,223 @@
+#include "core/engine/engine.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace twinbeat {
+
+namespace {
+
+constexpr Micros kReopenAfter = kMicrosPerSecond;
+// Bounded work: rounds of one batch per link before silence is judged anyway.
+constexpr int kDrainRounds = 64;
+// A real node raises its announced dead time by this much while it is starting.
+constexpr Micros kStartExtra = 2 * kMicrosPerSecond;
+constexpr Micros kStartExtraFor = 5 * kMicrosPerSecond;
+constexpr Micros kStallLeast = 20 * kMicrosPerMilli;
+constexpr Micros kStallMost = kMicrosPerSecond;
+
+}  // namespace
+
+Engine::Engine(EnginePort& port, const Options& options)
+    : port_(port),
+      publisher_(port),
+      options_(options),
+      prng_(options.seed),
+      peers_(std::make_unique<PeerTable>()),
+      receive_arena_(std::make_unique<ReceiveArena>()),
+      message_arena_(new std::uint8_t[kMaxMessageBytes]()),
+      compose_arena_(new std::uint8_t[kMaxMessageBytes]()),
+      netstring_(new std::uint8_t[kMaxMessageBytes]()),
+      classic_(new std::uint8_t[2 * kMaxMessageBytes]()),
+      command_(new std::uint8_t[port.commands.capacity()]()) {}
+
+Engine::~Engine() = default;
+
+void Engine::do_work(const Cycle& cycle) noexcept {
+  current_ = cycle;
+  port_.count(Counter::kCycles);
+  notice_pause(cycle);
+  run_commands(cycle);
+  if (setup_ != nullptr) {
+    tend_links(cycle);
+    drain_links(cycle);
+    if (running_) {
+      judge_all(cycle);
+      if (!muted_) {
+        send_heartbeats(cycle);
+        request_missing(cycle);
+      }
+    }
+    for (std::size_t i = 0; i < link_count_; ++i) links_[i].link->flush(cycle);
+  }
+  planned_at_ = next_deadline();
+}
+
+Micros Engine::stall_limit() const noexcept {
+  return std::clamp(setup_->timing.deadtime / 10, kStallLeast, kStallMost);
+}
+
+void Engine::notice_pause(const Cycle& cycle) noexcept {
+  if (!running_ || planned_at_ == 0 || planned_at_ >= kNever) return;
+  const Micros late = cycle.now - planned_at_;
+  if (late <= 0) return;
+  port_.raise(Counter::kLatenessMaxUs, static_cast<std::uint64_t>(late));
+  if (late <= stall_limit()) return;
+  port_.count(Counter::kStalls);
+  for (Peer& peer : peers_->all()) excuse(peer, timing_, late, cycle.now);
+  timing_.resumed_at = cycle.now;
+  // Beyond the dead time that we announced the others hold us for dead: the old generation must not be heard again.
+  if (setup_->mute_after_pause && late > announced_dead_time(planned_at_)) muted_ = true;
+  publisher_.publish({.type = RecordType::kStall,
+                      .at = cycle.now,
+                      .flags = muted_ ? kFlagMuted : std::uint8_t{0},
+                      .value_us = late});
+}
+
+Micros Engine::announced_dead_time(Micros now) const noexcept {
+  const Micros starting = now - conversation_at_ < kStartExtraFor ? kStartExtra : 0;
+  return setup_->announced_dead_time() + starting + extra_dead_us_;
+}
+
+void Engine::report_link(std::size_t index, bool open, int error, Micros now) noexcept {
+  LinkPlace& place = links_[index];
+  place.error = error;
+  if (place.reported_open == open && (open || place.retry_at != 0)) return;
+  place.reported_open = open;
+  publisher_.publish({.type = RecordType::kLinkState,
+                      .at = now,
+                      .flags = open ? kFlagOpen : std::uint8_t{0},
+                      .number = error,
+                      .link = place.link->spec().name.view()});
+}
+
+void Engine::open_link(std::size_t index, const Cycle& cycle) noexcept {
+  LinkPlace& place = links_[index];
+  const int error = place.link->open();
+  ++links_version_;
+  // An interface that is down accepts a socket but no packet: only the next send tells whether it is back.
+  if (error != 0 || !place.failing) report_link(index, error == 0, error, cycle.now);
+  place.retry_at = cycle.now + kReopenAfter;
+}
+
+void Engine::tend_links(const Cycle& cycle) noexcept {
+  if (!running_) return;
+  for (std::size_t i = 0; i < link_count_; ++i) {
+    LinkPlace& place = links_[i];
+    if (place.link->is_open() && !place.failing) {
+      place.retry_at = 0;
+      continue;
+    }
+    if (!place.link->is_open() && place.reported_open) {  // it closed itself while reading
+      report_link(i, false, place.link->last_error(), cycle.now);
+      place.retry_at = cycle.now + kReopenAfter;
+      ++links_version_;
+    }
+    if (cycle.now >= place.retry_at) open_link(i, cycle);
+  }
+}
+
+void Engine::drain_links(const Cycle& cycle) noexcept {
+  bool more = true;
+  for (int round = 0; more && round < kDrainRounds; ++round) {
+    more = false;
+    for (std::size_t i = 0; i < link_count_; ++i) {
+      Link& link = *links_[i].link;
+      if (!link.is_open()) continue;
+      current_link_ = i;
+      if (link.receive(*this, cycle, *receive_arena_) && link.is_open()) more = true;
+    }
+  }
+}
+
+void Engine::judge_all(const Cycle& cycle) noexcept {
+  for (Peer& peer : peers_->all()) judge(peer, timing_, cycle.now, *this);
+}
+
+void Engine::update_timing() noexcept {
+  const Timing& timing = setup_->timing;
+  timing_.warntime = timing.warntime;
+  timing_.deadtime = timing.deadtime;
+  timing_.initdead = timing.initdead;
+  timing_.deadping = timing.deadping;
+  timing_.links = link_count_;
+  for (std::size_t i = 0; i < link_count_; ++i) {
+    timing_.link_dead[i] = links_[i].dead_time;
+    timing_.link_interval[i] = links_[i].interval;
+  }
+}
+
+// Every heartbeat takes a sequence number, and a number that never reaches the peer is asked for again. So when only
+// slow lines are left, the whole node beats at the pace that they can carry.
+Micros Engine::heartbeat_interval() const noexcept {
+  Micros fastest_up = kNever;
+  Micros fastest = kNever;
+  for (std::size_t i = 0; i < link_count_; ++i) {
+    if (links_[i].link->spec().is_ping()) continue;
+    fastest = std::min(fastest, links_[i].interval);
+    for (const Peer& peer : peers_->all()) {
+      if (peer.is_normal_other() && peer.links[i].state == LinkState::kUp) {
+        fastest_up = std::min(fastest_up, links_[i].interval);
+      }
+    }
+  }
+  if (fastest_up != kNever) return fastest_up;
+  return fastest == kNever ? setup_->timing.keepalive : fastest;
+}
+
+Micros Engine::next_deadline() const noexcept {
+  if (setup_ == nullptr || !running_) return kNever;
+  Micros next = muted_ ? kNever : next_beat_at_;
+  for (const Peer& peer : peers_->all()) {
+    next = std::min(next, next_judgement(peer, timing_));
+    if (!muted_ && peer.may_be_asked()) next = std::min(next, next_request(peer.sequence.missing()));
+  }
+  for (std::size_t i = 0; i < link_count_; ++i) {
+    const LinkPlace& place = links_[i];
+    if (!place.link->is_open() || place.failing) next = std::min(next, place.retry_at);
+    next = std::min(next, place.link->flush_at());
+  }
+  return next;
+}
+
+void Engine::peer_late(const Peer& peer, Micros silent) noexcept {
+  publisher_.publish({.type = RecordType::kPeerLate,
+                      .at = current_.now,
+                      .generation = peer.sequence.generation(),
+                      .value_us = silent,
+                      .node = peer.name.view()});
+}
+
+void Engine::peer_dead(const Peer& peer, Micros silent) noexcept {
+  std::array<std::uint8_t, kMaxLinks*(1 + kMaxNodeNameBytes + 8)> body;
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < link_count_; ++i) {
+    const PeerLink& link = peer.links[i];
+    if (link.state == LinkState::kNever) continue;
+    const std::string_view name = links_[i].link->spec().name.view();
+    const std::int64_t silence = current_.now - link.heard_at;
+    body[size++] = static_cast<std::uint8_t>(name.size());
+    std::memcpy(&body[size], name.data(), name.size());
+    size += name.size();
+    std::memcpy(&body[size], &silence, sizeof(silence));
+    size += sizeof(silence);
+  }
+  publisher_.publish({.type = RecordType::kPeerDead,
+                      .at = current_.now,
+                      .flags = peer.kind == NodeKind::kPing ? kFlagPing : std::uint8_t{0},
+                      .generation = peer.sequence.generation(),
+                      .value_us = silent,
+                      .node = peer.name.view(),
+                      .body = Bytes{body.data(), size}});
+}
+
+void Engine::peer_link_down(const Peer& peer, std::size_t link, Micros silent) noexcept {
+  publisher_.publish({.type = RecordType::kLinkDown,
+                      .at = current_.now,
+                      .value_us = silent,
+                      .node = peer.name.view(),
+                      .link = links_[link].link->spec().name.view()});
+}
+
+}  // namespace twinbeat

@@ -1,0 +1,172 @@
+// The heartbeat engine: everything that must not wait for JavaScript. One call of do_work() is one duty cycle with a
+// fixed order (commands, drain every link, judge silence, beat and retransmit, publish), the same for the real thread
+// and for a manual clock. It decides nothing about resources. Engine thread only; allocates nothing after a configure.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+
+#include "core/engine/port.h"
+#include "core/engine/publisher.h"
+#include "core/engine/setup.h"
+#include "core/link/link.h"
+#include "core/peer/detector.h"
+#include "core/peer/peer_table.h"
+#include "core/peer/prng.h"
+#include "core/peer/reliable.h"
+#include "core/wire/envelope.h"
+
+namespace twinbeat {
+
+struct LinkStats {
+  std::uint64_t packets_in = 0;
+  std::uint64_t bytes_in = 0;
+  std::uint64_t packets_out = 0;
+  std::uint64_t bytes_out = 0;
+  std::uint64_t send_errors = 0;
+  std::uint64_t queue_drops = 0;
+  std::array<std::uint64_t, kRejectReasons> rejected{};
+};
+
+// Repeats of a rejection are counted, not repeated.
+struct RejectReport {
+  Micros next_at = 0;
+  std::uint32_t pending = 0;
+};
+
+struct LinkPlace {
+  std::unique_ptr<Link> link;
+  LinkStats stats;
+  std::array<RejectReport, kRejectReasons> reports{};
+  Micros interval = 0;
+  Micros dead_time = 0;
+  Micros next_status_at = 0;
+  Micros retry_at = 0;
+  bool reported_open = false;
+  bool failing = false;  // open, but the last send says the interface is down
+  int error = 0;
+};
+
+using LinkFactory = std::unique_ptr<Link> (*)(const LinkSpec& spec, std::uint16_t instance);
+
+class Engine final : private PacketSink, private DetectorSink {
+ public:
+  struct Options {
+    std::uint64_t seed = 0;
+    std::uint16_t instance = 0;
+    LinkFactory factory = &make_link;
+  };
+
+  Engine(EnginePort& port, const Options& options);
+  ~Engine();
+
+  // Sees a pause of ours between the planned wake-up and `cycle.now`.
+  void do_work(const Cycle& cycle) noexcept;
+  // Absolute time of the next do_work() if nothing arrives.
+  [[nodiscard]] Micros next_deadline() const noexcept;
+  [[nodiscard]] bool take_dirty() noexcept { return publisher_.take_dirty(); }
+  [[nodiscard]] bool stopped() const noexcept { return stopped_; }
+  // Grows whenever a descriptor was opened or closed, so that the runner updates its epoll set.
+  [[nodiscard]] std::uint64_t links_version() const noexcept { return links_version_; }
+  [[nodiscard]] std::size_t link_count() const noexcept { return link_count_; }
+  [[nodiscard]] Link* link(std::size_t index) noexcept { return links_[index].link.get(); }
+
+  // JSON of everything that src/engine/engine.ts calls the snapshot, but for `realtime`. 0 if it does not fit.
+  [[nodiscard]] std::size_t write_snapshot(std::span<char> out, Micros now) const noexcept;
+
+ private:
+  // commands.cc
+  void run_commands(const Cycle& cycle) noexcept;
+  void run_command(Bytes command, const Cycle& cycle) noexcept;
+  void apply_setup(std::unique_ptr<Setup> setup, const Cycle& cycle) noexcept;
+  void start(const Cycle& cycle) noexcept;
+  void new_conversation(const Cycle& cycle) noexcept;
+  void send_command(Bytes encoded, const Cycle& cycle) noexcept;
+
+  // engine.cc
+  void notice_pause(const Cycle& cycle) noexcept;
+  void tend_links(const Cycle& cycle) noexcept;
+  void open_link(std::size_t index, const Cycle& cycle) noexcept;
+  void report_link(std::size_t index, bool open, int error, Micros now) noexcept;
+  void drain_links(const Cycle& cycle) noexcept;
+  void judge_all(const Cycle& cycle) noexcept;
+  void update_timing() noexcept;
+  [[nodiscard]] Micros stall_limit() const noexcept;
+  [[nodiscard]] Micros announced_dead_time(Micros now) const noexcept;
+  [[nodiscard]] Micros heartbeat_interval() const noexcept;
+
+  // receive.cc
+  void packet(Bytes bytes, Micros at) noexcept override;
+  void reject(RejectReason reason) noexcept;
+  [[nodiscard]] Peer* sender_of(const Message& message) noexcept;
+  void receive_own(Peer& self, const Opened& opened) noexcept;
+  void receive_ping(const Message& message) noexcept;
+  void receive_control(Peer& peer, const Message& message, const Opened& opened) noexcept;
+  void receive_sequenced(Peer& peer, const Message& message, const Opened& opened) noexcept;
+  void receive_duplicate(Peer& peer, std::uint64_t seq) noexcept;
+  void receive_status(Peer& peer, const Message& message, const Opened& opened,
+                      ConversationEvent event, std::uint64_t previous_generation) noexcept;
+  void publish_message(const Peer& peer, const Message& message) noexcept;
+  void heard(Peer& peer, bool fresh_status) noexcept;
+  [[nodiscard]] bool is_for_us(const Message& message) const noexcept;
+  void answer_rexmit(Peer& peer, const Message& message) noexcept;
+
+  // transmit.cc
+  void send_heartbeats(const Cycle& cycle) noexcept;
+  void send_status(const Cycle& cycle, std::string_view status) noexcept;
+  void send_pings(const Cycle& cycle) noexcept;
+  void request_missing(const Cycle& cycle) noexcept;
+  void send_ack(const Peer& peer, std::uint64_t seq, const Cycle& cycle) noexcept;
+  void send_nak(const Peer& peer, std::uint64_t seq, const char* why, const Cycle& cycle) noexcept;
+  void resend(Bytes body, const Cycle& cycle) noexcept;
+  // Adds what every message carries, signs, keeps sequenced ones, sends on every link.
+  void complete_and_send(Message& message, bool sequenced, const Cycle& cycle) noexcept;
+  void transmit(const Message& message, bool is_status, Bytes netstring, const Cycle& cycle) noexcept;
+  void send_on(LinkPlace& place, const Outgoing& out, const Cycle& cycle) noexcept;
+  [[nodiscard]] std::uint64_t unacknowledged() const noexcept;
+  void read_load(Micros now) noexcept;
+
+  // DetectorSink
+  void peer_late(const Peer& peer, Micros silent) noexcept override;
+  void peer_dead(const Peer& peer, Micros silent) noexcept override;
+  void peer_link_down(const Peer& peer, std::size_t link, Micros silent) noexcept override;
+
+  EnginePort& port_;
+  Publisher publisher_;
+  Options options_;
+  Prng prng_;
+  std::unique_ptr<Setup> setup_;
+  std::array<LinkPlace, kMaxLinks> links_{};
+  std::size_t link_count_ = 0;
+  std::uint64_t links_version_ = 1;
+  std::unique_ptr<PeerTable> peers_;
+  History history_;
+  DetectorTiming timing_;
+
+  FixedText<31> status_{"init"};
+  std::uint64_t generation_ = 0;
+  std::uint64_t seq_ = 0;
+  Micros extra_dead_us_ = 0;
+  Micros conversation_at_ = 0;  // since when this generation speaks
+  Micros next_beat_at_ = 0;
+  Micros planned_at_ = 0;  // when we wanted to run next
+  Micros load_read_at_ = 0;
+  FixedText<63> load_;
+  bool running_ = false;
+  bool stopped_ = false;
+  bool muted_ = false;
+  bool history_full_ = false;
+  std::size_t current_link_ = 0;  // being drained
+  Micros current_at_ = 0;         // receive stamp of the packet in hand
+  Cycle current_;
+
+  std::unique_ptr<ReceiveArena> receive_arena_;
+  std::unique_ptr<std::uint8_t[]> message_arena_;   // of messages in hand: receiving
+  std::unique_ptr<std::uint8_t[]> compose_arena_;   // of messages being composed
+  std::unique_ptr<std::uint8_t[]> netstring_;
+  std::unique_ptr<std::uint8_t[]> classic_;
+  std::unique_ptr<std::uint8_t[]> command_;
+};
+
+}  // namespace twinbeat

@@ -1,0 +1,189 @@
+#include "core/engine/runner.h"
+
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "core/engine/memory_lock.h"
+
+namespace twinbeat {
+
+namespace {
+
+// Above ordinary real-time programs' default of 1, below the kernel's threads that serve us.
+constexpr int kPriority = 10;
+constexpr std::size_t kSnapshotBytes = 512 * 1024;
+constexpr long kSnapshotWaitNs = 500'000'000;
+
+}  // namespace
+
+Cycle read_clocks() noexcept {
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  return {boottime_now(), static_cast<std::int64_t>(wall.tv_sec) * kMicrosPerSecond + wall.tv_nsec / 1000};
+}
+
+Runner::Runner(EnginePort& port, const Engine::Options& options, Notify on_records, void* context)
+    : port_(port),
+      engine_(port, options),
+      on_records_(on_records),
+      context_(context),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)),
+      event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      snapshot_(new char[kSnapshotBytes]()) {
+  watched_.fill(-1);
+  sem_init(&snapshot_done_, 0, 0);
+  for (const int fd : {timer_, event_}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    if (epoll_ >= 0 && fd >= 0) static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event));
+  }
+}
+
+Runner::~Runner() {
+  for (const int fd : {epoll_, timer_, event_}) {
+    if (fd >= 0) ::close(fd);
+  }
+  sem_destroy(&snapshot_done_);
+}
+
+int Runner::start() {
+  if (running_) return 0;
+  if (epoll_ < 0 || timer_ < 0 || event_ < 0) return EMFILE;
+  const int error = lock_own_memory();
+  realtime_.memory_locked = error == 0;
+  realtime_.memory_errno = error;
+  // Signals belong to the owner's thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const int failed = pthread_create(&thread_, nullptr, &Runner::entry, this);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  running_ = failed == 0;
+  // The thread has tried its scheduling class when it posts for the first time.
+  if (running_) {
+    while (sem_wait(&snapshot_done_) != 0 && errno == EINTR) {
+    }
+  }
+  return failed;
+}
+
+void Runner::stop() {
+  if (!running_) return;
+  wake();
+  pthread_join(thread_, nullptr);
+  running_ = false;
+}
+
+void Runner::wake() noexcept {
+  if (!running_) {
+    // No thread yet: the owner is the engine thread for this one cycle, so that its calls take effect in order.
+    engine_.do_work(read_clocks());
+    return;
+  }
+  const std::uint64_t one = 1;
+  static_cast<void>(!::write(event_, &one, sizeof(one)));
+}
+
+std::string Runner::snapshot() {
+  if (!running_) {
+    const std::size_t size = engine_.write_snapshot({snapshot_.get(), kSnapshotBytes}, boottime_now());
+    return {snapshot_.get(), size};
+  }
+  while (sem_trywait(&snapshot_done_) == 0) {
+  }
+  snapshot_wanted_.store(true, std::memory_order_release);
+  wake();
+  timespec until{};
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += kSnapshotWaitNs;
+  until.tv_sec += until.tv_nsec / 1'000'000'000;
+  until.tv_nsec %= 1'000'000'000;
+  while (sem_clockwait(&snapshot_done_, CLOCK_MONOTONIC, &until) != 0) {
+    if (errno != EINTR) return {};
+  }
+  return {snapshot_.get(), snapshot_size_};
+}
+
+void* Runner::entry(void* self) {
+  static_cast<Runner*>(self)->run();
+  return nullptr;
+}
+
+void Runner::prepare_thread() noexcept {
+  static_cast<void>(pthread_setname_np(pthread_self(), "twinbeat-engine"));
+  static_cast<void>(::prctl(PR_SET_TIMERSLACK, 1UL));
+  sched_param parameter{};
+  parameter.sched_priority = kPriority;
+  realtime_.fifo = ::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter) == 0;
+  realtime_.scheduling_errno = realtime_.fifo ? 0 : errno;
+}
+
+void Runner::run() noexcept {
+  prepare_thread();
+  touch_stack();
+  sem_post(&snapshot_done_);
+  while (true) {
+    engine_.do_work(read_clocks());
+    if (engine_.take_dirty()) on_records_(context_);
+    answer_snapshot();
+    if (engine_.stopped()) break;
+    watch_links();
+    if (port_.commands.used() > 0) continue;
+    sleep_until(engine_.next_deadline());
+  }
+  watch_links();
+  // A request that crossed with the end must not wait for its time limit.
+  answer_snapshot();
+}
+
+void Runner::answer_snapshot() noexcept {
+  if (!snapshot_wanted_.exchange(false, std::memory_order_acquire)) return;
+  snapshot_size_ = engine_.write_snapshot({snapshot_.get(), kSnapshotBytes}, boottime_now());
+  sem_post(&snapshot_done_);
+}
+
+// A closed descriptor leaves the set by itself; a reopened one may have the same number, so it is added anew.
+void Runner::watch_links() noexcept {
+  if (links_seen_ == engine_.links_version()) return;
+  links_seen_ = engine_.links_version();
+  for (int& fd : watched_) {
+    if (fd >= 0) static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr));
+    fd = -1;
+  }
+  for (std::size_t i = 0; i < engine_.link_count(); ++i) {
+    const int fd = engine_.link(i)->fd();
+    if (fd < 0) continue;
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) watched_[i] = fd;
+  }
+}
+
+void Runner::sleep_until(Micros deadline) noexcept {
+  itimerspec when{};
+  if (deadline < kNever) {
+    const Micros at = deadline < 1 ? 1 : deadline;
+    when.it_value.tv_sec = at / kMicrosPerSecond;
+    when.it_value.tv_nsec = (at % kMicrosPerSecond) * 1000;
+  }
+  static_cast<void>(::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr));
+  std::array<epoll_event, kMaxLinks + 2> events;
+  static_cast<void>(::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1));
+  std::uint64_t count = 0;
+  static_cast<void>(!::read(event_, &count, sizeof(count)));
+  static_cast<void>(!::read(timer_, &count, sizeof(count)));
+}
+
+}  // namespace twinbeat

@@ -1,0 +1,61 @@
+#include "core/link/link.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/link/links.h"
+#include "core/peer/detector.h"
+
+namespace twinbeat {
+
+Link::~Link() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void Link::close() noexcept {
+  if (fd_ >= 0) ::close(fd_);
+  fd_ = -1;
+}
+
+Micros Link::flush_at() const noexcept { return kNever; }
+
+SendResult Link::failed_send(int error) noexcept {
+  last_error_ = error;
+  switch (error) {
+    case ENETDOWN:
+    case ENODEV:
+    case ENXIO:
+    case EBADF:
+    case EIO:
+    case ENETUNREACH:
+    case EADDRNOTAVAIL:
+      return SendResult::kDown;
+    case EAGAIN:
+    case ENOBUFS:
+      return SendResult::kDropped;
+    default:
+      // EPERM is a packet filter, EHOSTUNREACH and ECONNREFUSED come from the other side: all of them are loss.
+      return SendResult::kLost;
+  }
+}
+
+std::unique_ptr<Link> make_link(const LinkSpec& spec, std::uint16_t instance) noexcept {
+  switch (spec.type) {
+    case LinkType::kBcast:
+    case LinkType::kUcast:
+    case LinkType::kMcast:
+    case LinkType::kUcast6:
+    case LinkType::kMcast6:
+      return make_udp_link(spec);
+    case LinkType::kSerial: return make_serial_link(spec);
+    case LinkType::kPing:
+    case LinkType::kPingGroup:
+    case LinkType::kPing6:
+      return make_ping_link(spec, instance);
+    case LinkType::kLoopback: return make_loopback_link(spec);
+  }
+  return nullptr;
+}
+
+}  // namespace twinbeat

@@ -1,0 +1,60 @@
+#include "core/link/receive.h"
+
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace twinbeat {
+
+namespace {
+
+// A stamp older than this is a stepped clock, not a packet that waited.
+constexpr Micros kOldestStamp = 120 * kMicrosPerSecond;
+constexpr std::size_t kControlBytes = 128;
+
+Micros stamp_of(const msghdr& header, const Cycle& cycle) noexcept {
+  for (const cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
+       part = CMSG_NXTHDR(const_cast<msghdr*>(&header), const_cast<cmsghdr*>(part))) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec wall{};
+    std::memcpy(&wall, CMSG_DATA(part), sizeof(wall));
+    const Micros wall_us = static_cast<Micros>(wall.tv_sec) * kMicrosPerSecond + wall.tv_nsec / 1000;
+    const Micros age = cycle.wall_us - wall_us;
+    return age < 0 || age > kOldestStamp ? cycle.now : cycle.now - age;
+  }
+  return cycle.now;
+}
+
+}  // namespace
+
+void enable_receive_stamps(int fd) noexcept {
+  const int on = 1;
+  static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)));
+}
+
+bool receive_batch(int fd, DatagramFilter* filter, PacketSink& sink, const Cycle& cycle,
+                   ReceiveArena& arena, int& error) noexcept {
+  std::array<mmsghdr, kReceiveBatch> headers{};
+  std::array<iovec, kReceiveBatch> pieces{};
+  std::array<sockaddr_storage, kReceiveBatch> senders{};
+  alignas(cmsghdr) std::array<std::array<std::uint8_t, kControlBytes>, kReceiveBatch> control{};
+  for (std::size_t i = 0; i < kReceiveBatch; ++i) {
+    pieces[i] = {arena.buffers[i].data(), arena.buffers[i].size()};
+    headers[i].msg_hdr = {&senders[i],        sizeof(senders[i]), &pieces[i], 1, control[i].data(),
+                          control[i].size(), 0};
+  }
+  const int count = ::recvmmsg(fd, headers.data(), kReceiveBatch, MSG_DONTWAIT, nullptr);
+  error = count < 0 && errno != EAGAIN && errno != EINTR ? errno : 0;
+  for (int i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    Bytes bytes{arena.buffers[at].data(), std::min<std::size_t>(headers[at].msg_len, kReceiveBytes)};
+    if (filter != nullptr) bytes = filter->payload(bytes, senders[at]);
+    if (!bytes.empty()) sink.packet(bytes, stamp_of(headers[at].msg_hdr, cycle));
+  }
+  // A pending socket error (an ICMP answer of the peer's machine) is consumed by the read that reports it.
+  return count == static_cast<int>(kReceiveBatch) || error != 0;
+}
+
+}  // namespace twinbeat

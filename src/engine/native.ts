@@ -1,0 +1,211 @@
+// The native engine: loads the addon and gives it the shape of engine.ts. Everything that comes in is checked here, so
+// that a wrong argument is a TwinbeatError with a sentence and never reaches native code.
+import { createRequire } from 'node:module'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { randomInt } from 'node:crypto'
+import { micros } from '../core/base/ids.js'
+import { TwinbeatError, messageOf } from '../errors.js'
+import type { Micros } from '../core/base/ids.js'
+import {
+  checkInteger, checkText, encodeConfig, encodeFields, limits, refuse,
+} from './config-codec.js'
+import { abiHash, counterNames, decodeRecords } from './records.js'
+import type {
+  AddressStep, Engine, EngineAddress, EngineConfig, EngineCounters, EngineRecord, EngineSnapshot, Field,
+  RealtimeSnapshot,
+} from './engine.js'
+
+interface NativeHandle {
+  configure(bytes: Uint8Array): boolean
+  start(): number
+  stop(farewell: boolean): boolean
+  setStatus(text: string, extraUs: number): boolean
+  setPhase(started: boolean): boolean
+  setGeneration(generation: number): boolean
+  send(fields: Uint8Array): boolean
+  drain(into: Uint8Array): number
+  snapshot(): string
+  realtime(): [boolean, number, boolean, number]
+  counters(): number[]
+  now(): number
+}
+
+interface Addon {
+  readonly abiHash: number
+  readonly NativeEngine: new (wake: () => void, seed: number, instance: number) => NativeHandle
+}
+
+/** The package's folder, seen from dist/src/engine as well as from a bundle that kept the tree. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
+  return folder
+}
+
+export function addonCandidates(root: string): string[] {
+  const prebuild = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'twinbeat.node')
+  return [join(root, 'build', 'Release', 'twinbeat.node'), prebuild]
+}
+
+export function loadAddon(candidates: readonly string[]): Addon {
+  const require = createRequire(import.meta.url)
+  const attempts: string[] = []
+  for (const path of candidates) {
+    try {
+      const addon = require(path) as Addon
+      if (addon.abiHash === abiHash) return addon
+      attempts.push(`${path}: built from other sources (layout ${addon.abiHash}, wanted ${abiHash})`)
+    } catch (cause) {
+      attempts.push(`${path}: ${messageOf(cause).split('\n')[0]}`)
+    }
+  }
+  const stale = attempts.some((attempt) => attempt.includes('built from other sources'))
+  throw new TwinbeatError(stale ? 'TB_ADDON_ABI' : 'TB_ADDON_MISSING',
+    `the native engine could not be loaded: ${attempts.join('; ')}`)
+}
+
+const wrongState = (why: string): TwinbeatError => new TwinbeatError('TB_ENGINE_STATE', `engine: ${why}`)
+
+const drainBytes = 1 << 20
+const generationMax = Number.MAX_SAFE_INTEGER
+const dayUs = 86_400_000_000
+let instances = 0
+
+export interface NativeEngineOptions {
+  /** Called on the main loop when records are waiting; then call drain(). */
+  readonly wake: () => void
+}
+
+export class NativeEngine implements Engine {
+  readonly #native: NativeHandle
+  readonly #buffer = new Uint8Array(drainBytes)
+  #configured = false
+  #revision = 0
+  #generation = 0
+  #running = false
+
+  constructor(options: NativeEngineOptions) {
+    if (typeof options?.wake !== 'function') refuse('options.wake', 'must be a function')
+    const addon = loadAddon(addonCandidates(packageRoot()))
+    // The native side holds this function for as long as it lives; it must not hold the engine in turn.
+    this.#native = new addon.NativeEngine(options.wake, randomInt(2 ** 47), instances++ % 65536)
+  }
+
+  configure(config: EngineConfig): void {
+    const bytes = encodeConfig(config)
+    if (config.revision <= this.#revision) refuse('config.revision', `must be above ${this.#revision}`)
+    if (!this.#native.configure(bytes)) throw wrongState('too many commands are waiting')
+    this.#revision = config.revision
+    this.#configured = true
+  }
+
+  start(): void {
+    if (!this.#configured) throw wrongState('start before configure')
+    if (this.#generation === 0) throw wrongState('start before setGeneration')
+    if (this.#running) return
+    const errno = this.#native.start()
+    if (errno !== 0) throw new TwinbeatError('TB_ENGINE_START', `engine: the thread could not be started (errno ${errno})`)
+    this.#running = true
+  }
+
+  stop(options: { readonly farewell: boolean }): void {
+    if (typeof options?.farewell !== 'boolean') refuse('options.farewell', 'must be true or false')
+    if (!this.#running) return
+    if (!this.#native.stop(options.farewell)) throw wrongState('too many commands are waiting')
+    this.#running = false
+  }
+
+  setStatus(status: 'init' | 'up' | 'active', options: { readonly deadtimeExtraUs: number }): void {
+    if (status !== 'init' && status !== 'up' && status !== 'active') refuse('status', 'must be init, up or active')
+    const extra = checkInteger('deadtimeExtraUs', options?.deadtimeExtraUs, 0, dayUs)
+    this.#command(this.#native.setStatus(status, extra))
+  }
+
+  setPhase(phase: 'starting' | 'started'): void {
+    if (phase !== 'starting' && phase !== 'started') refuse('phase', 'must be starting or started')
+    this.#command(this.#native.setPhase(phase === 'started'))
+  }
+
+  setGeneration(generation: number): void {
+    checkInteger('generation', generation, this.#generation + 1, generationMax)
+    this.#command(this.#native.setGeneration(generation))
+    this.#generation = generation
+  }
+
+  send(fields: readonly Field[]): 'queued' | 'full' {
+    const bytes = encodeFields(fields)
+    checkMessage(fields)
+    if (!this.#running) throw wrongState('send before start')
+    return this.#native.send(bytes) ? 'queued' : 'full'
+  }
+
+  runSteps(token: number, steps: readonly AddressStep[]): 'queued' | 'full' {
+    checkInteger('token', token, 0, Number.MAX_SAFE_INTEGER)
+    void steps
+    throw wrongState('address steps are not built into this addon')
+  }
+
+  watchAddresses(addresses: readonly EngineAddress[]): void {
+    void addresses
+  }
+
+  drain(): EngineRecord[] {
+    const records: EngineRecord[] = []
+    for (;;) {
+      const count = this.#native.drain(this.#buffer)
+      if (count <= 0) return records
+      records.push(...decodeRecords(this.#buffer.subarray(0, count)))
+    }
+  }
+
+  snapshot(): EngineSnapshot {
+    const text = this.#native.snapshot()
+    if (text === '') throw wrongState('the engine thread did not answer')
+    return { ...(JSON.parse(text) as Omit<EngineSnapshot, 'realtime'>), realtime: this.#realtime() }
+  }
+
+  counters(): EngineCounters {
+    const values = this.#native.counters()
+    return Object.fromEntries(counterNames.map((name, at) => [name, values[at] ?? 0])) as unknown as EngineCounters
+  }
+
+  now(): Micros {
+    return micros(this.#native.now())
+  }
+
+  #realtime(): RealtimeSnapshot {
+    const [fifo, schedulingErrno, memoryLocked, memoryErrno] = this.#native.realtime()
+    return { scheduling: fifo ? 'fifo' : 'normal', schedulingErrno, memoryLocked, memoryErrno }
+  }
+
+  #command(pushed: boolean): void {
+    if (!pushed) throw wrongState('too many commands are waiting')
+  }
+}
+
+/** Set by the engine itself; a message that brings them would lie about its sender or its place. */
+const reserved = new Set(['src', 'srcuuid', 'seq', 'hg', 'ts', 'ld', 'ttl', 'auth'])
+const fieldNamePattern = /^[!-')-<>-~][!-<>-~]*$/
+
+function checkMessage(fields: readonly Field[]): void {
+  const type = fields.find((field) => field.name === 't')
+  if (type === undefined || typeof type.value !== 'string' || type.value === '') {
+    refuse('fields', 'need a text field "t" with the type of the message')
+  }
+  if (fields.length > 50) refuse('fields', 'must be at most 50')
+  for (const field of fields) {
+    if (reserved.has(field.name)) refuse(`field "${field.name}"`, 'is set by the engine')
+    if (field.name.length > 64 || !fieldNamePattern.test(field.name)) refuse(`field name "${field.name}"`, 'cannot travel')
+    if (typeof field.value === 'string') {
+      checkText(`field "${field.name}"`, field.value, limits.fieldsBytes)
+      if (/[\0\x13]/.test(field.value)) refuse(`field "${field.name}"`, 'holds a character that cannot travel')
+    }
+  }
+}
+
+/** A native engine; throws TB_ADDON_MISSING with every attempt and the remedy when it cannot be loaded. */
+export function createEngine(options: NativeEngineOptions): NativeEngine {
+  return new NativeEngine(options)
+}
