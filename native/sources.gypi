@@ -52,6 +52,7 @@
       "native/addon/addon.cc",
       "native/addon/decode.cc",
       "native/addon/engine_wrap.cc",
+      "native/addon/net_port.cc",
       "native/addon/system.cc",
       "native/addon/wake.cc"
     ]

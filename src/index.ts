@@ -1,2 +1,5 @@
 export { micros, nodeId, groupId } from './core/base/ids.js'
 export type { Micros, NodeId, GroupId } from './core/base/ids.js'
+export { NativeEngine as Engine } from './engine/native.js'
+export { text, bytes, textOf } from './engine/engine.js'
+export type * from './engine/engine.js'

@@ -11,6 +11,7 @@
 #include <memory>
 #include <thread>
 
+#include "addon/net_port.h"
 #include "addon/wake.h"
 #include "core/engine/runner.h"
 
@@ -50,6 +51,8 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
                         InstanceMethod<&NativeEngine::set_phase>("setPhase"),
                         InstanceMethod<&NativeEngine::set_generation>("setGeneration"),
                         InstanceMethod<&NativeEngine::send>("send"),
+                        InstanceMethod<&NativeEngine::run_steps>("runSteps"),
+                        InstanceMethod<&NativeEngine::watch>("watch"),
                         InstanceMethod<&NativeEngine::drain>("drain"),
                         InstanceMethod<&NativeEngine::snapshot>("snapshot"),
                         InstanceMethod<&NativeEngine::realtime>("realtime"),
@@ -69,6 +72,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
         .seed = static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value()),
         .instance = static_cast<std::uint16_t>(info[2].As<Napi::Number>().Uint32Value()),
     };
+    net_ = std::make_unique<NetPort>(waker_->event());
     runner_ = std::make_unique<Runner>(port_, options, &NativeEngine::on_records, waker_.get());
     env_ = env;
     napi_add_env_cleanup_hook(env, &NativeEngine::on_env_end, this);
@@ -89,12 +93,13 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     engine->shut_down();
   }
 
-  // Thread first, then the waker that it calls.
+  // Threads first, then the waker that they call.
   void shut_down() {
     if (runner_ != nullptr && runner_->running()) {
       while (!push(CommandType::kStop, Bytes{&kNo, 1})) std::this_thread::yield();
       runner_->stop();
     }
+    if (net_ != nullptr) net_->stop();
     if (waker_ != nullptr) waker_->close();
   }
 
@@ -175,6 +180,27 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return tell(info, CommandType::kSend, fields);
   }
 
+  // 0 queued, 1 full, 2 invalid, 3 failed with errno in the upper part.
+  Napi::Value answer(const Napi::CallbackInfo& info, NetPort::Answer answer) {
+    const int error = answer == NetPort::Answer::kFailed ? net_->error() : 0;
+    return Napi::Number::New(info.Env(), static_cast<int>(answer) + 4 * error);
+  }
+
+  Napi::Value run_steps(const Napi::CallbackInfo& info) {
+    Bytes steps;
+    if (runner_ == nullptr || !is_integer(info[0], kIntegerMax) || !bytes_of(info[1], steps)) {
+      return refuse(info, "runSteps(token, steps)");
+    }
+    const auto token = static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value());
+    return answer(info, net_->run_steps(token, steps));
+  }
+
+  Napi::Value watch(const Napi::CallbackInfo& info) {
+    Bytes list;
+    if (runner_ == nullptr || !bytes_of(info[0], list)) return refuse(info, "watch(list)");
+    return answer(info, net_->watch(list));
+  }
+
   // (into: Uint8Array) -> bytes written; minus the size of the next record when it does not fit.
   Napi::Value drain(const Napi::CallbackInfo& info) {
     Bytes into;
@@ -190,6 +216,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       port_.records.pop(out + written);
       written += size;
     }
+    written += net_->drain({out + written, into.size() - written});
     return Napi::Number::New(info.Env(), static_cast<double>(written));
   }
 
@@ -227,6 +254,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
 
   EnginePort port_;
   std::unique_ptr<Waker> waker_;
+  std::unique_ptr<NetPort> net_;
   std::unique_ptr<Runner> runner_;
   napi_env env_ = nullptr;
   bool hooked_ = false;

@@ -19,6 +19,8 @@ class Waker {
 
   // Any thread, never blocks.
   void wake() noexcept;
+  // For native threads that write to it themselves.
+  [[nodiscard]] int event() const noexcept { return event_; }
   // JavaScript thread. A held waker keeps the event loop alive.
   void hold(Napi::Env env);
   void release(Napi::Env env);

@@ -130,12 +130,12 @@ export interface EngineAddress {
   readonly prefix: number
   readonly interface: string
   readonly label: string | null // IPv4 only, at most 15 bytes
-  readonly broadcast: string | null // IPv4 only; null = none
+  readonly broadcast: string | null // IPv4 only; null = the one that follows from the prefix
 }
 
 /** One finished order for the netlink thread; nothing is computed there. */
 export type AddressStep =
-  | { readonly type: 'add'; readonly address: EngineAddress }
+  | { readonly type: 'add'; readonly address: EngineAddress } // also announces it
   | { readonly type: 'remove'; readonly address: EngineAddress }
   | {
       readonly type: 'announce' // gratuitous ARP or unsolicited neighbour advertisement

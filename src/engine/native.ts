@@ -11,6 +11,7 @@ import type { Micros } from '../core/base/ids.js'
 import {
   checkInteger, checkText, encodeConfig, encodeFields, limits, refuse,
 } from './config-codec.js'
+import { encodeSteps, encodeWatch, interfacesOf } from './step-codec.js'
 import { abiHash, counterNames, decodeRecords } from './records.js'
 import type {
   AddressStep, Engine, EngineAddress, EngineConfig, EngineCounters, EngineRecord, EngineSnapshot, Field,
@@ -25,6 +26,8 @@ interface NativeHandle {
   setPhase(started: boolean): boolean
   setGeneration(generation: number): boolean
   send(fields: Uint8Array): boolean
+  runSteps(token: number, steps: Uint8Array): number
+  watch(list: Uint8Array): number
   drain(into: Uint8Array): number
   snapshot(): string
   realtime(): [boolean, number, boolean, number]
@@ -85,6 +88,7 @@ export class NativeEngine implements Engine {
   #revision = 0
   #generation = 0
   #running = false
+  #interfaces: readonly string[] = []
 
   constructor(options: NativeEngineOptions) {
     if (typeof options?.wake !== 'function') refuse('options.wake', 'must be a function')
@@ -98,6 +102,7 @@ export class NativeEngine implements Engine {
     if (config.revision <= this.#revision) refuse('config.revision', `must be above ${this.#revision}`)
     if (!this.#native.configure(bytes)) throw wrongState('too many commands are waiting')
     this.#revision = config.revision
+    this.#interfaces = interfacesOf(config)
     this.#configured = true
   }
 
@@ -143,12 +148,12 @@ export class NativeEngine implements Engine {
 
   runSteps(token: number, steps: readonly AddressStep[]): 'queued' | 'full' {
     checkInteger('token', token, 0, Number.MAX_SAFE_INTEGER)
-    void steps
-    throw wrongState('address steps are not built into this addon')
+    return this.#netAnswer(this.#native.runSteps(token, encodeSteps(steps)))
   }
 
   watchAddresses(addresses: readonly EngineAddress[]): void {
-    void addresses
+    if (this.#netAnswer(this.#native.watch(encodeWatch(addresses, this.#interfaces))) === 'queued') return
+    throw wrongState('the last two watch lists are still waiting')
   }
 
   drain(): EngineRecord[] {
@@ -178,6 +183,14 @@ export class NativeEngine implements Engine {
   #realtime(): RealtimeSnapshot {
     const [fifo, schedulingErrno, memoryLocked, memoryErrno] = this.#native.realtime()
     return { scheduling: fifo ? 'fifo' : 'normal', schedulingErrno, memoryLocked, memoryErrno }
+  }
+
+  #netAnswer(answer: number): 'queued' | 'full' {
+    const kind = answer % 4
+    if (kind === 0) return 'queued'
+    if (kind === 1) return 'full'
+    if (kind === 2) refuse('steps', 'cannot be encoded')
+    throw new TwinbeatError('TB_ENGINE_START', `engine: no netlink socket (errno ${Math.floor(answer / 4)})`)
   }
 
   #command(pushed: boolean): void {

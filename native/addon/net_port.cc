@@ -1,0 +1,193 @@
+#include "addon/net_port.h"
+
+#include <arpa/inet.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "core/engine/wire_reader.h"
+
+namespace twinbeat {
+
+namespace {
+
+// Below the engine's priority: an address can wait for a heartbeat, never the other way round.
+constexpr int kNetPriority = 5;
+// A batch's results with their header, and an event: what must be free before one is taken from the ring.
+constexpr std::size_t kResultRoom = sizeof(RecordHeader) + net::kBatchStepsMax * 8;
+constexpr std::size_t kEventRoom = sizeof(RecordHeader) + 128;
+
+bool copy_text(std::string_view text, std::span<char> place) noexcept {
+  if (text.size() >= place.size()) return false;
+  std::memset(place.data(), 0, place.size());
+  std::memcpy(place.data(), text.data(), text.size());
+  return true;
+}
+
+bool read_address(std::uint8_t family, std::string_view text, net::Address& out) {
+  std::memset(out.bytes, 0, sizeof(out.bytes));
+  const std::string terminated(text);
+  return ::inet_pton(family == 4 ? AF_INET : AF_INET6, terminated.c_str(), out.bytes) == 1;
+}
+
+bool read_step(WireReader& in, net::AddressStep& step) {
+  step = {};
+  const std::uint8_t op = in.u8();
+  if (op < 1 || op > 4) return false;
+  step.op = static_cast<net::StepOp>(op);
+  step.family = in.u8();
+  step.prefix = in.u8();
+  step.flags = in.u16();
+  step.announce_interval_us = in.u32();
+  step.announce_count = in.u16();
+  if (step.family != 4 && step.family != 6) return false;
+  if (!read_address(step.family, in.text(), step.address)) return false;
+  const std::string_view broadcast = in.text();
+  if (!broadcast.empty()) {
+    net::Address parsed;
+    if (step.family != 4 || !read_address(4, broadcast, parsed)) return false;
+    std::memcpy(step.broadcast, parsed.bytes, sizeof(step.broadcast));
+    step.flags = static_cast<std::uint16_t>(step.flags | net::kStepBroadcastSet);
+  }
+  return copy_text(in.text(), step.interface) && copy_text(in.text(), step.label) && in.ok();
+}
+
+std::string address_text(std::uint8_t family, const net::Address& address) {
+  char text[INET6_ADDRSTRLEN] = "";
+  static_cast<void>(::inet_ntop(family == 4 ? AF_INET : AF_INET6, address.bytes, text, sizeof(text)));
+  return text;
+}
+
+std::size_t write_record(std::span<std::uint8_t> out, RecordHeader header, std::string_view link,
+                         std::string_view text, Bytes body) {
+  header.link_bytes = static_cast<std::uint16_t>(link.size());
+  header.text_bytes = static_cast<std::uint16_t>(text.size());
+  header.body_bytes = static_cast<std::uint32_t>(body.size());
+  const std::size_t size = sizeof(header) + link.size() + text.size() + body.size();
+  header.size = static_cast<std::uint32_t>(size);
+  ByteWriter writer(out);
+  writer.bytes({reinterpret_cast<const std::uint8_t*>(&header), sizeof(header)});
+  writer.text(link);
+  writer.text(text);
+  writer.bytes(body);
+  return writer.ok() ? size : 0;
+}
+
+std::size_t write_result(std::span<std::uint8_t> out, const net::StepBatchResult& result) {
+  RecordHeader header{};
+  header.type = static_cast<std::uint16_t>(RecordType::kStepsDone);
+  header.at_us = result.done_at_us;
+  header.previous = result.token;
+  header.flags = result.failed == 0 ? kFlagOk : std::uint8_t{0};
+  std::array<std::uint8_t, net::kBatchStepsMax * 8> body;
+  std::size_t used = 0;
+  for (std::uint32_t i = 0; i < result.count && i < net::kBatchStepsMax; ++i) {
+    const std::uint32_t index = result.results[i].index;
+    const std::int32_t error = result.results[i].error;
+    std::memcpy(&body[used], &index, sizeof(index));
+    std::memcpy(&body[used + 4], &error, sizeof(error));
+    used += 8;
+  }
+  return write_record(out, header, {}, {}, {body.data(), used});
+}
+
+std::size_t write_event(std::span<std::uint8_t> out, const net::NetEvent& event) {
+  RecordHeader header{};
+  header.at_us = event.at_us;
+  const std::string_view interface(event.interface, ::strnlen(event.interface, sizeof(event.interface)));
+  const std::string address = address_text(event.family, event.address);
+  switch (event.type) {
+    case net::NetEventType::kAddressLost:
+      header.type = static_cast<std::uint16_t>(RecordType::kAddressLost);
+      return write_record(out, header, interface, address, {});
+    case net::NetEventType::kAddressConflict:
+      header.type = static_cast<std::uint16_t>(RecordType::kAddressConflict);
+      return write_record(out, header, interface, address, {event.mac.bytes, sizeof(event.mac.bytes)});
+    case net::NetEventType::kInterface: {
+      header.type = static_cast<std::uint16_t>(RecordType::kInterface);
+      const bool up = (event.interface_flags & net::kInterfaceUp) != 0;
+      const bool carrier = (event.interface_flags & net::kInterfaceCarrier) != 0;
+      header.flags = static_cast<std::uint8_t>((up ? kFlagUp : 0) | (carrier ? kFlagCarrier : 0));
+      return write_record(out, header, interface, {}, {});
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool NetPort::ensure_running() {
+  if (thread_ == nullptr) {
+    thread_ = std::make_unique<net::NetThread>();
+    result_ = std::make_unique<net::StepBatchResult>();
+  }
+  if (thread_->is_running()) return true;
+  net::NetConfig config;
+  config.wake_fd = wake_fd_;
+  config.realtime_priority = kNetPriority;
+  const net::NetStartReport report = thread_->start(config);
+  error_ = report.open.netlink_errno != 0 ? report.open.netlink_errno : report.thread_errno;
+  return report.running();
+}
+
+NetPort::Answer NetPort::run_steps(std::uint64_t token, Bytes steps) {
+  if (!ensure_running()) return Answer::kFailed;
+  net::StepBatch* batch = thread_->claim(net::Feeder::kController);
+  if (batch == nullptr) return Answer::kFull;
+  WireReader in(steps);
+  std::uint32_t count = 0;
+  while (in.remaining() > 0) {
+    if (count == net::kBatchStepsMax || !read_step(in, batch->steps[count])) return Answer::kInvalid;
+    ++count;
+  }
+  batch->token = token;
+  batch->not_after_us = 0;
+  batch->group = 0;
+  batch->stamp = thread_->group_stamp(0);
+  batch->count = count;
+  thread_->commit(net::Feeder::kController);
+  return Answer::kQueued;
+}
+
+NetPort::Answer NetPort::watch(Bytes list) {
+  if (!ensure_running()) return Answer::kFailed;
+  auto watch = std::make_unique<net::WatchList>();
+  WireReader in(list);
+  const std::uint32_t addresses = in.u16();
+  const std::uint32_t interfaces = in.u16();
+  if (addresses > net::kWatchMax || interfaces > net::kWatchInterfacesMax) return Answer::kInvalid;
+  watch->address_count = addresses;
+  watch->interface_count = interfaces;
+  for (std::uint32_t i = 0; i < addresses; ++i) {
+    net::WatchAddress& place = watch->addresses[i];
+    place.family = in.u8();
+    if (place.family != 4 && place.family != 6) return Answer::kInvalid;
+    if (!read_address(place.family, in.text(), place.address)) return Answer::kInvalid;
+    if (!copy_text(in.text(), place.interface)) return Answer::kInvalid;
+  }
+  for (std::uint32_t i = 0; i < interfaces; ++i) {
+    if (!copy_text(in.text(), watch->interfaces[i])) return Answer::kInvalid;
+  }
+  if (!in.ok() || in.remaining() != 0) return Answer::kInvalid;
+  return thread_->watch(*watch) ? Answer::kQueued : Answer::kFull;
+}
+
+std::size_t NetPort::drain(std::span<std::uint8_t> out) {
+  if (thread_ == nullptr) return 0;
+  std::size_t used = 0;
+  while (out.size() - used >= kResultRoom && thread_->next_result(*result_)) {
+    used += write_result(out.subspan(used), *result_);
+  }
+  net::NetEvent event;
+  while (out.size() - used >= kEventRoom && thread_->next_event(event)) {
+    used += write_event(out.subspan(used), event);
+  }
+  return used;
+}
+
+void NetPort::stop() noexcept {
+  if (thread_ != nullptr && thread_->is_running()) thread_->stop();
+}
+
+}  // namespace twinbeat
