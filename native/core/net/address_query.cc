@@ -72,7 +72,7 @@ int AddressQuery::route(uint8_t family, const Address& address, RouteAnswer& out
   rtmsg header{};
   header.rtm_family = family == 4 ? AF_INET : AF_INET6;
   header.rtm_dst_len = family == 4 ? 32 : 128;
-  header.rtm_flags = RTM_F_LOOKUP_TABLE | RTM_F_FIB_MATCH;  // the route itself, with its length
+  header.rtm_flags = RTM_F_FIB_MATCH;  // the route itself, with its length
   NlWriter writer(buffer);
   const uint32_t sequence = socket_.next_sequence();
   writer.begin(RTM_GETROUTE, NLM_F_REQUEST, sequence);

@@ -217,8 +217,9 @@ void NetDuty::interface_changed(const InterfaceRecord* before, const InterfaceRe
     holdings_.interface_changed(before->name, now);
     return;
   }
-  const bool was_running = before != nullptr && is_running(*before);
-  announcer_.interface_changed(*after, !was_running && is_running(*after), now);
+  const bool stayed = before != nullptr && is_running(*before) &&
+                      before->carrier_ups == after->carrier_ups;
+  announcer_.interface_changed(*after, !stayed && is_running(*after), now);
   if (before != nullptr && !same_name(before->name, after->name)) {
     holdings_.interface_changed(before->name, now);
   }

@@ -212,25 +212,15 @@ void NetThread::publish_counters() noexcept {
   uint64_t words[sizeof(NetCounters) / sizeof(uint64_t)];
   const NetCounters counters = duty_.counters();
   std::memcpy(words, &counters, sizeof(words));
-  counters_version_.fetch_add(1, std::memory_order_acq_rel);
   for (size_t i = 0; i < counters_words_.size(); ++i) {
     counters_words_[i].store(words[i], std::memory_order_relaxed);
   }
-  counters_version_.fetch_add(1, std::memory_order_release);
 }
 
 NetCounters NetThread::counters() const noexcept {
   uint64_t words[sizeof(NetCounters) / sizeof(uint64_t)];
-  uint32_t before = 0;
-  uint32_t after = 1;
-  // A torn read is only possible within a microsecond; a few tries are plenty.
-  for (int attempt = 0; attempt < 100 && (before != after || (before & 1) != 0); ++attempt) {
-    before = counters_version_.load(std::memory_order_acquire);
-    for (size_t i = 0; i < counters_words_.size(); ++i) {
-      words[i] = counters_words_[i].load(std::memory_order_relaxed);
-    }
-    std::atomic_thread_fence(std::memory_order_acquire);
-    after = counters_version_.load(std::memory_order_relaxed);
+  for (size_t i = 0; i < counters_words_.size(); ++i) {
+    words[i] = counters_words_[i].load(std::memory_order_relaxed);
   }
   NetCounters counters;
   std::memcpy(&counters, words, sizeof(words));

@@ -75,8 +75,7 @@ class NetThread {
   int epoll_fd_ = -1;
   int timer_fd_ = -1;
   int event_fd_ = -1;
-  // Written by the thread each cycle, odd while it writes; read by anybody.
-  std::atomic<uint32_t> counters_version_{0};
+  // Written by the thread each cycle, read by anybody; each word is right by itself.
   std::array<std::atomic<uint64_t>, sizeof(NetCounters) / sizeof(uint64_t)> counters_words_{};
 };
 

@@ -173,6 +173,8 @@ bool parse_interface(const NlMessage& message, InterfaceRecord& out) noexcept {
       out.has_mac = true;
     } else if (type == IFLA_CARRIER && !value.empty()) {
       out.has_carrier = value[0] != 0;
+    } else if (type == IFLA_CARRIER_UP_COUNT) {
+      (void)read_u32(value, out.carrier_ups);
     }
   }
   return out.name[0] != '\0';

@@ -99,9 +99,10 @@ struct AddressRecord {
 
 struct InterfaceRecord {
   uint32_t ifindex = 0;
-  uint32_t flags = 0;      // IFF_*
-  uint16_t hardware = 0;   // ARPHRD_*
-  bool removed = false;    // RTM_DELLINK
+  uint32_t flags = 0;  // IFF_*
+  uint32_t carrier_ups = 0;  // how often the carrier came: a short flap is one notice or none
+  uint16_t hardware = 0;  // ARPHRD_*
+  bool removed = false;  // RTM_DELLINK
   bool has_carrier = false;
   bool has_mac = false;
   Mac mac{};
