@@ -6,7 +6,9 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { writeFileAtomic } from './atomic-file.js'
 
-const keyPattern = /^[a-z0-9][a-z0-9._-]{0,63}$/
+const keyPattern = /^[\x21-\x7e]{1,100}$/
+/** A group's key holds slashes and colons; a file name must not. */
+const fileNameOf = (key: string): string => `fact-${encodeURIComponent(key)}.json`
 const factMaxBytes = 64 * 1024
 const factsMax = 256
 
@@ -32,7 +34,7 @@ export class StateStore {
       try {
         const text = readFileSync(path.join(this.#dir, name), 'utf8')
         if (text.length > factMaxBytes) throw new Error('too large')
-        facts[name.slice('fact-'.length, -'.json'.length)] = JSON.parse(text)
+        facts[decodeURIComponent(name.slice('fact-'.length, -'.json'.length))] = JSON.parse(text)
       } catch {
         damaged.push(name)
       }
@@ -44,7 +46,7 @@ export class StateStore {
   async store(key: string, value: unknown): Promise<void> {
     if (!keyPattern.test(key)) throw new Error(`a fact's key must match ${String(keyPattern)}: '${key}'`)
     const before = this.#chains.get(key) ?? Promise.resolve()
-    const file = path.join(this.#dir, `fact-${key}.json`)
+    const file = path.join(this.#dir, fileNameOf(key))
     const write = async (): Promise<void> => {
       if (value === null || value === undefined) await rm(file, { force: true })
       else await writeFileAtomic(file, `${JSON.stringify(value)}\n`)

@@ -1,0 +1,31 @@
+// The validated configuration in the core's words.
+import { nodeId } from '../core/base/ids.js'
+import type { CoreConfig } from '../core/types.js'
+import type { ClusterConfig } from '../config/model.js'
+
+export function coreConfigOf(config: ClusterConfig): CoreConfig {
+  const pings = config.links.filter((link) => link.type === 'ping' || link.type === 'ping6' || link.type === 'ping_group')
+  const { twinbeat, timing } = config
+  return {
+    self: config.self,
+    nodes: [
+      ...config.nodes.map((id) => ({ id, kind: 'normal' as const })),
+      ...pings.map((link) => ({ id: nodeId(link.name), kind: 'ping' as const })),
+    ],
+    groups: config.groups.map((group) => ({
+      id: group.key,
+      home: group.home,
+      members: group.members.map((member) => ({ id: member.id, kind: member.by === 'engine' ? 'address' as const : 'agent' as const })),
+    })),
+    monitors: config.groups.flatMap((group) => (group.monitor === null ? []
+      : [{ group: group.key, everyUs: group.monitor.everyUs, failuresMax: group.monitor.failures }])),
+    autoFailback: config.autoFailback,
+    timing: { keepaliveUs: timing.keepaliveUs, deadtimeUs: timing.deadtimeUs, initdeadUs: timing.initdeadUs },
+    // `fence` is refused by the validation until there is fencing; blocking is the safe reading of it.
+    stopFailure: twinbeat.stopFailure === 'reset' ? 'reset' : 'block',
+    stopRetryMax: twinbeat.stopRetryMax,
+    splitBrain: twinbeat.splitBrain,
+    handoverWaitUs: twinbeat.handoverWaitUs,
+    grantWaitUs: twinbeat.grantWaitUs,
+  }
+}

@@ -1,0 +1,142 @@
+// Runs what the core orders for one member of a group: an address by the engine, an agent by the resource
+// manager. Answers each order with exactly one result, whatever happens.
+import type { GroupConfig, TwinbeatSettings } from '../../config/model.js'
+import type { MemberResultEvent } from '../../core/events.js'
+import type { MemberRunEffect } from '../../core/effects.js'
+import type { EngineAddress } from '../../engine/engine.js'
+import { messageOf } from '../../errors.js'
+import { heartbeatEnvironment, type HeartbeatScene } from '../../lrm/environment.js'
+import { describeAgent, type Lrm } from '../../lrm/lrm.js'
+import { defaultPlaces } from '../../lrm/places.js'
+import { resolveMember } from '../../lrm/resolve.js'
+import type { AddressSpec, AgentResult, AgentTarget, ResolvedMember } from '../../lrm/types.js'
+import type { AddressOutcome, AddressRunner } from './addresses.js'
+
+export interface MemberDependencies {
+  readonly addresses: AddressRunner
+  readonly lrm: Lrm
+  /** Fills in interface and prefix from the routes; a sentence when that is not possible. */
+  readonly locate: (address: AddressSpec) => EngineAddress | string
+  readonly scene: () => HeartbeatScene
+}
+
+type Answer = Pick<MemberResultEvent, 'outcome' | 'text'>
+
+interface Entry {
+  readonly resolved: ResolvedMember
+  /** Where the address was put; removal goes there even if the routes changed since. */
+  placed: EngineAddress | null
+  last: string | null
+}
+
+export class Members {
+  readonly #dependencies: MemberDependencies
+  #entries = new Map<string, Entry>()
+  #settings: Pick<TwinbeatSettings, 'startTimeoutUs' | 'stopTimeoutUs' | 'statusTimeoutUs'> | null = null
+
+  constructor(dependencies: MemberDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /** Resolves every member anew; what is unchanged keeps its place. */
+  configure(groups: readonly GroupConfig[], settings: TwinbeatSettings, haDir: string): void {
+    const places = defaultPlaces(haDir)
+    const next = new Map<string, Entry>()
+    for (const group of groups) {
+      for (const member of group.members) {
+        const key = keyOf(group.key, member.id)
+        const resolved = resolveMember(member, group.key, places)
+        next.set(key, { resolved, placed: this.#entries.get(key)?.placed ?? null, last: this.#entries.get(key)?.last ?? null })
+      }
+    }
+    this.#entries = next
+    this.#settings = settings
+  }
+
+  async run(order: MemberRunEffect): Promise<Answer> {
+    const entry = this.#entries.get(keyOf(order.group, order.member))
+    if (entry === undefined) return { outcome: 'failed', text: 'this member is not configured any more' }
+    if (order.action === 'start' && order.authority === null) {
+      return { outcome: 'failed', text: 'a start without authority is refused' }
+    }
+    let answer: Answer
+    try {
+      answer = entry.resolved.kind === 'address' ? await this.#runAddress(entry, entry.resolved.address, order)
+        : entry.resolved.kind === 'agent' ? await this.#runAgent(entry.resolved.target, order)
+        : unresolved(entry.resolved, order)
+    } catch (error) {
+      answer = { outcome: 'failed', text: messageOf(error) }
+    }
+    entry.last = answer.text === '' ? `${order.action}: ${answer.outcome}` : `${order.action}: ${answer.outcome}: ${answer.text}`
+    return answer
+  }
+
+  async #runAddress(entry: Entry, spec: AddressSpec, order: MemberRunEffect): Promise<Answer> {
+    const located = entry.placed ?? this.#dependencies.locate(spec)
+    if (typeof located === 'string') {
+      // An address that no interface can carry is surely not here.
+      return order.action === 'start' ? { outcome: 'failed', text: located } : { outcome: 'stopped', text: located }
+    }
+    const action = order.action === 'monitor' ? 'probe' : order.action
+    const outcome = await this.#dependencies.addresses.run(located, action)
+    if (outcome.state === 'running') {
+      entry.placed = located
+      if (order.action === 'probe') this.#dependencies.addresses.adopt(located)
+    }
+    if (outcome.state === 'stopped') entry.placed = null
+    return addressAnswer(outcome)
+  }
+
+  async #runAgent(target: AgentTarget, order: MemberRunEffect): Promise<Answer> {
+    const settings = this.#settings
+    const limitUs = settings === null ? 0
+      : order.action === 'start' ? settings.startTimeoutUs
+      : order.action === 'stop' ? settings.stopTimeoutUs : settings.statusTimeoutUs
+    const env = target.class === 'heartbeat' ? heartbeatEnvironment(this.#dependencies.scene()) : {}
+    const result = await this.#dependencies.lrm.run({ resource: target, action: order.action, timeoutMs: limitUs / 1000, env })
+    return agentAnswer(result)
+  }
+
+  /** For status: what runs the member, and its last result. */
+  describe(group: string, member: string): { runs: string; last: string | null } {
+    const entry = this.#entries.get(keyOf(group, member))
+    if (entry === undefined) return { runs: '?', last: null }
+    const resolved = entry.resolved
+    if (resolved.kind === 'address') {
+      return { runs: `engine on ${entry.placed?.interface ?? resolved.address.interface ?? 'the route to it'}`, last: entry.last }
+    }
+    if (resolved.kind === 'agent') return { runs: describeAgent(resolved.target), last: entry.last }
+    return { runs: `nothing: ${resolved.reason}`, last: entry.last }
+  }
+
+  /** Which member an address on an interface belongs to. */
+  ownerOf(address: string): { group: string; member: string } | null {
+    for (const [key, entry] of this.#entries) {
+      if (entry.resolved.kind === 'address' && entry.resolved.address.address === address) {
+        const [group, member] = key.split('\n')
+        if (group !== undefined && member !== undefined) return { group, member }
+      }
+    }
+    return null
+  }
+}
+
+const keyOf = (group: string, member: string): string => `${group}\n${member}`
+
+function unresolved(resolved: Extract<ResolvedMember, { kind: 'unresolved' }>, order: MemberRunEffect): Answer {
+  if (order.action === 'probe' || order.action === 'monitor') return { outcome: 'stopped', text: resolved.reason }
+  return { outcome: 'failed', text: resolved.reason }
+}
+
+function addressAnswer(outcome: AddressOutcome): Answer {
+  const text = outcome.reason ?? ''
+  return outcome.ok && outcome.state !== 'unknown' ? { outcome: outcome.state, text } : { outcome: 'failed', text }
+}
+
+function agentAnswer(result: AgentResult): Answer {
+  const text = result.reason ?? (result.execution === 'done' ? '' : result.execution)
+  if (result.action === 'start') return { outcome: result.ok ? 'running' : 'failed', text }
+  if (result.action === 'stop') return { outcome: result.ok ? 'stopped' : 'failed', text }
+  if (result.state === 'running' || result.state === 'promoted') return { outcome: 'running', text }
+  return { outcome: result.state === 'stopped' ? 'stopped' : 'failed', text }
+}

@@ -1,0 +1,173 @@
+// The only loop of the daemon: what happened goes to the core as events, what the core decided is applied
+// in order. Nothing here decides.
+import type { Core } from '../core/core.js'
+import type { Effect, HaltEffect, NoteEffect, ReplyEffect } from '../core/effects.js'
+import type { CoreEvent } from '../core/events.js'
+import { micros } from '../core/base/ids.js'
+import type { Engine, EngineRecord } from '../engine/engine.js'
+import { messageOf } from '../errors.js'
+import type { StateStore } from '../store/state-store.js'
+import type { AddressRunner } from './effects/addresses.js'
+import type { Members } from './effects/members.js'
+import { translateRecord, type Translation } from './records.js'
+
+/** An event without its time: the shell stamps it. */
+export type Untimed<T> = T extends unknown ? Omit<T, 'at'> : never
+export type Occurrence = Untimed<CoreEvent>
+
+export interface ShellDependencies {
+  readonly engine: Engine
+  readonly core: Core
+  readonly members: Members
+  readonly addresses: AddressRunner
+  readonly store: StateStore
+  /** Reserves and stores a higher generation. */
+  readonly raiseGeneration: () => number
+  readonly onNote: (note: NoteEffect) => void
+  readonly onReply: (reply: ReplyEffect) => void
+  readonly onHalt: (halt: HaltEffect) => void
+  readonly onStatus: (status: 'init' | 'up' | 'active') => void
+  /** Records that the core does not need: link states, refused packets. */
+  readonly onRecord: (record: EngineRecord) => void
+  /** The core broke an invariant: release everything, then end. */
+  readonly onBroken: (error: unknown) => void
+}
+
+/** setTimeout is cut at 2^31 ms; no deadline of the core is that far away, but a wrong one must not fire at once. */
+const timerMaxMs = 2_000_000_000
+/** Steps before the loop looks at the sockets again, so that a flood cannot starve the control socket. */
+const stepsPerTurn = 256
+
+export class Shell {
+  readonly #parts: ShellDependencies
+  readonly #queue: CoreEvent[] = []
+  readonly #timers = new Map<string, NodeJS.Timeout>()
+  #running = false
+  #stopped = false
+
+  constructor(parts: ShellDependencies) {
+    this.#parts = parts
+  }
+
+  /** The engine has something to say. */
+  wake(): void {
+    if (this.#stopped) return
+    for (const record of this.#parts.engine.drain()) {
+      if (this.#parts.addresses.onRecord(record)) continue
+      this.#parts.onRecord(record)
+      const translation: Translation = translateRecord(record, (address) => this.#parts.members.ownerOf(address))
+      for (const event of translation) this.#queue.push({ ...event, at: record.at } as CoreEvent)
+    }
+    this.#pump()
+  }
+
+  /** Something else happened, now. */
+  feed(event: Occurrence): void {
+    if (this.#stopped) return
+    this.#queue.push({ ...event, at: this.#parts.engine.now() } as CoreEvent)
+    this.#pump()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const timer of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+    this.#queue.length = 0
+  }
+
+  #pump(): void {
+    if (this.#running) return
+    this.#running = true
+    try {
+      for (let count = 0; this.#queue.length > 0; count += 1) {
+        if (count === stepsPerTurn) {
+          setImmediate(() => { this.#pump() })
+          return
+        }
+        const event = this.#queue.shift()
+        if (event === undefined || this.#stopped) return
+        this.#step(event)
+      }
+    } finally {
+      this.#running = false
+    }
+  }
+
+  #step(event: CoreEvent): void {
+    let effects: readonly Effect[]
+    try {
+      effects = this.#parts.core.step(event)
+    } catch (error) {
+      this.stop()
+      this.#parts.onBroken(error)
+      return
+    }
+    for (const effect of effects) this.#apply(effect)
+  }
+
+  #apply(effect: Effect): void {
+    const { engine, store } = this.#parts
+    switch (effect.type) {
+      case 'send':
+        if (engine.send(effect.fields) === 'full') {
+          this.#parts.onNote({ type: 'note', level: 'error', event: 'send.full', details: {},
+            text: 'a message could not be queued: the engine has too much to send' })
+        }
+        return
+      case 'status':
+        engine.setStatus(effect.st, { deadtimeExtraUs: effect.deadtimeExtraUs })
+        if (effect.st === 'active') engine.setPhase('started')
+        this.#parts.onStatus(effect.st)
+        return
+      case 'member.run':
+        void this.#parts.members.run(effect).then((answer) => {
+          this.feed({ type: 'member.result', call: effect.call, group: effect.group, member: effect.member,
+            action: effect.action, ...answer })
+        })
+        return
+      case 'timer.set': this.#setTimer(effect.key, effect.at); return
+      case 'timer.cancel': this.#cancelTimer(effect.key); return
+      case 'persist':
+        void store.store(effect.key, effect.value).then(
+          () => { this.feed({ type: 'persisted', key: effect.key, ok: true }) },
+          (error: unknown) => {
+            this.#parts.onNote({ type: 'note', level: 'error', event: 'state.unwritable', details: { key: effect.key },
+              text: `cannot store '${effect.key}': ${messageOf(error)}` })
+            this.feed({ type: 'persisted', key: effect.key, ok: false })
+          })
+        return
+      case 'generation.raise': {
+        const generation = this.#parts.raiseGeneration()
+        engine.setGeneration(generation)
+        this.#queue.push({ type: 'generation.raised', generation, at: engine.now() })
+        return
+      }
+      case 'note': this.#parts.onNote(effect); return
+      case 'reply': this.#parts.onReply(effect); return
+      case 'halt': this.#parts.onHalt(effect); return
+    }
+  }
+
+  #setTimer(key: string, at: number): void {
+    this.#cancelTimer(key)
+    const delayMs = Math.min(Math.max(0, Math.ceil((at - this.#parts.engine.now()) / 1000)), timerMaxMs)
+    this.#timers.set(key, setTimeout(() => {
+      // Node's timers run on the monotonic clock, which stands still in suspend: not due yet means set again.
+      if (this.#parts.engine.now() < at) {
+        this.#setTimer(key, at)
+        return
+      }
+      this.#timers.delete(key)
+      this.feed({ type: 'timer', key })
+    }, delayMs))
+  }
+
+  #cancelTimer(key: string): void {
+    const timer = this.#timers.get(key)
+    if (timer !== undefined) clearTimeout(timer)
+    this.#timers.delete(key)
+  }
+}
+
+/** Wall-clock generations and Micros share one number type; this keeps the brand at the boundary. */
+export const stamp = micros

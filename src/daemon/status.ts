@@ -1,0 +1,126 @@
+// Builds the report of `status` from what the core believes and what the engine sees.
+import { getSystemErrorName } from 'node:util'
+import type { ClusterConfig } from '../config/model.js'
+import type { GroupReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
+import type { Authority, CoreSnapshot, GroupSnapshot } from '../core/types.js'
+import type { EngineSnapshot, LinkSnapshot, PeerSnapshot } from '../engine/engine.js'
+import type { Members } from './effects/members.js'
+
+export interface StatusInput {
+  readonly version: string
+  readonly startedAt: Date
+  readonly haDir: string
+  readonly uuid: Uint8Array
+  readonly config: ClusterConfig
+  readonly core: CoreSnapshot
+  readonly engine: EngineSnapshot
+  readonly members: Members
+  readonly logLinesDropped: number
+  readonly stopping: boolean
+  readonly warnings: readonly string[]
+}
+
+const ms = (us: number): number => Math.round(us / 1000)
+
+export function buildStatus(input: StatusInput): StatusReport {
+  const { config, core, engine } = input
+  const ago = (at: number | null): number | null => (at === null ? null : ms(Math.max(0, engine.at - at)))
+  return {
+    at: new Date().toISOString(),
+    version: input.version,
+    node: config.self,
+    pid: process.pid,
+    startedAt: input.startedAt.toISOString(),
+    haDir: input.haDir,
+    resources: core.resources,
+    membership: input.stopping ? 'stopping' : core.status,
+    operation: core.standby.state === 'not' ? null : `standby ${core.standby.what ?? ''} (${core.standby.state})`,
+    autoFailback: config.autoFailback,
+    splitBrain: config.twinbeat.splitBrain,
+    stopFailure: config.twinbeat.stopFailure,
+    acceptedWithout: config.acceptedWithout,
+    generation: core.generation,
+    uuid: Buffer.from(input.uuid).toString('hex'),
+    realtime: engine.realtime.scheduling === 'fifo',
+    logLinesDropped: input.logLinesDropped,
+    timing: {
+      keepaliveMs: ms(config.timing.keepaliveUs), deadtimeMs: ms(config.timing.deadtimeUs),
+      warntimeMs: ms(config.timing.warntimeUs), initdeadMs: ms(config.timing.initdeadUs),
+    },
+    nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
+    links: engine.links.map((link) => linkReport(link, ago)),
+    groups: core.groups.map((group) => groupReport(group, input)),
+    warnings: warningsOf(input),
+    parameters: Object.fromEntries(config.directives),
+  }
+}
+
+function nodeReport(peer: PeerSnapshot, ago: (at: number | null) => number | null): NodeReport {
+  return {
+    name: peer.name,
+    self: peer.self,
+    kind: peer.kind,
+    state: peer.self ? 'up' : peer.state,
+    status: peer.state === 'dead' ? 'dead' : peer.status,
+    speaks: peer.self || peer.twinbeat !== null ? 'twinbeat' : peer.lastStatusAt === null || peer.kind === 'ping' ? null : 'heartbeat',
+    generation: peer.generation,
+    deadtimeMs: ms(peer.deadtimeUs),
+    lastStatusAgoMs: ago(peer.lastStatusAt),
+    links: peer.links.map((link) => ({ name: link.name, state: link.state, lastHeardAgoMs: ago(link.lastHeardAt) })),
+  }
+}
+
+function linkReport(link: LinkSnapshot, ago: (at: number | null) => number | null): LinkReport {
+  return {
+    name: link.name,
+    type: link.type,
+    open: link.open,
+    problem: link.open || link.errno === 0 ? '' : getSystemErrorName(-link.errno),
+    state: link.state,
+    intervalMs: ms(link.intervalUs),
+    deadtimeMs: ms(link.deadtimeUs),
+    lastHeardAgoMs: ago(link.lastHeardAt),
+    packetsIn: link.packetsIn,
+    packetsOut: link.packetsOut,
+    sendErrors: link.sendErrors,
+    rejected: link.rejected,
+  }
+}
+
+export function authorityText(authority: Authority): string {
+  switch (authority.kind) {
+    case 'agreed': return `agreed with ${authority.peer}`
+    case 'held': return 'held'
+    case 'handover': return `handed over (${authority.exchange})`
+    case 'accept': return authority.peer === null ? 'no other node' : `${authority.peer} judged dead (split_brain accept)`
+    case 'operator': return `operator (${authority.request})`
+  }
+}
+
+function groupReport(group: GroupSnapshot, input: StatusInput): GroupReport {
+  return {
+    id: group.id,
+    home: group.home,
+    addressOnly: group.members.every((member) => member.kind === 'address'),
+    state: group.state,
+    holder: group.holder,
+    authority: group.authority === null ? null : authorityText(group.authority),
+    reason: group.obstacles.length === 0 ? group.reason : `${group.reason}; ${group.obstacles.join(', ')}`,
+    members: group.members.map((member) => {
+      const { runs, last } = input.members.describe(group.id, member.id)
+      return { id: member.id, kind: member.kind, runs, state: member.action === null ? member.state : `${member.action}...`, lastResult: last }
+    }),
+  }
+}
+
+function warningsOf(input: StatusInput): string[] {
+  const { config, engine } = input
+  const warnings = [...input.warnings]
+  if (config.acceptedWithout.length > 0) {
+    warnings.push(`runs without ${config.acceptedWithout.join(', ')} (--accept-without): what ha.cf asks for there is not done`)
+  }
+  if (engine.realtime.scheduling !== 'fifo' && config.process.realtime) {
+    warnings.push('no real-time scheduling: a busy machine makes heartbeats late; use a longer deadtime')
+  }
+  return warnings
+}
