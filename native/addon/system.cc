@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/reboot.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/reboot.h>
@@ -16,6 +17,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace twinbeat {
 namespace {
@@ -117,6 +119,34 @@ Napi::Value reboot_now_call(const Napi::CallbackInfo& info) {
   return number(info.Env(), reboot(LINUX_REBOOT_CMD_RESTART) != 0 ? -errno : 0);
 }
 
+// execReplace(program, argv, env) -> -errno; does not return when it works. The process keeps its pid, so a
+// supervisor sees no restart. Node opens its descriptors close-on-exec; nothing leaks into the successor.
+Napi::Value exec_replace_call(const Napi::CallbackInfo& info) {
+  std::string program;
+  if (!string_argument(info, 0, &program)) return info.Env().Undefined();
+  std::vector<std::string> text[2];
+  std::vector<char*> pointers[2];
+  for (size_t list = 0; list < 2; ++list) {
+    if (info.Length() <= list + 1 || !info[list + 1].IsArray()) {
+      Napi::TypeError::New(info.Env(), "expected a list of strings").ThrowAsJavaScriptException();
+      return info.Env().Undefined();
+    }
+    const Napi::Array values = info[list + 1].As<Napi::Array>();
+    for (uint32_t index = 0; index < values.Length(); ++index) {
+      const Napi::Value value = values.Get(index);
+      if (value.IsString()) text[list].push_back(value.As<Napi::String>().Utf8Value());
+    }
+    for (std::string& item : text[list]) pointers[list].push_back(item.data());
+    pointers[list].push_back(nullptr);
+  }
+  // The successor must not inherit what this process blocked or ignored.
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  execve(program.c_str(), pointers[0].data(), pointers[1].data());
+  return number(info.Env(), -errno);
+}
+
 // boottimeUs() -> microseconds of CLOCK_BOOTTIME.
 Napi::Value boottime_call(const Napi::CallbackInfo& info) {
   timespec now{};
@@ -135,6 +165,7 @@ void register_system(Napi::Env env, Napi::Object exports) {
   system.Set("peerCredentials", Napi::Function::New(env, peer_credentials_call));
   system.Set("lockFile", Napi::Function::New(env, lock_file_call));
   system.Set("rebootNow", Napi::Function::New(env, reboot_now_call));
+  system.Set("execReplace", Napi::Function::New(env, exec_replace_call));
   system.Set("boottimeUs", Napi::Function::New(env, boottime_call));
   exports.Set("system", system);
 }

@@ -2,13 +2,14 @@
 import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { errorTable } from '../errors.js'
+import { checkCommand } from './commands/check.js'
 import { explainCommand, reloadCommand, restartCommand, standbyCommand, stopCommand, takeoverCommand } from './commands/operate.js'
 import { statusCommand } from './commands/status.js'
 import { defaultRunDir, reportError } from './output.js'
 
 /** The commands, in the order of `--help`. A new one is a row here and a file beside the others. */
 export const commands: readonly (() => Command)[] = [
-  statusCommand, explainCommand, standbyCommand, takeoverCommand, reloadCommand, stopCommand, restartCommand,
+  statusCommand, checkCommand, explainCommand, standbyCommand, takeoverCommand, reloadCommand, stopCommand, restartCommand,
 ]
 
 export function programVersion(): string {

@@ -78,6 +78,8 @@ export interface StatusReport {
   readonly nodes: readonly NodeReport[]
   readonly links: readonly LinkReport[]
   readonly groups: readonly GroupReport[]
+  /** `same`, or which files differ from the peer's; null: the peer has not said. */
+  readonly peerFiles: string | null
   /** Standing warnings: protection that is missing, a peer that cannot read us. */
   readonly warnings: readonly string[]
   /** Values of ha.cf as written or default, for `cl_status hbparameter`. */

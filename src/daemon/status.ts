@@ -17,6 +17,7 @@ export interface StatusInput {
   readonly members: Members
   readonly logLinesDropped: number
   readonly stopping: boolean
+  readonly peerFiles: string | null
   readonly warnings: readonly string[]
 }
 
@@ -50,6 +51,7 @@ export function buildStatus(input: StatusInput): StatusReport {
     nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
     links: engine.links.map((link) => linkReport(link, ago)),
     groups: core.groups.map((group) => groupReport(group, input)),
+    peerFiles: input.peerFiles,
     warnings: warningsOf(input),
     parameters: Object.fromEntries(config.directives),
   }

@@ -12,6 +12,8 @@ export interface SystemCalls {
   peerCredentials(fd: number): readonly [number, number, number] | null
   lockFile(path: string): number
   rebootNow(): number
+  /** Replaces this process by another program; returns only when that failed. */
+  execReplace(program: string, argv: readonly string[], env: readonly string[]): number
   boottimeUs(): number
 }
 
