@@ -11,12 +11,12 @@ export function translateRecord(record: EngineRecord, ownerOf: Owner): Translati
     case 'peer.status':
       return [{ type: 'peer.status', node: nodeId(record.node), status: record.status, generation: record.generation,
         deadtimeUs: record.deadtimeUs, twinbeat: record.twinbeat }]
-    case 'peer.up': return [{ type: 'peer.up', node: nodeId(record.node) }]
+    case 'peer.up': return [{ type: 'peer.up', node: nodeId(record.node), generation: record.generation }]
     case 'peer.late': return [{ type: 'peer.late', node: nodeId(record.node), silentUs: record.silentUs }]
     case 'peer.dead':
       return [{ type: 'peer.dead', node: nodeId(record.node), generation: record.generation,
         silentUs: record.silentUs, links: record.links }]
-    case 'peer.returned': return [{ type: 'peer.returned', node: nodeId(record.node) }]
+    case 'peer.returned': return [{ type: 'peer.returned', node: nodeId(record.node), generation: record.generation }]
     case 'peer.restarted': return [{ type: 'peer.restarted', node: nodeId(record.node), generation: record.generation }]
     case 'link.up':
     case 'link.down': return [{ type: record.type, node: nodeId(record.node), link: record.link }]
