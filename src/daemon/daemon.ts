@@ -14,7 +14,7 @@ import { ControlServer } from '../control/server.js'
 import { controlSocketName } from '../control/protocol.js'
 import type { StatusReport } from '../control/report.js'
 import type { Engine, EngineRecord } from '../engine/engine.js'
-import { createNativeEngine } from '../engine/native.js'
+import { createEngine } from '../engine/native.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { Lrm } from '../lrm/lrm.js'
 import { openLog, type LogHandle, type LogTargets } from '../observe/log.js'
@@ -81,7 +81,7 @@ export class Daemon {
       uuidFrom: config.identity.uuidFrom, wallSeconds: Math.floor(Date.now() / 1000),
     })
     this.#generation = this.#identity.generation
-    this.#engine = createNativeEngine({ wake: () => { this.#shell.wake() } })
+    this.#engine = createEngine({ wake: () => { this.#shell.wake() } })
     this.#lines = new Lines(this.#log.logger)
     this.#addresses = new AddressRunner(this.#engine)
     this.#lrm = new Lrm({ nodeName: config.self, haDir: options.haDir, runDir: options.runDir })

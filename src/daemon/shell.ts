@@ -3,7 +3,6 @@
 import type { Core } from '../core/core.js'
 import type { Effect, HaltEffect, NoteEffect, ReplyEffect } from '../core/effects.js'
 import type { CoreEvent } from '../core/events.js'
-import { micros } from '../core/base/ids.js'
 import type { Engine, EngineRecord } from '../engine/engine.js'
 import { messageOf } from '../errors.js'
 import type { StateStore } from '../store/state-store.js'
@@ -168,6 +167,3 @@ export class Shell {
     this.#timers.delete(key)
   }
 }
-
-/** Wall-clock generations and Micros share one number type; this keeps the brand at the boundary. */
-export const stamp = micros
