@@ -55,7 +55,7 @@ export class Shell {
       if (this.#parts.addresses.onRecord(record)) continue
       this.#parts.onRecord(record)
       const translation: Translation = translateRecord(record, (address) => this.#parts.members.ownerOf(address))
-      for (const event of translation) this.#queue.push({ ...event, at: record.at } as CoreEvent)
+      for (const event of translation) this.#queue.push({ ...event, at: record.at })
     }
     this.#pump()
   }
@@ -63,7 +63,7 @@ export class Shell {
   /** Something else happened, now. */
   feed(event: Occurrence): void {
     if (this.#stopped) return
-    this.#queue.push({ ...event, at: this.#parts.engine.now() } as CoreEvent)
+    this.#queue.push({ ...event, at: this.#parts.engine.now() })
     this.#pump()
   }
 

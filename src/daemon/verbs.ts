@@ -32,10 +32,9 @@ export function buildMethods(parts: VerbDependencies): ReadonlyMap<string, Metho
       const done = parts.requests.ask(verb, what, context.progress)
       // `wait: false` is for hb_standby and hb_takeover, which answer as soon as the request is taken.
       if (args['wait'] === false) {
-        const refused = await Promise.race([done.then(() => null, (error: unknown) => error), Promise.resolve(null)])
-        done.catch(() => { /* told by the log */ })
-        if (refused !== null) throw refused
-        return 'requested'
+        // A refusal is known at once, before the next turn of the loop; everything later goes to the log.
+        const taken = new Promise<string>((resolve) => { setImmediate(() => { resolve('requested') }) })
+        return await Promise.race([done, taken])
       }
       return await done
     },
