@@ -177,6 +177,22 @@ export class LabNode extends EventEmitter<NodeEvents> {
     ])
   }
 
+  /** How many requests to resend a lost message have arrived by UDP since the node was switched on. */
+  async countRequests(): Promise<number> {
+    const out = await must([...this.running().enterNetwork(), 'nft', 'list', 'table', 'inet', 'requests'])
+    return Number(/packets (\d+)/.exec(out)?.[1] ?? 0)
+  }
+
+  /** Begins that count: the first field of such a message is its type. */
+  async watchRequests(): Promise<void> {
+    const type = Buffer.from('14:(0)t=NS_rexmi').toString('hex')
+    await this.nft(this.running(), [
+      'add table inet requests',
+      'add chain inet requests c { type filter hook input priority -400; }',
+      `add rule inet requests c meta l4proto udp @th,96,128 0x${type} counter`,
+    ])
+  }
+
   /** The administrator's `ip link set IF down|up` inside the node. */
   async setInterface(link: LinkId, state: 'down' | 'up'): Promise<void> {
     await this.running().ip([`link set ${link} ${state}`])

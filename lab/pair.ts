@@ -51,6 +51,10 @@ export class Pair {
       const daemonB = await prepareDaemon(spec.kinds[1], b)
       writePairFiles(settings, a, b)
       writePairFiles(settings, b, a)
+      for (const node of [a, b]) {
+        node.on('on', () => void node.watchRequests().catch(() => undefined))
+        await node.watchRequests()
+      }
       const owners = await Owners.watch(lab, VIPS)
       return new Pair(lab, settings, owners, [{ node: a, daemon: daemonA }, { node: b, daemon: daemonB }])
     } catch (error) {
@@ -85,6 +89,66 @@ export class Pair {
       `${member.node.name} ${member.node.isOn ? `says ${await member.daemon.holding()}` : 'is off'}`))
     const vips = VIPS.map((vip) => `${vip} on ${this.owners.now(vip).join('+') || 'nobody'}`)
     return [...says, ...vips].join(', ')
+  }
+
+  /** Waits until the peer of this member calls it active. */
+  async joined(member: PairMember, timeoutMs = 30_000): Promise<void> {
+    const peer = this.other(member)
+    const name = member.node.name
+    const active = await until(async () => (await peer.daemon.statusOf(name)) === 'active', timeoutMs, 250)
+    if (!active) throw new Error(`${peer.node.name} does not see ${name} active within ${timeoutMs} ms`)
+  }
+
+  /** Waits until the node has every address, whoever else has one. */
+  async holdsAll(member: PairMember, timeoutMs: number): Promise<void> {
+    const name = member.node.name
+    if (await until(() => VIPS.every((vip) => this.owners.now(vip).includes(name)), timeoutMs)) return
+    throw new Error(`${name} did not take everything, there is ${await this.describe()}`)
+  }
+
+  /** Waits until no address is on two nodes; on none is allowed. */
+  async oneOwnerEach(timeoutMs: number): Promise<void> {
+    if (await until(() => VIPS.every((vip) => this.owners.now(vip).length <= 1), timeoutMs, 20)) return
+    throw new Error(`two owners ${timeoutMs} ms after the links came back: ${await this.describe()}`)
+  }
+
+  /** Ends the hearing of one node, or of both; mend gives it back. */
+  async sever(deaf: 'a' | 'b' | 'both'): Promise<void> {
+    if (this.usesEthernet) {
+      if (deaf === 'both') await this.a.node.cut('eth1', 'both')
+      else await this[deaf].node.cut('eth1', 'in')
+    }
+    this.cutSerial(deaf, true)
+  }
+
+  async mend(deaf: 'a' | 'b' | 'both'): Promise<void> {
+    if (this.usesEthernet) {
+      if (deaf === 'both') await this.a.node.heal('eth1', 'both')
+      else await this[deaf].node.heal('eth1', 'in')
+    }
+    this.cutSerial(deaf, false)
+  }
+
+  /** Loses that share of what arrives, at both nodes and on every medium. */
+  async loseShare(percent: number): Promise<void> {
+    for (const { node } of [this.a, this.b]) await node.lose('eth1', percent)
+    this.lab.serial?.fault({ from: 0, losePercent: percent })
+    this.lab.serial?.fault({ from: 1, losePercent: percent })
+  }
+
+  /** Time after which no honest retransmission is under way any more. */
+  get retransmitSettleMs(): number {
+    return 1_000
+  }
+
+  private get usesEthernet(): boolean {
+    return this.settings.media.some((medium) => medium !== 'serial')
+  }
+
+  /** The deaf side is reached by what the other side sends. */
+  private cutSerial(deaf: 'a' | 'b' | 'both', cut: boolean): void {
+    if (deaf !== 'a') this.lab.serial?.fault({ from: 0, cut })
+    if (deaf !== 'b') this.lab.serial?.fault({ from: 1, cut })
   }
 
   async replaceDaemon(member: PairMember, kind: Kind): Promise<void> {

@@ -1,0 +1,140 @@
+// A lane: one programme of scenarios for one choice of daemons, signature and medium. Its scenarios
+// share a pair; after a failure the pair is built anew, so that one bad cell does not spoil the next.
+
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+import { assertNothingLeft } from '../../lab/lab.js'
+import { Pair, type Kind } from '../../lab/pair.js'
+import type { AuthMethod, Medium } from '../../lab/pair-files.js'
+import { joinTogether, type Programme, type Scenario } from './scenarios.js'
+import { Trial } from './trial.js'
+
+export const PAIRS = {
+  'real-real': ['heartbeat', 'heartbeat'],
+  'real-twinbeat': ['heartbeat', 'twinbeat'],
+  'twinbeat-real': ['twinbeat', 'heartbeat'],
+  'twinbeat-twinbeat': ['twinbeat', 'twinbeat'],
+} as const satisfies Record<string, readonly [Kind, Kind]>
+
+export type PairName = keyof typeof PAIRS
+
+export interface Lane {
+  readonly pair: PairName
+  readonly auth: AuthMethod
+  readonly medium: Medium
+  readonly programme: Programme
+}
+
+export interface CellResult {
+  readonly cell: string
+  readonly pair: PairName
+  readonly auth: AuthMethod
+  readonly medium: Medium
+  readonly scenario: string
+  readonly passed: boolean
+  readonly problems: readonly string[]
+  /** All warnings of the real nodes in this cell, normalised. */
+  readonly warnings: readonly string[]
+  readonly seconds: number
+}
+
+/** Warnings a real pair logs, by scenario and medium. */
+export type Reference = Readonly<Record<string, readonly string[]>>
+
+export const referenceKey = (scenario: string, medium: Medium): string => `${scenario} / ${medium}`
+
+export const cellName = (lane: Lane, scenario: Scenario): string =>
+  `${lane.pair} / ${lane.auth} / ${lane.medium} / ${scenario.name}`
+
+export interface LaneOptions {
+  /** Null while the reference itself is being recorded. */
+  readonly reference: Reference | null
+  /** Where the logs of failed cells go; null to keep none. */
+  readonly keepLogsIn: string | null
+  readonly wanted: (cell: string) => boolean
+  readonly onResult: (result: CellResult) => void
+}
+
+export async function runLane(lane: Lane, options: LaneOptions): Promise<void> {
+  let pair: Pair | null = null
+  try {
+    for (const scenario of lane.programme.scenarios) {
+      if (!options.wanted(cellName(lane, scenario))) continue
+      const fromMs = performance.now()
+      let problems: readonly string[]
+      let warnings: readonly string[] = []
+      try {
+        pair = await ready(pair, lane, scenario)
+        const trial = new Trial(pair)
+        const failure = await scenario.play(trial).then(() => null, (error: unknown) => error)
+        const findings = await trial.findings(failure)
+        problems = [...findings.problems, ...strange(findings.warnings, lane, scenario, options.reference)]
+        warnings = findings.warnings
+      } catch (error) {
+        problems = [`could not begin: ${error instanceof Error ? error.message : String(error)}`]
+      }
+      const cell = cellName(lane, scenario)
+      if (problems.length > 0) {
+        if (pair !== null) {
+          keepLogs(pair, cell, problems, options.keepLogsIn)
+          await close(pair)
+        }
+        pair = null
+      }
+      options.onResult({
+        cell, pair: lane.pair, auth: lane.auth, medium: lane.medium, scenario: scenario.name,
+        passed: problems.length === 0, problems, warnings, seconds: Math.round((performance.now() - fromMs) / 100) / 10,
+      })
+    }
+  } finally {
+    if (pair !== null) await close(pair)
+  }
+}
+
+async function ready(pair: Pair | null, lane: Lane, scenario: Scenario): Promise<Pair> {
+  if (pair !== null && scenario.begins === 'stopped') {
+    await close(pair)
+    pair = null
+  }
+  if (pair !== null) return pair
+  const { programme } = lane
+  const media: Medium[] = programme.withSerial && lane.medium !== 'serial' ? [lane.medium, 'serial'] : [lane.medium]
+  const fresh = await Pair.create({
+    name: 'interop', kinds: PAIRS[lane.pair], settings: { ...programme.settings, auth: lane.auth, media },
+  })
+  try {
+    if (scenario.begins === 'running') await joinTogether(new Trial(fresh))
+    return fresh
+  } catch (error) {
+    keepLogs(fresh, `${lane.pair} ${lane.auth} ${lane.medium} begin`, [String(error)], null)
+    await close(fresh)
+    throw error
+  }
+}
+
+async function close(pair: Pair): Promise<void> {
+  const traces = pair.lab.traces()
+  await pair.close()
+  assertNothingLeft(traces)
+}
+
+/** What a real node logged here although a real pair does not. */
+function strange(
+  warnings: readonly string[], lane: Lane, scenario: Scenario, reference: Reference | null,
+): string[] {
+  if (reference === null) return []
+  const normal = new Set(reference[referenceKey(scenario.name, lane.medium)] ?? [])
+  return warnings.filter((warning) => !normal.has(warning)).map((warning) => `the real node warned: ${warning}`)
+}
+
+function keepLogs(pair: Pair, cell: string, problems: readonly string[], into: string | null): void {
+  if (into === null) return
+  const dir = join(into, cell.replace(/[^a-z0-9]+/gi, '-'))
+  mkdirSync(dir, { recursive: true })
+  const timeline = pair.owners.timeline().map((h) => JSON.stringify(h)).join('\n')
+  writeFileSync(join(dir, 'problems.txt'), `${problems.join('\n')}\n\n${timeline}\n`)
+  for (const { node, daemon } of [pair.a, pair.b]) {
+    writeFileSync(join(dir, `${node.name}-${daemon.kind}.log`), daemon.log())
+  }
+}
