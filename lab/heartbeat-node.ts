@@ -51,7 +51,7 @@ export class HeartbeatNode implements Daemon {
   }
 
   async kill(): Promise<void> {
-    this.pids().forEach((pid) => this.node.kill(pid))
+    this.node.kill(this.pids())
     if (!(await until(() => this.pids().length === 0, 5_000))) throw new Error('heartbeat survived SIGKILL')
   }
 

@@ -8,7 +8,7 @@ import {
 } from './processes.js'
 import type { RunOptions, RunResult } from './processes.js'
 
-const READY_TIMEOUT_MS = 15_000
+const READY_TIMEOUT_MS = 60_000
 const END_TIMEOUT_MS = 10_000
 
 /** A fixed environment: what the tester's shell exports must not change what a node does. */
@@ -49,7 +49,8 @@ export class Namespace {
   static async open(spec: NamespaceSpec): Promise<Namespace> {
     const enter = spec.inside === null ? [] : [...nsenter(spec.inside.pid, ['-m', '-i', '-p']), '--']
     const argv = [...enter, 'unshare', ...spec.flags, '--mount', '--pid', '--fork', '--kill-child',
-      '--mount-proc', 'bash', '-c', spec.script, 'init', ...spec.args]
+      // --norc: with a socket as standard input bash takes itself for a remote shell and would read it.
+      '--mount-proc', 'bash', '--norc', '--noprofile', '-c', spec.script, 'init', ...spec.args]
     const holder = spawnChild(argv, { stdio: ['pipe', 'pipe', 'pipe'], env: LAB_ENV })
     holder.stdin?.on('error', () => undefined)
     let printed = ''

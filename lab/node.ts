@@ -115,10 +115,12 @@ export class LabNode extends EventEmitter<NodeEvents> {
     return this.space === null ? [] : processesIn(this.space.pidNamespace, 'pid')
   }
 
-  /** Kills one process of this node, given by its pid outside; refuses any other. */
-  kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
-    if (!this.processes().includes(pid)) throw new Error(`pid ${pid} is not a process of '${this.name}'`)
-    signalProcess(pid, signal)
+  /** Kills processes of this node, given by their pids outside, all at once; refuses any other. */
+  kill(targets: readonly number[], signal: NodeJS.Signals = 'SIGKILL'): void {
+    const own = this.processes()
+    const foreign = targets.filter((pid) => !own.includes(pid))
+    if (foreign.length > 0) throw new Error(`not processes of '${this.name}': ${foreign.join(' ')}`)
+    targets.forEach((pid) => signalProcess(pid, signal))
   }
 
   /** Stops every process; repeated, because a process may fork while the list is walked. */

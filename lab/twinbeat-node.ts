@@ -68,7 +68,7 @@ export class TwinbeatNode implements Daemon {
   }
 
   async kill(): Promise<void> {
-    this.pids().forEach((pid) => this.node.kill(pid))
+    this.node.kill(this.pids())
     if (!(await until(() => this.pids().length === 0, 5_000))) throw new Error('twinbeatd survived SIGKILL')
   }
 

@@ -10,6 +10,7 @@ import { Command } from 'commander'
 import { heartbeatObstacle } from '../../lab/heartbeat-node.js'
 import { labObstacle } from '../../lab/lab.js'
 import type { AuthMethod, Medium } from '../../lab/pair-files.js'
+import { pause } from '../../lab/processes.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
 import { cellName, PAIRS, referenceKey, runLane, type CellResult, type Lane, type PairName } from './lane.js'
 import { loadReference, REFERENCE_FILE } from './reference.js'
@@ -21,6 +22,7 @@ const RESULTS_DIR = join(PROJECT, 'build', 'interop')
 const TABLE = join(PROJECT, 'docs', 'interop.md')
 const AUTHS: readonly AuthMethod[] = ['crc', 'md5', 'sha1']
 const MEDIA: readonly Medium[] = ['bcast', 'ucast', 'mcast', 'serial']
+const STAGGER_MS = 2_000
 const DEFAULT_PAIRS = 'real-twinbeat,twinbeat-twinbeat'
 
 interface RunOptions {
@@ -98,12 +100,14 @@ async function playAll(
 ): Promise<void> {
   const queue = [...lanes]
   const reference = options.recordReference ? null : loadReference()
-  const worker = async (): Promise<void> => {
+  const worker = async (number: number): Promise<void> => {
+    // Building machines keeps a core busy; begun all at once they would wait for each other.
+    await pause(number * STAGGER_MS)
     for (let lane = queue.shift(); lane !== undefined; lane = queue.shift()) {
       await runLane(lane, { reference, wanted, onResult, keepLogsIn: join(RESULTS_DIR, 'failed') })
     }
   }
-  await Promise.all(Array.from({ length: options.jobs }, worker))
+  await Promise.all(Array.from({ length: options.jobs }, (_job, number) => worker(number)))
 }
 
 function readResults(file: string): Map<string, CellResult> {
