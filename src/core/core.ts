@@ -13,7 +13,9 @@ import { Peer, type PeerChange } from './membership/peers.js'
 import { authorise } from './takeover/authorise.js'
 import { Group, type Outcome } from './takeover/group.js'
 import { Heal, healTimer } from './takeover/heal.js'
-import { haltTimer, Operator, requestTimer, type Mover } from './takeover/operator.js'
+import { claimsTimer, Claims, oneWayTimer } from './takeover/claims.js'
+import { failbackOfferTimer, Handover, handoverTimer } from './takeover/handover.js'
+import { haltTimer, Operator, requestTimer } from './takeover/operator.js'
 import { Pause } from './takeover/pause.js'
 import { failbackTimer, failureTimer, ResourceProtocol, settleTimer } from './takeover/resource-protocol.js'
 import { Standby, standbyTimer } from './takeover/standby.js'
@@ -41,6 +43,8 @@ class Node implements Core {
   readonly #protocol: ResourceProtocol
   readonly #heal: Heal
   readonly #pause: Pause
+  readonly #claims: Claims
+  readonly #handover: Handover
   readonly #operator: Operator
 
   constructor(config: CoreConfig) {
@@ -52,8 +56,14 @@ class Node implements Core {
     this.#standby.host = this.#protocol
     this.#heal = new Heal(this.#ctx, this.#world)
     this.#pause = new Pause(this.#ctx, this.#world)
-    const mover: Mover = { offer: () => 'TB_BUSY', ask: () => undefined, heldByPeer: () => false, refused: () => false }
-    this.#operator = new Operator(this.#ctx, this.#world, this.#protocol, this.#standby, mover)
+    this.#handover = new Handover(this.#ctx, this.#world)
+    this.#claims = new Claims(this.#ctx, this.#world, this.#handover)
+    this.#handover.claims = this.#claims
+    this.#protocol.onTakenAlone = (group) => {
+      this.#claims.takenAlone(group.id)
+      this.#handover.returnsHome(group.id)
+    }
+    this.#operator = new Operator(this.#ctx, this.#world, this.#protocol, this.#standby, this.#handover)
     const others = config.nodes.filter((node) => node.id !== config.self)
     const normal = others.filter((node) => node.kind === 'normal')
     invariant(normal.length <= 1, 'a pair has at most two normal nodes')
@@ -66,7 +76,7 @@ class Node implements Core {
     if (this.#world.halted) return this.#ctx.end()
     this.#dispatch(event)
     for (let round = 0, before = -1; before !== this.#ctx.end().length; round += 1) {
-      invariant(round < roundsMax, 'the machines settle')
+      invariant(round < roundsMax, `the machines settle: ${JSON.stringify(this.#ctx.end().slice(-3))}`)
       before = this.#ctx.end().length
       this.#settle()
     }
@@ -74,14 +84,20 @@ class Node implements Core {
   }
 
   snapshot(): CoreSnapshot {
-    return snapshotOf(this.#ctx, this.#world, this.#join, this.#protocol, this.#standby, this.#operator)
+    return snapshotOf({
+      ctx: this.#ctx, world: this.#world, join: this.#join, protocol: this.#protocol, standby: this.#standby,
+      claims: this.#claims, handover: this.#handover, operator: this.#operator,
+    })
   }
 
   #settle(): void {
     if (this.#world.halted) return
     if (this.#join.advance()) this.#protocol.joined()
     this.#standby.advance()
-    this.#protocol.reconcile()
+    if (this.#world.peerIsTwinbeat && !this.#world.alone) this.#protocol.publish()
+    else this.#protocol.reconcile()
+    this.#claims.advance()
+    this.#handover.advance()
     this.#pause.advance()
     this.#operator.advance()
   }
@@ -92,7 +108,9 @@ class Node implements Core {
       case 'member.result': this.#world.groups.get(event.group)?.result(event); return
       case 'timer': return this.#timer(event.key)
       case 'operator': return this.#operator.request(event)
-      case 'persisted': return this.#operator.persisted(event.key, event.ok)
+      case 'persisted':
+        this.#operator.persisted(event.key, event.ok)
+        return this.#handover.persisted(event.key, event.ok)
       case 'generation.raised': return this.#raised(event.generation)
       case 'config.changed': return
       case 'message': return this.#message(event)
@@ -107,13 +125,17 @@ class Node implements Core {
     if (this.#ctx.config.splitBrain === 'accept' && this.#world.peer !== null) {
       this.#ctx.note('warn', 'split_brain.accepted', 'no fencing: a peer that is only cut off will hold its groups too', {})
     }
-    for (const config of this.#ctx.config.groups) this.#add(config).boot(kept.has(config.id))
+    for (const config of this.#ctx.config.groups) this.#add(config)
+    this.#handover.boot(persisted)
+    for (const group of this.#world.groups.values()) group.boot(kept.has(group.id))
     this.#join.start('boot')
   }
 
   #add(config: GroupConfig): Group {
     const group = new Group(this.#ctx, config, {
-      authorise: (asking) => authorise(this.#world, asking, this.#standby),
+      authorise: (asking) => authorise(this.#world, asking, {
+        permits: (exchange) => this.#standby.permits(exchange) || this.#handover.permits(exchange),
+      }),
       settled: (settled, outcome) => { this.#settled(settled, outcome) },
     })
     this.#world.groups.set(config.id, group)
@@ -128,7 +150,18 @@ class Node implements Core {
       return
     }
     if (outcome === 'probed' && group.state === 'held') this.#protocol.adoptFromGroups()
+    if (outcome === 'monitor-failed') return this.#monitorFailed(group)
     this.#protocol.groupSettled(group, outcome)
+    this.#handover.groupSettled(group, outcome)
+  }
+
+  /** Restarted often enough: to the peer if it is fit, else say so and start it here once more. */
+  #monitorFailed(group: Group): void {
+    const refusal = this.#world.peerIsTwinbeat
+      ? this.#handover.offer(group, 'monitor-failed') : this.#standby.request(this.#world.side(group), null)
+    if (refusal === null) return
+    this.#ctx.note('error', 'monitor.stuck', `${group.id} fails again and again and no peer can take it: ${refusal}`, { group: group.id })
+    group.repair()
   }
 
   #timer(key: string): void {
@@ -142,6 +175,10 @@ class Node implements Core {
       case haltTimer: return this.#operator.haltDue()
       case requestTimer: return this.#operator.limitDue(group)
       case healTimer: this.#heal.end('yielded'); return this.#protocol.yieldAfterPartition()
+      case claimsTimer: return this.#claims.repeatDue()
+      case oneWayTimer: return this.#claims.oneWayDue()
+      case handoverTimer: return this.#handover.timeout(group as GroupId)
+      case failbackOfferTimer: return
       case 'stop': this.#world.groups.get(group as GroupId)?.stopRetryDue(); return
       case 'monitor': return this.#monitor(group as GroupId)
       default: return
@@ -162,7 +199,12 @@ class Node implements Core {
     if (this.#join.message(t, event.from, event.fields)) this.#protocol.joined()
     if (peer === null || peer.id !== event.from) return
     if (t === 'shutdone') return this.#farewell()
+    if (t === 'tb_claims') return this.#claims.message(event.fields)
     if (peer.dead) return
+    if (peer.kind === 'twinbeat') {
+      if (t === 'tb_handover') this.#handover.message(event.fields)
+      return
+    }
     if (t === 'resource' && word(event.fields, 'info') === 'shutdown') this.#heal.shutdownAnnounced()
     if (t === 'ask_resources' || t === 'hb_takeover') this.#standby.message(t, event.fields)
     else this.#protocol.message(t, event.fields)
@@ -173,6 +215,8 @@ class Node implements Core {
     this.#world.peer.left = true
     this.#heal.end('peer-left')
     this.#standby.cancel('peer-left')
+    this.#handover.peerDead()
+    this.#claims.peerLost()
     this.#ctx.note('info', 'peer.left', `${this.#world.peer.id} released everything and is going down`, {})
     this.#protocol.peerGone()
   }
@@ -180,8 +224,9 @@ class Node implements Core {
   #engine(event: Exclude<EngineEvent, MessageEvent>): void {
     switch (event.type) {
       case 'stall':
-        if (event.muted) this.#pause.begin(event.us)
-        return
+        if (!event.muted) return
+        this.#handover.leaving()
+        return this.#pause.begin(event.us)
       case 'address.lost': {
         this.#ctx.note('warn', 'address.lost', `${event.member} was removed by somebody else`, { group: event.group })
         this.#world.groups.get(event.group)?.addressLost(event.member)
@@ -204,8 +249,9 @@ class Node implements Core {
   #peer(event: Extract<EngineEvent, { type: 'peer.status' | 'peer.up' | 'peer.dead' | 'peer.returned' | 'peer.restarted' }>): void {
     const peer = [this.#world.peer, ...this.#world.pings].find((candidate) => candidate?.id === event.node)
     if (peer === undefined || peer === null) return
-    const wasDead = peer.dead
+    const { dead: wasDead, heard: wasHeard, kind } = peer
     const change = peer.apply(event)
+    if (peer === this.#world.peer && peer.kind !== kind && wasHeard) this.#kindChanged()
     if (change === 'none') return
     const silent = event.type === 'peer.dead' ? event.silentUs : null
     this.#ctx.note(change === 'dead' ? 'warn' : 'info', `peer.${change}`, `${peer.id} is ${peer.dead ? 'dead' : peer.status} (${change})`, {
@@ -221,18 +267,29 @@ class Node implements Core {
       case 'dead':
         this.#heal.end('peer-dead')
         this.#standby.cancel('peer-dead')
+        this.#handover.peerDead()
+        this.#claims.peerLost()
         return this.#protocol.peerGone()
       case 'restarted':
         this.#heal.end('peer-restarted')
         this.#standby.cancel('peer-restarted')
+        this.#handover.peerRestarted()
+        this.#claims.peerLost()
         return this.#protocol.peerRestarted()
       case 'returned':
         this.#standby.cancel('peer-restarted')
-        return this.#heal.returned()
-      case 'first': case 'status':
+        if (peer.kind === 'twinbeat') this.#claims.peerReturned()
+        else this.#heal.returned()
         return
-      case 'none': return
+      case 'first': case 'status': case 'none': return
     }
+  }
+
+  /** The other node was upgraded or rolled back: another protocol decides from here on. */
+  #kindChanged(): void {
+    this.#claims.reset()
+    this.#handover.peerDead()
+    if (!this.#world.alone) this.#protocol.adoptFromGroups()
   }
 
   #raised(generation: number): void {
@@ -241,6 +298,7 @@ class Node implements Core {
     this.#standby.cancel('stopping')
     this.#heal.end('settled')
     this.#protocol.reset()
+    this.#claims.reset()
     this.#join.start('generation-raised')
   }
 }

@@ -4,19 +4,34 @@ import type { NodeId } from './base/ids.js'
 import type { Context } from './context.js'
 import type { Join } from './membership/join.js'
 import type { Group } from './takeover/group.js'
+import type { Claims } from './takeover/claims.js'
+import type { Handover } from './takeover/handover.js'
 import type { Operator } from './takeover/operator.js'
 import type { ResourceProtocol } from './takeover/resource-protocol.js'
 import type { Standby } from './takeover/standby.js'
-import { wordOf, type World } from './takeover/world.js'
+import { wordOf, type Side, type World } from './takeover/world.js'
 import type { CoreSnapshot, GroupSnapshot } from './types.js'
 
-export function snapshotOf(
-  ctx: Context, world: World, join: Join, protocol: ResourceProtocol, standby: Standby, operator: Operator,
-): CoreSnapshot {
+/** The machines of one node, as far as they are asked here. */
+export interface Machines {
+  readonly ctx: Context
+  readonly world: World
+  readonly join: Join
+  readonly protocol: ResourceProtocol
+  readonly standby: Standby
+  readonly claims: Claims
+  readonly handover: Handover
+  readonly operator: Operator
+}
+
+export function snapshotOf(node: Machines): CoreSnapshot {
+  const { ctx, world, join, protocol, standby, operator } = node
   const { peer } = world
-  const holds = peer === null || protocol.other === null ? null : wordOf(protocol.other)
   const peers = world.pings.map((ping) => ping.snapshot(null, false))
-  if (peer !== null) peers.unshift(peer.snapshot(holds, protocol.otherStable && peer.active))
+  if (peer !== null) {
+    const stable = world.peerIsTwinbeat ? node.claims.settled : protocol.otherStable
+    peers.unshift(peer.snapshot(peerHolds(node), stable && peer.active))
+  }
   return {
     self: ctx.config.self,
     generation: ctx.generation,
@@ -24,33 +39,45 @@ export function snapshotOf(
     resources: protocol.snapshotWord,
     standby: standby.snapshot,
     peers,
-    groups: [...world.groups.values()].map((group) => groupSnapshot(ctx, world, protocol, group)),
+    groups: [...world.groups.values()].map((group) => groupSnapshot(node, group)),
     requests: operator.snapshot,
   }
 }
 
-function groupSnapshot(ctx: Context, world: World, protocol: ResourceProtocol, group: Group): GroupSnapshot {
-  const grant = protocol.grantFor(world.side(group))
+/** From the peer's point of view: its local groups are foreign here. */
+function peerHolds({ world, protocol, claims }: Machines): CoreSnapshot['peers'][number]['holds'] {
+  if (!world.peerIsTwinbeat) return protocol.other === null ? null : wordOf(protocol.other)
+  if (!claims.settled) return null
+  const any = (side: Side): boolean => world.groupsOf(side).some((group) => claims.theirWord(group.id) === 'held')
+  return wordOf({ local: any('foreign'), foreign: any('local') })
+}
+
+function groupSnapshot(node: Machines, group: Group): GroupSnapshot {
+  const grant = node.protocol.grantFor(node.world.side(group))
+  const asked = node.world.peerIsTwinbeat && !node.world.alone
+  const takeNow = asked ? node.claims.grantFor(group) : 'authority' in grant ? grant.authority : grant
   return {
     id: group.id,
     home: group.home,
     state: group.state,
-    holder: holderOf(ctx, world, protocol, group),
+    holder: holderOf(node, group),
     members: group.memberSnapshots(),
     reason: group.reason,
     since: group.since,
     epoch: group.epoch,
     authority: group.grant,
-    takeNow: 'authority' in grant ? grant.authority : grant,
-    obstacles: obstaclesOf(world, group),
-    exchange: null,
+    takeNow,
+    obstacles: obstaclesOf(node.world, group),
+    exchange: node.handover.snapshot(group.id),
   }
 }
 
-function holderOf(ctx: Context, world: World, protocol: ResourceProtocol, group: Group): NodeId | null {
+function holderOf({ ctx, world, protocol, claims }: Machines, group: Group): NodeId | null {
   if (group.mayHold) return ctx.config.self
   const { peer } = world
-  if (peer === null || !peer.alive || protocol.other === null) return null
+  if (peer === null || !peer.alive) return null
+  if (world.peerIsTwinbeat) return claims.theirWord(group.id) === 'held' ? peer.id : null
+  if (protocol.other === null) return null
   const theirs = world.side(group) === 'local' ? protocol.other.foreign : protocol.other.local
   return theirs ? peer.id : null
 }

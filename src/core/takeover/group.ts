@@ -110,6 +110,11 @@ export class Group {
       this.#state.name !== 'unknown'
   }
 
+  /** A give is ordered, though an action may still have to end first. */
+  get lettingGo(): boolean {
+    return this.#pendingGive !== null || (this.#state.name === 'giving' && !this.#state.retake)
+  }
+
   get home(): GroupConfig['home'] {
     return this.config.home
   }
@@ -124,7 +129,7 @@ export class Group {
   /** Look what an earlier life left behind. `keep`: adopt it as held without a start if all of it runs. */
   boot(keep: boolean): void {
     this.#keep = keep
-    this.#enter({ name: 'unknown', index: 0, doubt: false }, 'boot')
+    this.#state = { name: 'unknown', index: 0, doubt: false }
     this.#next()
   }
 
@@ -190,6 +195,12 @@ export class Group {
     const member = this.members.find((candidate) => candidate.id === id)
     if (member === undefined || this.#state.name !== 'held') return
     member.state = 'stopped'
+    this.repair()
+  }
+
+  /** Look at every member and start again what does not run. */
+  repair(): void {
+    if (this.#state.name !== 'held') return
     if (this.#call !== null) this.#repairWanted = true
     else this.#repair()
   }
@@ -218,7 +229,7 @@ export class Group {
     this.#call = this.ctx.run(this.id, member.id, action, authority)
   }
 
-  #enter(state: State, reason: GiveReason | TakeReason | 'boot' | Outcome): void {
+  #enter(state: State, reason: GiveReason | TakeReason | Outcome): void {
     const before = this.#state.name
     this.#state = state
     this.reason = reason

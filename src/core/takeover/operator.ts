@@ -5,21 +5,10 @@ import type { GroupId } from '../base/ids.js'
 import type { Context } from '../context.js'
 import type { OperatorEvent } from '../events.js'
 import type { Group } from './group.js'
+import type { Handover } from './handover.js'
 import type { ResourceProtocol } from './resource-protocol.js'
 import type { Standby } from './standby.js'
 import { whatOf, type What, type World } from './world.js'
-
-/** Between two twinbeat nodes single groups move by the exchange of handover.ts. */
-export interface Mover {
-  /** Start giving one group to the peer; null: started, else why not. */
-  offer(group: Group, reason: 'standby'): string | null
-  /** Ask the peer to give one group to us. */
-  ask(group: Group): void
-  /** The peer says that it holds the group. */
-  heldByPeer(group: GroupId): boolean
-  /** The last word on this group's move was a refusal. */
-  refused(group: GroupId): boolean
-}
 
 interface Request {
   readonly id: string
@@ -48,7 +37,7 @@ export class Operator {
     private readonly world: World,
     private readonly protocol: ResourceProtocol,
     private readonly standby: Standby,
-    private readonly mover: Mover,
+    private readonly handover: Handover,
   ) {}
 
   get snapshot(): readonly { readonly id: string; readonly verb: string; readonly what: string }[] {
@@ -100,7 +89,7 @@ export class Operator {
     if (ours.length === 0) return this.#refuse(event.id, 'TB_STANDBY_NOTHING', `nothing of '${event.what}' is held here`)
     const moving = new Set<GroupId>()
     for (const group of ours) {
-      const refusal = this.mover.offer(group, 'standby')
+      const refusal = this.handover.offer(group, 'standby')
       if (refusal !== null) this.ctx.reply(event.id, false, true, 'ok', `${group.id}: ${refusal}`)
       else moving.add(group.id)
     }
@@ -120,7 +109,7 @@ export class Operator {
       if (!this.protocol.stable || this.standby.running) return this.#refuse(event.id, 'TB_BUSY', 'another hand-over is under way')
       this.ctx.send('hb_takeover', [['rsc_hold', set]])
     } else {
-      for (const group of wanted) this.mover.ask(group)
+      for (const group of wanted) this.handover.ask(group)
     }
     this.#follow(event, new Set(wanted.map((group) => group.id)))
   }
@@ -152,13 +141,14 @@ export class Operator {
     this.#stopId = event.id
     this.#requests.push({ id: event.id, verb: 'stop', what: '', pending: new Set() })
     this.standby.cancel('stopping')
+    this.handover.leaving()
     this.ctx.note('info', 'node.stopping', 'stopping: giving up all groups', {})
     this.protocol.shutdown()
     for (const group of this.world.groups.values()) group.give('stop')
   }
 
   #restartKeep(event: OperatorEvent): void {
-    const busy = this.world.stopping || this.standby.running || !this.world.joined || this.world.contested
+    const busy = this.world.stopping || this.standby.running || !this.handover.idle || !this.world.joined || this.world.contested
     if (busy || !this.world.quiet('all') || this.#requests.length > 0) {
       return this.#refuse(event.id, 'TB_BUSY', 'wait until no group moves')
     }
@@ -228,13 +218,13 @@ export class Operator {
     const here = request.verb === 'takeover'
     for (const id of request.pending) {
       const group = this.world.groups.get(id)
-      const arrived = group === undefined || (here ? group.state === 'held' : !group.mayHold && this.mover.heldByPeer(id))
+      const arrived = group === undefined || (here ? group.state === 'held' : !group.mayHold && this.handover.heldByPeer(id))
       if (arrived) {
         request.pending.delete(id)
         this.ctx.reply(request.id, false, true, 'ok', `${id} is held by ${here ? 'this node' : 'the peer'}`)
       } else if (group.failed && here) {
         return this.#finish(request.id, false, 'TB_START_FAILED', `${id} did not start here`)
-      } else if (this.world.peerIsTwinbeat && this.mover.refused(id)) {
+      } else if (this.world.peerIsTwinbeat && this.handover.refused(id)) {
         return this.#finish(request.id, false, 'TB_HANDOVER_REFUSED', `${id}: the peer refused`)
       } else if (this.world.alone && !here) {
         return this.#finish(request.id, false, 'TB_PEER_LOST', `the peer was lost before it had ${id}`)

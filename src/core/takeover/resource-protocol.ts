@@ -44,6 +44,9 @@ export class ResourceProtocol {
   #announceOwn = false
   #announceMachDown = false
   #waited = false
+  #published: HoldWord | null = null
+  /** A group is taken while nobody else is there to be asked. */
+  onTakenAlone: (group: Group) => void = () => undefined
 
   constructor(
     private readonly ctx: Context,
@@ -190,8 +193,8 @@ export class ResourceProtocol {
 
   /** What is held decides what we answer for: after a time beside a twinbeat peer, group by group. */
   adoptFromGroups(): void {
-    const any = (side: Side): boolean => this.world.groupsOf(side).some((group) => group.mayHold)
-    this.mine = { local: any('local'), foreign: any('foreign') }
+    this.mine = this.#fromGroups()
+    this.#published = null
     if (this.stage !== 'shutdown' && this.world.joined) this.stage = 'stable'
   }
 
@@ -235,7 +238,11 @@ export class ResourceProtocol {
 
   /** Half a minute after a failed start: to the peer if it is fit, else try again here. */
   failureDue(): void {
-    if (this.world.stopping || this.world.peerIsTwinbeat) return
+    if (this.world.stopping) return
+    if (this.world.peerIsTwinbeat && !this.world.alone) {
+      for (const group of this.world.groups.values()) group.failed = false
+      return
+    }
     for (const side of sides) {
       const failed = this.world.groupsOf(side).filter((group) => group.failed && !group.mayHold)
       if (failed.length === 0 || !this.mine[side]) continue
@@ -327,6 +334,27 @@ export class ResourceProtocol {
     return { authority: agreed, reason: side === 'local' ? 'own-group' : 'responsible' }
   }
 
+  /**
+   * Beside another twinbeat node the claims decide; what is held is still reported in the old words, for
+   * the day on which the other node is a real heartbeat again.
+   */
+  publish(): void {
+    if (!this.world.joined || this.world.stopping || this.world.paused) return
+    if (this.#waiting) {
+      this.ctx.cancel(settleTimer)
+      this.#enter('stable', 'twinbeat-peer')
+    }
+    this.mine = this.#fromGroups()
+    if (!this.world.quiet('all') || this.#published === wordOf(this.held)) return
+    this.report()
+    this.#published = wordOf(this.held)
+  }
+
+  #fromGroups(): Bits {
+    const any = (side: Side): boolean => this.world.groupsOf(side).some((group) => group.mayHold)
+    return { local: any('local'), foreign: any('foreign') }
+  }
+
   /** Level, not edge: called at the end of every step. */
   reconcile(): void {
     const { world } = this
@@ -348,7 +376,9 @@ export class ResourceProtocol {
     }
     if ((group.state !== 'stopped' && group.state !== 'found') || group.failed) return
     const grant = this.grantFor(side)
-    if ('authority' in grant) group.take(grant.authority, group.state === 'found' ? 'adopted' : grant.reason)
+    if (!('authority' in grant)) return
+    if (this.world.alone) this.onTakenAlone(group)
+    group.take(grant.authority, group.state === 'found' ? 'adopted' : grant.reason)
   }
 
   #announce(): void {

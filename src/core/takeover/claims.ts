@@ -1,0 +1,284 @@
+// Who takes what between two twinbeat nodes that hear each other, and who lets go after a partition.
+//
+// A node takes a group that nobody holds only after it has said `claim` and the other has answered, in
+// knowledge of exactly that claim, that it neither holds the group nor takes it. Both sides follow the
+// same rule, so at most one of them can be past it whatever is lost, repeated or overtaken. On equal
+// claims the group's home goes first.
+//
+// Two holders (a partition has healed): the one that held the group before the nodes lost each other
+// stays, else its home, else the lower name; the other releases at once. A node that hears the other hold
+// its group while the other does not hear it yields after one dead time.
+
+import type { GroupId } from '../base/ids.js'
+import type { Context } from '../context.js'
+import type { Authority, Field } from '../types.js'
+import type { Group } from './group.js'
+import {
+  encodeClaims, parseStatement, statementWords, type Claim, type Statement, type Word,
+} from './statement.js'
+import type { World } from './world.js'
+
+/** The part of hand-over that decides words. */
+export interface ExchangeView {
+  /** Given away and not yet confirmed. */
+  promised(group: GroupId): boolean
+  /** An exchange about the group is under way in any state. */
+  busy(group: GroupId): boolean
+}
+
+const repeatUs = 250_000
+export const claimsTimer = 'claims.repeat'
+export const oneWayTimer = 'claims.one-way'
+
+export class Claims {
+  #n = 0
+  #sent: { text: string; peerGeneration: number; ack: number } | null = null
+  #theirs: Statement | null = null
+  #answeredText: string | null = null
+  /** Number of the statement in which the present claim (or find) was first said in this view. */
+  readonly #since = new Map<GroupId, { word: Word; n: number }>()
+  /** Statements up to this number are older than what an exchange has told about the group. */
+  readonly #floors = new Map<GroupId, { n: number; word: Word }>()
+  readonly #junior = new Set<GroupId>()
+  readonly #wanted = new Set<GroupId>()
+  #repeating = false
+  #repeatDue = false
+  #oneWay = false
+
+  constructor(
+    private readonly ctx: Context,
+    private readonly world: World,
+    private readonly exchanges: ExchangeView,
+  ) {}
+
+  /** Number of our newest statement: exchange messages carry it. */
+  get number(): number {
+    return this.#n
+  }
+
+  /** The peer has stated its claims in knowledge of this incarnation. */
+  get settled(): boolean {
+    return this.#theirs !== null && this.#theirs.peerGeneration === this.ctx.generation && !this.world.contested
+  }
+
+  theirWord(id: GroupId): Word | null {
+    const floor = this.#floors.get(id)
+    if (this.#theirs === null) return floor?.word ?? null
+    if (floor !== undefined && this.#theirs.n <= floor.n) return floor.word
+    // A group that the peer's configuration does not have cannot be held there.
+    return this.#theirs.claims.get(id)?.word ?? 'waive'
+  }
+
+  /** An exchange told something newer than the statements up to `n`. */
+  learn(id: GroupId, n: number, word: Word): void {
+    this.#floors.set(id, { n, word })
+  }
+
+  /** An operator wants the group here although it is not its home. */
+  want(id: GroupId): void {
+    this.#wanted.add(id)
+  }
+
+  takenAlone(id: GroupId): void {
+    this.#junior.add(id)
+  }
+
+  // ------------------------------------------------------------------------------------- life of the peer
+
+  peerLost(): void {
+    this.#theirs = null
+    this.#answeredText = null
+    this.#floors.clear()
+    this.#since.clear()
+    this.#repeatDue = true
+  }
+
+  peerReturned(): void {
+    this.world.contested = true
+    this.#since.clear()
+    this.#repeatDue = true
+  }
+
+  reset(): void {
+    this.peerLost()
+    this.#n = 0
+    this.#sent = null
+    this.#wanted.clear()
+    this.#repeating = false
+    this.ctx.cancel(claimsTimer)
+  }
+
+  // ------------------------------------------------------------------------------------------- messages
+
+  message(fields: readonly Field[]): void {
+    const statement = parseStatement(fields)
+    const { peer } = this.world
+    if (statement === null || peer === null) return
+    if (statement.generation !== peer.generation) return
+    if (this.#theirs !== null && statement.n <= this.#theirs.n) return
+    this.#theirs = statement
+    if (statement.peerGeneration === this.ctx.generation && this.world.contested && peer.alive) {
+      this.world.contested = false
+      this.ctx.note('warn', 'partition.settled', 'both nodes hear each other again and compare claims', {})
+    }
+  }
+
+  repeatDue(): void {
+    this.#repeating = false
+    this.#repeatDue = true
+  }
+
+  oneWayDue(): void {
+    this.#oneWay = false
+    for (const group of this.#disputed()) {
+      if (this.#theirs?.peerGeneration === this.ctx.generation) continue
+      this.ctx.note('warn', 'owners.one-way', `${group.id}: the peer holds it and does not hear us: yielding`, { group: group.id })
+      group.give('heal-yield')
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------ decisions
+
+  /** Level, at the end of every step. */
+  advance(): void {
+    const { world } = this
+    if (!world.peerIsTwinbeat || world.peer === null || !world.joined || world.halted) return
+    this.#judge()
+    if (!world.alone && !world.paused) for (const group of world.groups.values()) this.#decide(group)
+    this.#speak()
+  }
+
+  #disputed(): Group[] {
+    return [...this.world.groups.values()].filter((group) =>
+      (group.state === 'held' || group.state === 'taking') && !group.lettingGo && this.theirWord(group.id) === 'held')
+  }
+
+  #judge(): void {
+    const disputed = this.#disputed()
+    for (const group of disputed) {
+      if (this.#wins(group)) continue
+      this.ctx.note('warn', 'owners.two', `${group.id}: both nodes held it; the peer keeps it`, { group: group.id })
+      group.give('heal-lost')
+    }
+    const unheard = disputed.length > 0 && this.#theirs?.peerGeneration !== this.ctx.generation
+    if (unheard && !this.#oneWay) this.ctx.timer(oneWayTimer, this.ctx.config.timing.deadtimeUs)
+    if (!unheard && this.#oneWay) this.ctx.cancel(oneWayTimer)
+    this.#oneWay = unheard
+    if (this.settled && disputed.length === 0) this.#junior.clear()
+  }
+
+  #wins(group: Group): boolean {
+    const senior = !this.#junior.has(group.id)
+    const theirs = this.#theirs?.claims.get(group.id)?.senior ?? false
+    if (senior !== theirs) return senior
+    const { self } = this.ctx.config
+    const peer = this.world.peer?.id ?? self
+    return group.home === self || (group.home !== peer && self < peer)
+  }
+
+  #decide(group: Group): void {
+    const theirs = this.theirWord(group.id)
+    if (group.state === 'found') return this.#decideFound(group, theirs)
+    if (group.state === 'held' || theirs === 'held') this.#wanted.delete(group.id)
+    if (group.state !== 'stopped' || this.#wordOf(group) !== 'claim' || !this.#agreed(group.id, 'claim')) return
+    if (theirs !== 'free' && theirs !== 'waive') return
+    this.#take(group, 'agreed')
+  }
+
+  #decideFound(group: Group, theirs: Word | null): void {
+    if (!this.#agreed(group.id, 'found') || theirs === null || theirs === 'unknown') return
+    const theirsToKeep = theirs === 'held' || (theirs === 'found' && group.home !== this.ctx.config.self)
+    if (theirsToKeep) group.give('claimed-by-peer')
+    else this.#take(group, 'adopted')
+  }
+
+  /** The peer answered in knowledge of our present word. */
+  #agreed(id: GroupId, word: Word): boolean {
+    const since = this.#since.get(id)
+    return since?.word === word && this.settled && this.#theirs !== null && this.#theirs.ack >= since.n
+  }
+
+  /** What a take of this group would be answered now. */
+  grantFor(group: Group): Authority | { readonly withheld: string } {
+    const { peer } = this.world
+    const theirs = this.theirWord(group.id)
+    if (peer === null || !this.settled || theirs === null) return { withheld: 'peer-has-not-said-what-it-holds' }
+    if (theirs !== 'free' && theirs !== 'waive') return { withheld: `peer-says-${theirs}` }
+    if (this.#wordOf(group) !== 'claim') return { withheld: 'not-claimed-here' }
+    if (!this.#agreed(group.id, 'claim')) return { withheld: 'peer-has-not-answered-the-claim' }
+    return { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
+  }
+
+  #take(group: Group, reason: 'agreed' | 'adopted'): void {
+    const { peer } = this.world
+    if (peer === null || this.world.stopping) return
+    group.take({ kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }, reason)
+  }
+
+  #wordOf(group: Group): Word {
+    switch (group.state) {
+      case 'unknown': return 'unknown'
+      case 'found': return 'found'
+      case 'stopped': break
+      default: return 'held'
+    }
+    if (this.exchanges.promised(group.id)) return 'promised'
+    if (this.world.stopping || this.world.paused || group.failed) return 'waive'
+    if (this.exchanges.busy(group.id) || this.world.contested) return 'free'
+    return this.#wishes(group) ? 'claim' : 'free'
+  }
+
+  #wishes(group: Group): boolean {
+    const theirs = this.theirWord(group.id)
+    if (theirs === 'held' || theirs === 'promised') return false
+    if (group.home === this.ctx.config.self) return true
+    if (this.#wanted.has(group.id)) return theirs !== 'claim'
+    return theirs === 'waive'
+  }
+
+  // ------------------------------------------------------------------------------------------- speaking
+
+  #speak(): void {
+    const { peer } = this.world
+    if (peer === null || !peer.heard || peer.left) return
+    const claims = new Map<GroupId, Claim>()
+    for (const group of this.world.groups.values()) {
+      claims.set(group.id, { word: this.#wordOf(group), senior: group.mayHold && !this.#junior.has(group.id) })
+    }
+    const text = encodeClaims(claims)
+    const peerGeneration = peer.alive ? peer.generation : 0
+    const changed = this.#sent === null || this.#sent.text !== text || this.#sent.peerGeneration !== peerGeneration
+    const theirs = this.#theirs
+    const answer = theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0) && theirs.text !== this.#answeredText
+    const open = this.#open(claims)
+    const late = this.#repeatDue && (open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0)))
+    if (changed || answer || late) this.#send(peer.id, claims, text, peerGeneration, open)
+    this.#repeatDue = false
+    const waiting = open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0))
+    if (waiting && !this.#repeating) {
+      this.#repeating = true
+      this.ctx.timer(claimsTimer, repeatUs)
+    }
+  }
+
+  /** Something is undecided, so that we go on speaking until it is not. */
+  #open(claims: ReadonlyMap<GroupId, Claim>): boolean {
+    const { peer } = this.world
+    if (peer === null) return false
+    if (!peer.alive) return [...this.world.groups.values()].some((group) => group.mayHold)
+    if (this.world.contested || (this.#theirs === null && peer.active) || this.#disputed().length > 0) return true
+    return [...claims.values()].some(({ word }) => word === 'claim' || word === 'found')
+  }
+
+  #send(to: string, claims: ReadonlyMap<GroupId, Claim>, text: string, peerGeneration: number, asks: boolean): void {
+    this.#n += 1
+    for (const [id, { word }] of claims) {
+      if (this.#since.get(id)?.word !== word) this.#since.set(id, { word, n: this.#n })
+    }
+    const ack = this.#theirs?.n ?? 0
+    this.#sent = { text, peerGeneration, ack }
+    this.#answeredText = this.#theirs?.text ?? null
+    const { generation } = this.ctx
+    this.ctx.send('tb_claims', statementWords(to, { generation, peerGeneration, n: this.#n, ack, asks, text }))
+  }
+}

@@ -1,0 +1,406 @@
+// Moving one group between two twinbeat nodes: a two-party exchange with an id.
+//
+//   giver   offered --accept--> marking --on disk--> releasing --stopped--> released --held--> (end)
+//   taker                accepted ------------released (or query)--------> taking --held--> (end)
+// The giver writes "the peer may hold it" before its stop begins. While that mark stands, the giver, or its
+// next life, asks `query` until the taker says `held` or `refused`. After `refused` the taker never acts on
+// that exchange again, and the giver may take the group back.
+
+import type { GroupId } from '../base/ids.js'
+import type { Context } from '../context.js'
+import { word } from '../context.js'
+import type { Field, GroupSnapshot } from '../types.js'
+import type { Claims } from './claims.js'
+import type { Group, Outcome } from './group.js'
+import { numberOf } from './statement.js'
+import type { World } from './world.js'
+
+export type OfferReason = 'standby' | 'asked' | 'failback' | 'monitor-failed'
+type EndReason =
+  | 'held' | 'refused' | 'revoked' | 'no-answer' | 'peer-dead' | 'peer-restarted' | 'not-written' | 'blocked'
+  | 'grant-expired' | 'not-taken' | 'still-running' | 'leaving'
+type Op = 'ask' | 'offer' | 'accept' | 'released' | 'held' | 'refused' | 'query' | 'revoke'
+
+type Exchange =
+  | {
+      readonly role: 'giver'
+      readonly x: string
+      readonly state: 'offered' | 'marking' | 'releasing' | 'released'
+      readonly reason: OfferReason
+      /** The taker stepped back while the stop was running. */
+      readonly refused: boolean
+    }
+  | { readonly role: 'taker'; readonly x: string; readonly state: 'accepted' | 'taking' }
+
+const retryUs = 10_000_000
+export const handoverTimer = 'handover'
+export const failbackOfferTimer = 'handover.failback'
+const markPrefix = 'handover:'
+
+export class Handover {
+  claims: Claims | null = null
+  readonly #exchanges = new Map<GroupId, Exchange>()
+  /** The last exchange that ended here as taker, for late queries. */
+  readonly #answered = new Map<GroupId, { x: string; answer: 'held' | 'refused' }>()
+  readonly #refused = new Set<GroupId>()
+  /** Marks of the last life, until their groups are probed. */
+  readonly #marks = new Map<GroupId, string>()
+  readonly #returning = new Set<GroupId>()
+  #counter = 0
+  #failbackAt = 0
+
+  constructor(private readonly ctx: Context, private readonly world: World) {}
+
+  // --------------------------------------------------------------------------------------------- views
+
+  promised(id: GroupId): boolean {
+    const exchange = this.#exchanges.get(id)
+    return this.#marks.has(id) || (exchange?.role === 'giver' && exchange.state === 'released')
+  }
+
+  busy(id: GroupId): boolean {
+    return this.#exchanges.has(id) || this.#marks.has(id)
+  }
+
+  get idle(): boolean {
+    return this.#exchanges.size === 0 && this.#marks.size === 0
+  }
+
+  permits(x: string): boolean {
+    return [...this.#exchanges.values()].some((one) => one.role === 'taker' && one.state === 'taking' && one.x === x)
+  }
+
+  refused(id: GroupId): boolean {
+    return this.#refused.has(id)
+  }
+
+  heldByPeer(id: GroupId): boolean {
+    return this.claims?.theirWord(id) === 'held'
+  }
+
+  snapshot(id: GroupId): GroupSnapshot['exchange'] {
+    const one = this.#exchanges.get(id)
+    return one === undefined ? null : { id: one.x, role: one.role, state: one.state }
+  }
+
+  // ---------------------------------------------------------------------------------------- giver's side
+
+  offer(group: Group, reason: OfferReason): string | null {
+    const { peer } = this.world
+    if (peer === null || !peer.active || this.claims?.settled !== true) return 'TB_STANDBY_NO_TARGET'
+    if (this.busy(group.id) || group.state !== 'held' || this.world.stopping || this.world.paused) return 'TB_BUSY'
+    this.#counter += 1
+    const x = `${this.ctx.generation}.${this.#counter}`
+    this.#refused.delete(group.id)
+    this.#enter(group.id, { role: 'giver', x, state: 'offered', reason, refused: false })
+    this.#say(group.id, 'offer', x)
+    this.ctx.timer(`${handoverTimer}:${group.id}`, this.ctx.config.handoverWaitUs)
+    return null
+  }
+
+  /** Ask the peer to give the group to us; take it outright if nobody holds it. */
+  ask(group: Group): void {
+    this.#refused.delete(group.id)
+    if (this.heldByPeer(group.id)) this.#say(group.id, 'ask', '')
+    else this.claims?.want(group.id)
+  }
+
+  persisted(key: string, ok: boolean): void {
+    if (!key.startsWith(markPrefix)) return
+    const group = this.#group(key.slice(markPrefix.length))
+    const one = group === null ? undefined : this.#exchanges.get(group.id)
+    if (group === null || one?.role !== 'giver' || one.state !== 'marking') return
+    if (!ok) {
+      this.#say(group.id, 'revoke', one.x)
+      return this.#end(group.id, 'not-written')
+    }
+    this.#enter(group.id, { ...one, state: 'releasing' })
+    if (one.reason === 'monitor-failed') group.failed = true
+    if (group.state === 'held' || group.state === 'taking') group.give('handover')
+    else if (!group.mayHold) this.#released(group)
+  }
+
+  #released(group: Group): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role !== 'giver') return
+    if (this.world.stopping || this.world.paused || !one.refused) {
+      this.#enter(group.id, { ...one, state: 'released' })
+    }
+    if (one.refused) return this.#takeBack(group)
+    this.#say(group.id, 'released', one.x)
+    this.ctx.timer(`${handoverTimer}:${group.id}`, this.ctx.config.timing.keepaliveUs)
+  }
+
+  #takeBack(group: Group): void {
+    const { peer } = this.world
+    this.#end(group.id, 'refused')
+    if (peer === null || group.failed || this.world.stopping || this.world.paused || group.state !== 'stopped') return
+    group.take({ kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }, 'refused')
+  }
+
+  // -------------------------------------------------------------------------------------------- messages
+
+  message(fields: readonly Field[]): void {
+    const { peer } = this.world
+    const group = this.#group(word(fields, 'tb_group'))
+    const x = word(fields, 'tb_x')
+    const n = numberOf(fields, 'tb_n')
+    if (peer === null || x === null || n === null) return
+    if (numberOf(fields, 'tb_gen') !== peer.generation || numberOf(fields, 'tb_peer') !== this.ctx.generation) return
+    const op = word(fields, 'tb_op') as Op | null
+    if (group === null) {
+      if (op === 'offer' || op === 'query') this.#say(word(fields, 'tb_group') ?? '', 'refused', x)
+      return
+    }
+    switch (op) {
+      case 'ask': return this.#asked(group)
+      case 'offer': return this.#offered(group, x)
+      case 'accept': return this.#accepted(group, x)
+      case 'released': this.claims?.learn(group.id, n, 'promised'); return this.#mayTake(group, x)
+      case 'query': return this.#queried(group, x)
+      case 'held': return this.#confirmed(group, x, n)
+      case 'refused': return this.#refusedBy(group, x)
+      case 'revoke': return this.#revoked(group, x)
+      default: return
+    }
+  }
+
+  #asked(group: Group): void {
+    const refusal = this.offer(group, 'asked')
+    if (refusal !== null) this.#say(group.id, 'refused', '')
+  }
+
+  #offered(group: Group, x: string): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role === 'taker' && one.x === x) return this.#say(group.id, 'accept', x)
+    const { world } = this
+    const fit = !this.busy(group.id) && group.state === 'stopped' && !group.failed && world.joined
+    if (!fit || world.stopping || world.paused || this.claims?.settled !== true) return this.#refuse(group.id, x)
+    this.#enter(group.id, { role: 'taker', x, state: 'accepted' })
+    this.#say(group.id, 'accept', x)
+    this.ctx.timer(`${handoverTimer}:${group.id}`, this.ctx.config.grantWaitUs)
+  }
+
+  #accepted(group: Group, x: string): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role !== 'giver' || one.x !== x) return this.#say(group.id, 'revoke', x)
+    if (one.state !== 'offered') return
+    if (group.state !== 'held') {
+      this.#say(group.id, 'revoke', x)
+      return this.#end(group.id, 'not-taken')
+    }
+    this.ctx.cancel(`${handoverTimer}:${group.id}`)
+    this.#enter(group.id, { ...one, state: 'marking' })
+    this.ctx.persist(`${markPrefix}${group.id}`, x)
+  }
+
+  /** The giver has released: from here on, until we answer, the group is ours to take. */
+  #mayTake(group: Group, x: string): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role !== 'taker' || one.x !== x) return this.#queried(group, x)
+    if (one.state !== 'accepted') return
+    this.#enter(group.id, { role: 'taker', x, state: 'taking' })
+    if (group.state === 'stopped') group.take({ kind: 'handover', exchange: x }, 'handover')
+  }
+
+  #queried(group: Group, x: string): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role === 'taker' && one.x === x) {
+      if (one.state === 'accepted') this.#mayTake(group, x)
+      return
+    }
+    const answered = this.#answered.get(group.id)
+    if (answered?.x === x) return this.#say(group.id, answered.answer, x)
+    if (group.state === 'unknown') return
+    if (group.mayHold) this.#say(group.id, 'held', x)
+    else this.#refuse(group.id, x)
+  }
+
+  #confirmed(group: Group, x: string, n: number): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role !== 'giver' || one.x !== x) return
+    this.claims?.learn(group.id, n, 'held')
+    this.#end(group.id, 'held')
+  }
+
+  #refusedBy(group: Group, x: string): void {
+    const one = this.#exchanges.get(group.id)
+    this.#refused.add(group.id)
+    if (one?.role !== 'giver' || one.x !== x) return
+    switch (one.state) {
+      case 'offered': case 'marking': return this.#end(group.id, 'refused')
+      case 'releasing': this.#exchanges.set(group.id, { ...one, refused: true }); return
+      case 'released': return this.#takeBack(group)
+    }
+  }
+
+  #revoked(group: Group, x: string): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role !== 'taker' || one.x !== x || one.state !== 'accepted') return
+    this.#answered.set(group.id, { x, answer: 'refused' })
+    this.#end(group.id, 'revoked')
+  }
+
+  // ------------------------------------------------------------------------------------- timers, outcomes
+
+  timeout(id: GroupId): void {
+    const one = this.#exchanges.get(id)
+    if (one === undefined) return
+    if (one.role === 'taker') {
+      if (one.state !== 'accepted') return
+      this.#refuse(id, one.x)
+      return this.#end(id, 'grant-expired')
+    }
+    if (one.state === 'offered') {
+      this.#say(id, 'revoke', one.x)
+      this.#refused.add(id)
+      return this.#end(id, 'no-answer')
+    }
+    if (one.state !== 'released') return
+    // A real heartbeat answers no query; it says what it holds by its own protocol.
+    if (this.world.peer?.alive === true && !this.world.peerIsTwinbeat) return this.#end(id, 'peer-restarted')
+    if (this.world.peer?.alive === true) this.#say(id, 'query', one.x)
+    this.ctx.timer(`${handoverTimer}:${id}`, this.ctx.config.timing.keepaliveUs)
+  }
+
+  groupSettled(group: Group, outcome: Outcome): void {
+    if (outcome === 'probed') return this.#restore(group)
+    const one = this.#exchanges.get(group.id)
+    if (one === undefined) return
+    if (one.role === 'taker') {
+      if (one.state !== 'taking') return
+      if (outcome === 'held') {
+        this.#answered.set(group.id, { x: one.x, answer: 'held' })
+        this.#say(group.id, 'held', one.x)
+        return this.#end(group.id, 'held')
+      }
+      if (group.mayHold && outcome !== 'blocked') return
+      // A blocked group may run here: the giver must not take it back.
+      if (outcome === 'blocked') this.#say(group.id, 'held', one.x)
+      else this.#refuse(group.id, one.x)
+      return this.#end(group.id, 'not-taken')
+    }
+    if (one.state !== 'releasing') return
+    if (outcome === 'blocked') {
+      this.#say(group.id, 'revoke', one.x)
+      return this.#end(group.id, 'blocked')
+    }
+    if (group.state === 'stopped') this.#released(group)
+  }
+
+  /** A mark of the last life: the peer may hold the group, unless our probe shows that we never let go. */
+  boot(persisted: Readonly<Record<string, string>>): void {
+    for (const [key, x] of Object.entries(persisted)) {
+      if (!key.startsWith(markPrefix)) continue
+      const group = this.#group(key.slice(markPrefix.length))
+      if (group === null) this.ctx.persist(key, null)
+      else this.#marks.set(group.id, x)
+    }
+  }
+
+  #restore(group: Group): void {
+    const x = this.#marks.get(group.id)
+    if (x === undefined) return
+    this.#marks.delete(group.id)
+    this.#enter(group.id, { role: 'giver', x, state: 'released', reason: 'standby', refused: false })
+    if (group.mayHold) return this.#end(group.id, 'still-running')
+    this.ctx.timer(`${handoverTimer}:${group.id}`, 0)
+  }
+
+  peerDead(): void {
+    for (const id of [...this.#exchanges.keys()]) this.#lost(id, 'peer-dead')
+  }
+
+  peerRestarted(): void {
+    for (const [id, one] of [...this.#exchanges]) {
+      // A new life of the taker answers `refused` once it has probed: the query goes on.
+      if (one.role === 'giver' && (one.state === 'releasing' || one.state === 'released')) continue
+      this.#lost(id, 'peer-restarted')
+    }
+  }
+
+  leaving(): void {
+    for (const [id, one] of [...this.#exchanges]) {
+      if (one.role === 'giver') {
+        if (one.state !== 'offered' && one.state !== 'marking') continue
+        this.#say(id, 'revoke', one.x)
+      } else if (one.state === 'accepted') {
+        this.#refuse(id, one.x)
+      } else continue
+      this.#end(id, 'leaving')
+    }
+  }
+
+  #lost(id: GroupId, reason: 'peer-dead' | 'peer-restarted'): void {
+    const one = this.#exchanges.get(id)
+    if (one?.role === 'taker') this.#answered.set(id, { x: one.x, answer: 'refused' })
+    this.#end(id, reason)
+  }
+
+  /** Level: give groups back to their home where auto_failback says so. */
+  advance(): void {
+    const { peer } = this.world
+    if (this.ctx.config.autoFailback === 'off' || peer === null || !this.world.peerIsTwinbeat) return
+    if (!peer.active || this.claims?.settled !== true || this.ctx.now < this.#failbackAt) return
+    for (const group of this.world.groups.values()) {
+      if (group.home !== peer.id || group.state !== 'held' || !this.#returning.has(group.id) || this.busy(group.id)) continue
+      if (this.claims.theirWord(group.id) !== 'free') continue
+      if (this.#refused.has(group.id)) {
+        this.#refused.delete(group.id)
+        this.#failbackAt = this.ctx.now + retryUs
+        this.ctx.timer(failbackOfferTimer, retryUs)
+        return
+      }
+      this.offer(group, 'failback')
+    }
+  }
+
+  /** Taken because its home was gone: with failback it goes home again. */
+  returnsHome(id: GroupId): void {
+    this.#returning.add(id)
+  }
+
+  // ----------------------------------------------------------------------------------------------- parts
+
+  #group(id: string | null): Group | null {
+    return [...this.world.groups.values()].find((group) => group.id === id) ?? null
+  }
+
+  #say(group: string, op: Op, x: string): void {
+    const { peer } = this.world
+    if (peer === null) return
+    this.ctx.send('tb_handover', [
+      ['dest', peer.id], ['tb_op', op], ['tb_x', x], ['tb_group', group], ['tb_gen', `${this.ctx.generation}`],
+      ['tb_peer', `${peer.generation}`], ['tb_n', `${this.claims?.number ?? 0}`],
+    ])
+  }
+
+  #refuse(id: GroupId, x: string): void {
+    this.#answered.set(id, { x, answer: 'refused' })
+    this.#say(id, 'refused', x)
+  }
+
+  #enter(id: GroupId, exchange: Exchange): void {
+    this.#exchanges.set(id, exchange)
+    this.ctx.note('info', `handover.${exchange.state}`, `${id}: hand-over ${exchange.x} ${exchange.state} (${exchange.role})`, {
+      group: id, exchange: exchange.x, role: exchange.role,
+    })
+  }
+
+  #end(id: GroupId, reason: EndReason): void {
+    const one = this.#exchanges.get(id)
+    if (one === undefined) return
+    this.#exchanges.delete(id)
+    this.ctx.cancel(`${handoverTimer}:${id}`)
+    if (reason === 'held') this.#returning.delete(id)
+    if (one.role === 'giver' && one.reason === 'monitor-failed' && one.state === 'offered') {
+      // The peer does not want it: what failed is at least started again here.
+      this.world.groups.get(id)?.repair()
+    }
+    if (one.role === 'giver' && one.state !== 'offered') this.ctx.persist(`${markPrefix}${id}`, null)
+    const fine = reason === 'held'
+    this.ctx.note(fine ? 'info' : 'warn', 'handover.ended', `${id}: hand-over ${one.x} ended: ${reason}`, {
+      group: id, exchange: one.x, role: one.role, reason, state: one.state,
+    })
+  }
+}

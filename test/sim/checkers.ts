@@ -1,0 +1,222 @@
+// What must be true whatever happens. Each checker has a name; a violation ends the run with it.
+
+import type { Effect } from '../../src/core/effects.js'
+import type { GroupConfig } from '../../src/core/types.js'
+import type { SimNode } from './node.js'
+
+export type CheckerName =
+  | 'single-holder' // two nodes that hear each other never both run a member of one group
+  | 'heal' // after a heal both hold an address for at most one second
+  | 'authority' // no start without an authority that stands
+  | 'probe-first' // no start without a look
+  | 'truthful' // nothing is said to be released that runs
+  | 'exchange-ends-once'
+  | 'wake' // who slept too long lets go of its addresses within one second
+  | 'bounded'
+  | 'liveness'
+  | 'invariant'
+
+export class Violation extends Error {
+  constructor(readonly checker: CheckerName, readonly at: number, detail: string) {
+    super(`${checker} at ${(at / 1e6).toFixed(6)} s: ${detail}`)
+  }
+}
+
+export interface Scene {
+  now(): number
+  readonly nodes: readonly SimNode[]
+  readonly groups: readonly GroupConfig[]
+  /** Both daemons live, are awake and consider each other alive over whole paths. */
+  together(): boolean
+}
+
+const graceUs = 1_000_000
+const messagesPerSecondMax = 400
+
+const isAddressOnly = (group: GroupConfig): boolean => group.members.every((member) => member.kind === 'address')
+
+export class Checkers {
+  #togetherSince: number | null = null
+  #overlapSince = new Map<string, number>()
+  #probed = new Map<string, boolean>()
+  #offered = new Map<string, number>()
+  #messages: number[] = [0, 0]
+  #second = 0
+
+  constructor(private readonly scene: Scene, private readonly dirtyAllowed: boolean) {}
+
+  fail(checker: CheckerName, detail: string): never {
+    throw new Violation(checker, this.scene.now(), detail)
+  }
+
+  // ------------------------------------------------------------------------------------------ holders
+
+  /** Called after every event: cheap unless something overlaps. */
+  holders(): void {
+    const { scene } = this
+    const now = scene.now()
+    if (!scene.together()) this.#togetherSince = null
+    else this.#togetherSince ??= now
+    for (const group of scene.groups) {
+      const both = scene.nodes.every((node) => group.members.some((member) => node.machine.running.has(member.id)))
+      if (!both) {
+        this.#overlapSince.delete(group.id)
+        continue
+      }
+      const since = this.#overlapSince.get(group.id) ?? now
+      this.#overlapSince.set(group.id, since)
+      if (this.#togetherSince === null || this.#undecided(group)) continue
+      if (since >= this.#togetherSince + graceUs) this.fail('single-holder', `${group.id} began to run on both nodes`)
+      const limit = isAddressOnly(group) ? graceUs : 120_000_000
+      if (now > this.#togetherSince + limit) this.fail('heal', `${group.id} still runs on both nodes`)
+    }
+  }
+
+  /** A new life has not yet decided about what the last one left behind, or cannot stop it. */
+  #undecided(group: GroupConfig): boolean {
+    return this.scene.nodes.some((node) => {
+      if (node.core === null) return node.leftovers
+      const state = node.core.snapshot().groups.find((one) => one.id === group.id)
+      return state === undefined || state.state === 'unknown' || state.state === 'found' || state.state === 'blocked' ||
+        (state.state === 'giving' && (state.reason === 'claimed-by-peer' || this.dirtyAllowed))
+    })
+  }
+
+  // ------------------------------------------------------------------------------------------ effects
+
+  effect(node: SimNode, effect: Effect): void {
+    switch (effect.type) {
+      case 'member.run': return this.#run(node, effect)
+      case 'send': {
+        this.#count(node)
+        return this.#said(node, new Map(effect.fields.map((field) => [field.name, String(field.value)])))
+      }
+      case 'note': return this.#noted(node, effect)
+      default: return
+    }
+  }
+
+  #run(node: SimNode, effect: Extract<Effect, { type: 'member.run' }>): void {
+    const key = `${node.id}/${effect.group}/${effect.member}`
+    if (effect.action === 'probe') this.#probed.set(key, true)
+    if (effect.action !== 'start') return
+    if (effect.authority === null) this.fail('authority', `${key} started without authority`)
+    if (this.#probed.get(key) !== true) this.fail('probe-first', `${key} started without a probe`)
+    this.#probed.delete(key)
+    const first = this.#isFirstMember(effect.group, effect.member)
+    if (effect.authority.kind === 'accept' && first && node.engine?.peerDead !== true) {
+      this.fail('authority', `${key} taken under accept while the peer is not dead`)
+    }
+  }
+
+  #isFirstMember(group: string, member: string): boolean {
+    return this.scene.groups.find((one) => one.id === group)?.members[0]?.id === member
+  }
+
+  #runs(node: SimNode, id: string): boolean {
+    const group = this.scene.groups.find((one) => one.id === id)
+    return group?.members.some((member) => node.machine.running.has(member.id)) ?? false
+  }
+
+  #said(node: SimNode, words: ReadonlyMap<string, string>): void {
+    const t = words.get('t')
+    const released = (id: string, how: string): void => {
+      if (this.#runs(node, id)) this.fail('truthful', `${node.id} says ${how} of ${id}, which runs there`)
+    }
+    if (t === 'tb_claims') {
+      for (const part of (words.get('tb_groups') ?? '').split(' ')) {
+        if (part !== '' && 'pcnw'.includes(part.charAt(0))) released(part.slice(3), `'${part.charAt(0)}'`)
+      }
+    } else if (t === 'tb_handover' && (words.get('tb_op') === 'released' || words.get('tb_op') === 'refused')) {
+      // `refused` to an offer tells nothing; only what was accepted is promised not to be here.
+      if (words.get('tb_op') === 'released') released(words.get('tb_group') ?? '', 'released')
+    } else if (t === 'shutdone') {
+      for (const group of this.scene.groups) released(group.id, 'shutdone')
+    } else if (t === 'resource' && words.get('rtype') === 'full') {
+      this.#reported(node, words.get('rsc_hold') ?? '')
+    } else if (t === 'ask_resources' && words.get('info') === 'done' && !this.#takesNow(node, words.get('rsc_hold') ?? '')) {
+      for (const group of this.#side(node, words.get('rsc_hold') ?? '')) released(group.id, 'done')
+    }
+  }
+
+  /** A `done` of the taker names the giver's view; what it took does run. */
+  #takesNow(node: SimNode, what: string): boolean {
+    const theirs = what === 'local' ? 'foreign' : what === 'foreign' ? 'local' : 'all'
+    return this.#side(node, theirs).some((group) => this.#runs(node, group.id)) &&
+      !this.#side(node, what).every((group) => this.#runs(node, group.id) && what !== theirs)
+  }
+
+  #side(node: SimNode, what: string): readonly GroupConfig[] {
+    return this.scene.groups.filter((group) => what === 'all' || (group.home === node.id) === (what === 'local'))
+  }
+
+  #reported(node: SimNode, hold: string): void {
+    for (const group of this.scene.groups) {
+      const side = group.home === node.id ? 'local' : 'foreign'
+      if (hold !== 'all' && hold !== side && this.#runs(node, group.id)) {
+        this.fail('truthful', `${node.id} reports ${hold}, but ${group.id} runs there`)
+      }
+    }
+  }
+
+  #noted(node: SimNode, note: Extract<Effect, { type: 'note' }>): void {
+    if (note.details['role'] !== 'giver') return
+    const key = `${node.id}#${node.life} ${String(note.details['exchange'])}`
+    if (note.event === 'handover.offered') this.#offered.set(key, 0)
+    if (note.event === 'handover.ended' && this.#offered.has(key)) {
+      const ends = (this.#offered.get(key) ?? 0) + 1
+      this.#offered.set(key, ends)
+      if (ends > 1) this.fail('exchange-ends-once', `${key} ended ${ends} times`)
+    }
+  }
+
+  #count(node: SimNode): void {
+    const second = Math.floor(this.scene.now() / 1_000_000)
+    if (second !== this.#second) {
+      this.#second = second
+      this.#messages = [0, 0]
+    }
+    const count = (this.#messages[node.index] ?? 0) + 1
+    this.#messages[node.index] = count
+    if (count > messagesPerSecondMax) this.fail('bounded', `${node.id} sends more than ${messagesPerSecondMax} messages a second`)
+  }
+
+  /** One second after a long sleep: unless the group was taken again since, it must be gone. */
+  wokeStill(node: SimNode): void {
+    if (node.core?.snapshot().status === 'active') return
+    for (const group of this.scene.groups) {
+      if (isAddressOnly(group) && this.#runs(node, group.id)) this.fail('wake', `${node.id} slept and still holds ${group.id}`)
+    }
+  }
+
+  // ---------------------------------------------------------------------------------------------- end
+
+  /** After the calm phase. */
+  end(): void {
+    for (const node of this.scene.nodes) {
+      if (node.core === null) this.fail('liveness', `${node.id} is not up`)
+      const snapshot = node.core.snapshot()
+      if (snapshot.status !== 'active') this.fail('liveness', `${node.id} is ${snapshot.status}`)
+      if (snapshot.requests.length > 0) this.fail('liveness', `${node.id} has open requests`)
+      for (const group of snapshot.groups) {
+        if (group.exchange !== null) this.fail('liveness', `${node.id}: ${group.id} is still in exchange ${group.exchange.state}`)
+        if (!['stopped', 'held', 'blocked'].includes(group.state)) this.fail('liveness', `${node.id}: ${group.id} is ${group.state}`)
+      }
+    }
+    for (const group of this.scene.groups) {
+      const owners = this.scene.nodes.filter((node) => {
+        const state = node.core?.snapshot().groups.find((one) => one.id === group.id)?.state
+        return state === 'held' || state === 'blocked'
+      })
+      if (owners.length !== 1) this.fail('liveness', `${group.id} has ${owners.length} owners`)
+      const owner = owners[0]
+      const running = group.members.filter((member) => owner?.machine.running.has(member.id))
+      const blocked = owner?.core?.snapshot().groups.some((one) => one.id === group.id && one.state === 'blocked')
+      if (running.length !== group.members.length && blocked !== true) this.fail('liveness', `${group.id} runs only partly`)
+    }
+    for (const [key, ends] of this.#offered) {
+      const living = this.scene.nodes.some((node) => key.startsWith(`${node.id}#${node.life} `))
+      if (living && ends !== 1) this.fail('exchange-ends-once', `${key} ended ${ends} times`)
+    }
+  }
+}

@@ -1,0 +1,164 @@
+// A simulated engine: heartbeats, dead times, generations and the records that follow, with the same
+// meaning as the native one. It decides nothing about resources.
+
+import { nodeId, type NodeId } from '../../src/core/base/ids.js'
+import type { EngineEvent } from '../../src/core/events.js'
+import type { Field } from '../../src/core/types.js'
+import type { Clock } from './clock.js'
+
+export interface Status {
+  readonly st: string
+  readonly generation: number
+  readonly deadtimeUs: number
+  readonly twinbeat: string | null
+}
+
+export interface Wire {
+  heartbeat(status: Status): void
+  message(fields: readonly Field[], generation: number): void
+}
+
+export interface EngineTiming {
+  readonly keepaliveUs: number
+  readonly deadtimeUs: number
+  readonly initdeadUs: number
+}
+
+const startExtraUs = 2_000_000
+const startExtraForUs = 5_000_000
+
+export class SimEngine {
+  generation: number
+  peerDead = false
+  peerHeard = false
+  muted = false
+  #st = 'init'
+  #extraUs = 0
+  #started = false
+  #stopped = false
+  #frozen = false
+  #peer: Status | null = null
+  #heardAt = 0
+  readonly #bornAt: number
+  /** What lies in the socket buffers while the node is frozen; only the newest heartbeats matter. */
+  #buffer: (() => void)[] = []
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly timing: EngineTiming,
+    private readonly twinbeat: string | null,
+    private readonly peerId: NodeId,
+    generation: number,
+    private readonly wire: Wire,
+    private readonly record: (event: EngineEvent) => void,
+  ) {
+    this.generation = generation
+    this.#bornAt = clock.now
+    this.#beat()
+    this.#watch()
+  }
+
+  get peerGeneration(): number {
+    return this.#peer?.generation ?? 0
+  }
+
+  get deadtimeUs(): number {
+    const young = this.clock.now - this.#bornAt < startExtraForUs
+    return this.timing.deadtimeUs + this.#extraUs + (young ? startExtraUs : 0)
+  }
+
+  setStatus(st: string, extraUs: number): void {
+    this.#st = st
+    this.#extraUs = extraUs
+    if (st === 'active') this.#started = true
+    this.#send()
+  }
+
+  send(fields: readonly Field[]): void {
+    if (!this.muted && !this.#stopped) this.wire.message(fields, this.generation)
+  }
+
+  raise(): number {
+    this.generation += 1
+    this.muted = false
+    return this.generation
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  freeze(): void {
+    this.#frozen = true
+  }
+
+  thaw(us: number): void {
+    const muted = us > this.deadtimeUs
+    this.#frozen = false
+    this.#heardAt = Math.max(this.#heardAt, this.clock.now)
+    this.muted ||= muted
+    this.record({ type: 'stall', us, muted })
+    for (const deliver of this.#buffer.splice(0)) deliver()
+  }
+
+  hear(status: Status): void {
+    if (this.#stopped) return
+    if (this.#frozen) {
+      if (this.#buffer.length < 100) this.#buffer.push(() => { this.hear(status) })
+      return
+    }
+    const known = this.#peer
+    if (known !== null && status.generation < known.generation) return
+    const node = this.peerId
+    const { generation } = status
+    this.#heardAt = this.clock.now
+    this.#peer = status
+    const wasDead = this.peerDead
+    this.peerHeard = true
+    this.peerDead = false
+    if (known !== null && generation > known.generation) this.record({ type: 'peer.restarted', node, generation })
+    else if (known !== null && wasDead) this.record({ type: 'peer.returned', node, generation })
+    if (known === null || known.st !== status.st || known.generation !== generation || wasDead) {
+      const { st, deadtimeUs, twinbeat } = status
+      this.record({ type: 'peer.status', node, status: st, generation, deadtimeUs, twinbeat })
+    }
+    if (known === null) this.record({ type: 'peer.up', node, generation })
+  }
+
+  receive(fields: readonly Field[], generation: number): void {
+    if (this.#stopped) return
+    if (this.#frozen) {
+      this.#buffer.push(() => { this.receive(fields, generation) })
+      return
+    }
+    if (this.#peer !== null && generation < this.#peer.generation) return
+    this.record({ type: 'message', from: nodeId(this.peerId), fields, link: 'eth0' })
+  }
+
+  #send(): void {
+    if (this.#stopped || this.#frozen || this.muted) return
+    const { generation, deadtimeUs, twinbeat } = this
+    this.wire.heartbeat({ st: this.#st, generation, deadtimeUs, twinbeat })
+  }
+
+  #beat(): void {
+    if (this.#stopped) return
+    this.#send()
+    this.clock.after(this.timing.keepaliveUs, () => { this.#beat() })
+  }
+
+  /** The dead time is a deadline: it is looked at exactly when it may have passed. */
+  #watch(): void {
+    if (this.#stopped) return
+    const limit = this.#started && this.#peer !== null ? this.#peer.deadtimeUs : this.timing.initdeadUs
+    const since = this.#peer === null ? this.#bornAt : this.#heardAt
+    const left = since + limit - this.clock.now
+    if (!this.peerDead && !this.#frozen && left <= 0) {
+      this.peerDead = true
+      this.record({
+        type: 'peer.dead', node: this.peerId, generation: this.peerGeneration, silentUs: this.clock.now - since, links: [],
+      })
+    }
+    this.clock.after(Math.max(left, this.timing.keepaliveUs / 4), () => { this.#watch() })
+  }
+}

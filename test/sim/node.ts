@@ -1,0 +1,216 @@
+// One node: a machine, and the lives of its daemon. Carries out the effects of the core and tells every
+// checker what happens. The daemon may crash with or without its machine, freeze, stop and start again.
+
+import { micros, nodeId, type NodeId } from '../../src/core/base/ids.js'
+import { createPrng, type Prng } from '../../src/core/base/prng.js'
+import type { Core } from '../../src/core/core.js'
+import type { Effect } from '../../src/core/effects.js'
+import type { CoreEvent } from '../../src/core/events.js'
+import type { CoreConfig, Field } from '../../src/core/types.js'
+import type { Clock } from './clock.js'
+import { SimEngine, type Status } from './engine.js'
+import { Machine } from './machine.js'
+
+type WithoutAt<T> = T extends unknown ? Omit<T, 'at'> : never
+export type SimEvent = WithoutAt<CoreEvent>
+export type MakeCore = (config: CoreConfig, prng: Prng) => Core
+type RunEffect = Extract<Effect, { type: 'member.run' }>
+
+export interface NodeObserver {
+  event(node: SimNode, event: SimEvent): void
+  effect(node: SimNode, effect: Effect): void
+  /** What runs on a machine changed. */
+  truth(): void
+}
+
+export interface NodeWires {
+  heartbeat(from: SimNode, status: Status): void
+  message(from: SimNode, fields: readonly Field[], generation: number): void
+}
+
+
+export class SimNode {
+  readonly id: NodeId
+  readonly machine: Machine
+  core: Core | null = null
+  engine: SimEngine | null = null
+  /** Counts lives, so that what belongs to an earlier one is dropped. */
+  life = 0
+  generation: number
+  frozen = false
+  /** The last daemon died and left what ran. */
+  leftovers = false
+  diskFails = false
+  readonly store = new Map<string, string>()
+  #timers = new Map<string, () => void>()
+  #late: (() => void)[] = []
+  #frozenAt = 0
+
+  constructor(
+    readonly index: 0 | 1,
+    readonly config: CoreConfig,
+    private readonly clock: Clock,
+    private readonly prng: Prng,
+    private readonly wires: NodeWires,
+    private readonly observer: NodeObserver,
+    private readonly makeCore: MakeCore,
+  ) {
+    this.id = config.self
+    this.machine = new Machine(prng)
+    this.generation = 1000 * (index + 1)
+  }
+
+  get up(): boolean {
+    return this.core !== null
+  }
+
+  start(): void {
+    if (this.core !== null) return
+    this.life += 1
+    this.generation += 1
+    const life = this.life
+    this.core = this.makeCore(this.config, createPrng(this.prng.below(1 << 30)))
+    this.engine = new SimEngine(
+      this.clock, this.config.timing, '1', this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody'),
+      this.generation,
+      {
+        heartbeat: (status) => { this.wires.heartbeat(this, status) },
+        message: (fields, generation) => { this.wires.message(this, fields, generation) },
+      },
+      (event) => { if (this.life === life) this.feed(event) },
+    )
+    this.feed({ type: 'boot', generation: this.generation, persisted: Object.fromEntries(this.store) })
+  }
+
+  /** The daemon is gone at once; `machine`: everything that ran is gone too. */
+  crash(what: 'daemon' | 'machine'): void {
+    if (this.core === null && what === 'daemon') return
+    this.engine?.stop()
+    this.core = null
+    this.engine = null
+    this.life += 1
+    this.frozen = false
+    this.#late = []
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    this.leftovers = this.machine.running.size > 0
+    if (what === 'machine') {
+      this.machine.running.clear()
+      this.leftovers = false
+      this.observer.truth()
+    }
+  }
+
+  freeze(): void {
+    if (this.core === null || this.frozen) return
+    this.frozen = true
+    this.#frozenAt = this.clock.now
+    this.engine?.freeze()
+  }
+
+  thaw(): void {
+    if (!this.frozen) return
+    this.frozen = false
+    this.engine?.thaw(this.clock.now - this.#frozenAt)
+    for (const act of this.#late.splice(0)) act()
+  }
+
+  feed(event: SimEvent): void {
+    if (this.core === null) return
+    this.observer.event(this, event)
+    const effects = this.core.step({ ...event, at: micros(this.clock.now) } as CoreEvent)
+    const life = this.life
+    for (const effect of effects) {
+      if (this.life !== life) return
+      this.observer.effect(this, effect)
+      this.#apply(effect)
+    }
+  }
+
+  #apply(effect: Effect): void {
+    switch (effect.type) {
+      case 'send': this.engine?.send(effect.fields); return
+      case 'status': this.engine?.setStatus(effect.st, effect.deadtimeExtraUs); return
+      case 'member.run': return this.#run(effect)
+      case 'timer.set': {
+        this.#timers.get(effect.key)?.()
+        const { key } = effect
+        this.#timers.set(key, this.#later(effect.at - this.clock.now, () => {
+          this.#timers.delete(key)
+          this.feed({ type: 'timer', key })
+        }))
+        return
+      }
+      case 'timer.cancel': this.#timers.get(effect.key)?.(); this.#timers.delete(effect.key); return
+      case 'persist': return this.#persist(effect.key, effect.value)
+      case 'generation.raise': {
+        this.#later(100, () => {
+          if (this.engine === null) return
+          this.generation = this.engine.raise()
+          this.feed({ type: 'generation.raised', generation: this.generation })
+        })
+        return
+      }
+      case 'halt': return this.#halt(effect.how)
+      case 'note': case 'reply': return
+    }
+  }
+
+  #persist(key: string, value: string | null): void {
+    this.#later(100 + this.prng.below(5000), () => {
+      const ok = !this.diskFails
+      if (ok && value === null) this.store.delete(key)
+      else if (ok && value !== null) this.store.set(key, value)
+      this.feed({ type: 'persisted', key, ok })
+    })
+  }
+
+  #run({ call, group, member, action }: RunEffect): void {
+    const kind = this.config.groups.find((one) => one.id === group)?.members.find((one) => one.id === member)?.kind
+    const plan = this.machine.plan(action, member, kind ?? 'agent')
+    if (action === 'start') {
+      this.machine.running.add(member)
+      this.observer.truth()
+    }
+    // An action that was begun ends even if the daemon does not live to see it.
+    const { life } = this
+    const end = (): void => {
+      if (this.frozen && this.life === life) {
+        this.#late.push(end)
+        return
+      }
+      if (this.life === life || this.leftovers) {
+        if (plan.runsAfter) this.machine.running.add(member)
+        else this.machine.running.delete(member)
+        this.observer.truth()
+      }
+      if (this.life !== life) return
+      const { outcome } = plan
+      this.feed({ type: 'member.result', call, group, member, action, outcome, text: outcome === 'failed' ? 'exit 1' : '' })
+    }
+    if (action === 'probe' || action === 'monitor') this.#later(plan.delayUs, () => {
+      const outcome = this.machine.running.has(member) ? 'running' : 'stopped'
+      this.feed({ type: 'member.result', call, group, member, action, outcome, text: '' })
+    })
+    else this.clock.after(plan.delayUs, end)
+  }
+
+  #halt(how: 'stop' | 'reset' | 'restart'): void {
+    this.crash(how === 'reset' ? 'machine' : 'daemon')
+    const back = how === 'restart' ? 200_000 + this.prng.below(800_000) : 3_000_000 + this.prng.below(10_000_000)
+    const { life } = this
+    this.clock.after(back, () => { if (this.life === life) this.start() })
+  }
+
+  /** Runs unless this life has ended; while frozen it waits. */
+  #later(us: number, act: () => void): () => void {
+    const { life } = this
+    const run = (): void => {
+      if (this.life !== life) return
+      if (this.frozen) this.#late.push(run)
+      else act()
+    }
+    return this.clock.after(Math.max(0, us), run)
+  }
+}
+

@@ -1,0 +1,43 @@
+// npm run sim -- --seeds N [--from S] | --replay SEED
+// Prints a line for every failing seed and a summary; --replay prints the trace of one.
+
+import { parseArgs } from 'node:util'
+import { defaults, runSeed } from './world.js'
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '2000' },
+    from: { type: 'string', default: '1' },
+    replay: { type: 'string' },
+    'stop-after': { type: 'string', default: '10' },
+  },
+})
+
+function replay(seed: number): number {
+  const outcome = runSeed(seed, { ...defaults, trace: (line) => { process.stdout.write(`${line}\n`) } })
+  process.stdout.write(`seed ${seed} hash ${outcome.hash} ${outcome.violation?.message ?? 'ok'}\n`)
+  return outcome.violation === null ? 0 : 1
+}
+
+function sweep(from: number, seeds: number, failuresMax: number): number {
+  const began = process.hrtime.bigint()
+  let events = 0
+  let injected = 0
+  let failures = 0
+  let done = 0
+  for (let seed = from; seed < from + seeds && failures < failuresMax; seed += 1) {
+    const outcome = runSeed(seed)
+    events += outcome.events
+    injected += outcome.injected
+    done += 1
+    if (outcome.violation === null) continue
+    failures += 1
+    process.stdout.write(`seed ${seed} FAILED: ${outcome.violation.message.split('\n')[0]}\n  again with: npm run sim -- --replay ${seed}\n`)
+  }
+  const seconds = Number(process.hrtime.bigint() - began) / 1e9
+  process.stdout.write(`${done} seeds, ${failures} failed, ${injected} faults, ${events} core events, ${seconds.toFixed(1)} s\n`)
+  return failures === 0 ? 0 : 1
+}
+
+process.exitCode = values.replay === undefined
+  ? sweep(Number(values.from), Number(values.seeds), Number(values['stop-after'])) : replay(Number(values.replay))
