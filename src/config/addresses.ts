@@ -40,8 +40,8 @@ function readForm(form: string, name: string): AddressReading {
   const v6 = v4 === null ? canonicalIpv6(host) : null
   if (v4 === null && v6 === null) return wrong(`'${host}' is not an IP address`)
   const family = v4 === null ? 6 : 4
-  if (name === 'IPaddr' && family === 6) return wrong("IPaddr serves IPv4 only")
-  if (name === 'IPv6addr' && family === 4) return wrong("IPv6addr serves IPv6 only")
+  if (name === 'IPaddr' && family === 6) return wrong('IPaddr serves IPv4 only')
+  if (name === 'IPv6addr' && family === 4) return wrong('IPv6addr serves IPv6 only')
   const unusable = v4 === null ? unusable6(v6 ?? '') : unusable4(v4)
   if (unusable !== null) return wrong(`'${host}' ${unusable}`)
   const prefix = mask === undefined || mask === '' ? null : readPrefix(mask, family)

@@ -226,10 +226,10 @@ export function checkLinks(cf: HaCf, nodes: readonly NodeId[], report: Reporter)
 /** Lines that cannot carry a heartbeat every keepalive, or not within the dead time. */
 export function checkLinkSpeed(links: readonly LinkConfig[], timing: Timing, report: Reporter): void {
   if (timing.keepaliveUs <= 0 || timing.deadtimeUs <= 2 * timing.keepaliveUs) return
-  const announced = announcedDeadtimeUs(links, timing)
+  const announced = inMilliseconds(announcedDeadtimeUs(links, timing))
   for (const link of linkTimings(links, timing)) {
     const at = links.find((candidate) => candidate.id === link.id)?.at ?? null
-    const each = formatTime(Math.round(link.heartbeatUs / 1000) * 1000)
+    const each = inMilliseconds(link.heartbeatUs)
     if (link.heartbeatUs > timing.keepaliveUs) {
       report.warning(
         'TB_CONFIG_TIMING',
@@ -239,16 +239,18 @@ export function checkLinkSpeed(links: readonly LinkConfig[], timing: Timing, rep
       )
     }
     if (link.deadUs > timing.deadtimeUs) {
-      const slow = formatTime(Math.round(link.deadUs / 1000) * 1000)
+      const slow = inMilliseconds(link.deadUs)
       report.warning(
         'TB_CONFIG_TIMING',
         at,
         `with only ${link.name} left a death takes ${slow} to notice, not ${formatTime(timing.deadtimeUs)}`,
-        `a real peer waits ${formatTime(Math.round(announced / 1000) * 1000)} on every link then; raise baud or deadtime`,
+        `a real peer waits ${announced} on every link then; raise baud or deadtime`,
       )
     }
   }
 }
+
+const inMilliseconds = (us: number): string => formatTime(Math.round(us / 1000) * 1000)
 
 export function checkHazards(cf: HaCf, acceptWithout: readonly string[], report: Reporter): Acceptable[] {
   const accepted = new Set<Acceptable>()
