@@ -12,6 +12,7 @@ import { onPath } from './node-home.mjs'
 
 const doctest = '/usr/include/doctest/doctest.h'
 const ocfAgent = '/usr/lib/ocf/resource.d/heartbeat/IPaddr2'
+const pacemakerAgent = '/usr/lib/ocf/resource.d/pacemaker/Dummy'
 const realHeartbeat = '/usr/libexec/heartbeat/heartbeat'
 const fuzzerRuntime = '/usr/lib/llvm-14/lib/clang/14.0.6/include/fuzzer/FuzzedDataProvider.h'
 
@@ -27,6 +28,10 @@ export const packages = [
   { name: 'git', probe: 'git', neededBy: ['test'], why: 'the install test clones the repository' },
   { name: 'heartbeat', probe: realHeartbeat, neededBy: ['test'], rival: true, why: 'the real peer of interop tests' },
   { name: 'resource-agents', probe: ocfAgent, neededBy: ['test'], why: 'agents that must run unmodified' },
+  { name: 'pacemaker-resource-agents', probe: pacemakerAgent, neededBy: ['test'], why: 'more of those agents' },
+  { name: 'kmod', probe: '/sbin/modprobe', neededBy: ['test'], why: 'agents for file systems ask for it' },
+  { name: 'net-tools', probe: '/sbin/ifconfig', neededBy: ['test'], why: 'the oldest address agent calls it' },
+  { name: 'iptables', probe: '/sbin/iptables', neededBy: ['test'], why: 'the agent that blocks ports calls it' },
   { name: 'cluster-glue', probe: '/usr/sbin/stonith', neededBy: ['test'], why: 'the libraries of the real peer' },
   { name: 'nftables', probe: 'nft', neededBy: ['test'], why: 'drops packets in lab machines' },
   { name: 'procps', probe: 'ps', neededBy: ['test'], why: 'agents look for processes by it' },

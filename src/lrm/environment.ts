@@ -1,6 +1,7 @@
 // Environments are built from nothing: what the daemon inherited (NOTIFY_SOCKET, LISTEN_FDS, LD_*,
 // NODE_OPTIONS, tokens) never reaches an agent.
 
+import { createHash } from 'node:crypto'
 import { OCF_ROOT } from './places.js'
 import type { AgentAction, AgentContext, AgentTarget } from './types.js'
 
@@ -89,7 +90,7 @@ export function ocfEnvironment(
     OCF_ROOT,
     OCF_RA_VERSION_MAJOR: OCF_VERSION.major,
     OCF_RA_VERSION_MINOR: OCF_VERSION.minor,
-    OCF_RESOURCE_INSTANCE: target.id,
+    OCF_RESOURCE_INSTANCE: instanceName(target.id),
     OCF_RESOURCE_TYPE: target.name,
     OCF_RESOURCE_PROVIDER: target.provider ?? 'heartbeat',
     OCF_EXIT_REASON_PREFIX: 'ocf-exit-reason:',
@@ -103,6 +104,20 @@ export function ocfEnvironment(
     ...context.extra,
   }
 }
+
+/**
+ * Agents make file names of the instance name and cut it at a colon, but ids hold haresources
+ * words. What had to be replaced is told apart by a digest, the same on every node and every run.
+ */
+export function instanceName(id: string): string {
+  const plain = id.replace(/[^A-Za-z0-9_.-]/g, '_')
+  if (plain === id && plain.length <= INSTANCE_LENGTH_MAX) return plain
+  const digest = createHash('sha256').update(id).digest('hex').slice(0, 8)
+  return `${plain.slice(0, INSTANCE_LENGTH_MAX)}-${digest}`
+}
+
+/** A file name holds 255 bytes, and agents add prefixes and suffixes. */
+const INSTANCE_LENGTH_MAX = 100
 
 /** Agents compute deadlines from the timeout and take 0 as "at once". */
 const UNLIMITED_MS = 24 * 3_600_000

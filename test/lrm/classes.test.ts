@@ -9,7 +9,11 @@ import { heartbeatClass } from '../../src/lrm/agents/heartbeat.js'
 import { lsbClass } from '../../src/lrm/agents/lsb.js'
 import { ocfClass } from '../../src/lrm/agents/ocf.js'
 import { parseProperties, systemdClass } from '../../src/lrm/agents/systemd.js'
-import { heartbeatEnvironment, type HeartbeatScene } from '../../src/lrm/environment.js'
+import {
+  heartbeatEnvironment,
+  instanceName,
+  type HeartbeatScene,
+} from '../../src/lrm/environment.js'
 import type {
   AgentAction,
   AgentClass,
@@ -63,7 +67,7 @@ test('an OCF agent finds the variables of the contract', () => {
   const expected = {
     OCF_ROOT: '/usr/lib/ocf',
     OCF_RA_VERSION_MAJOR: '1',
-    OCF_RESOURCE_INSTANCE: 'key/web',
+    OCF_RESOURCE_INSTANCE: instanceName('key/web'),
     OCF_RESOURCE_TYPE: 'apache',
     OCF_RESOURCE_PROVIDER: 'heartbeat',
     OCF_RESKEY_port: '80',
@@ -77,6 +81,18 @@ test('an OCF agent finds the variables of the contract', () => {
   assert.equal(only(ocfClass, 'probe').env['OCF_RESKEY_CRM_meta_interval'], '0')
   assert.equal(only(ocfClass, 'start').env['OCF_RESKEY_CRM_meta_interval'], '0')
   assert.notEqual(only(ocfClass, 'start', { timeoutMs: 0 }).env['OCF_RESKEY_CRM_meta_timeout'], '0')
+})
+
+test('an instance name is a plain file name, different for different resources', () => {
+  const id = fc.string({ minLength: 1, maxLength: 300 })
+  fc.assert(
+    fc.property(id, id, (a, b) => {
+      assert.match(instanceName(a), /^[A-Za-z0-9_.-]{1,120}$/)
+      assert.equal(instanceName(a) === instanceName(b), a === b)
+    }),
+  )
+  assert.equal(instanceName('web'), 'web')
+  assert.match(instanceName('192.0.2.1/24/web::a'), /^192\.0\.2\.1_24_web__a-[0-9a-f]{8}$/)
 })
 
 test('stand-in commands come first in the path, for OCF agents only', () => {
