@@ -1,11 +1,11 @@
 // Takes a plain clone on a fresh Debian to a built tree: Debian packages, npm packages, native
 // engine, TypeScript. Each part is skipped when it is there. Node built-ins only; used by
 // `npm run demo`, `npm test` and `npm run fuzz`.
-import { existsSync, lstatSync, readFileSync, readdirSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { installPackages } from './apt.mjs'
-import { findHeaders, findNpmCli, onPath, root, withSystemAuthorities } from './node-home.mjs'
+import { cacheDir, findHeaders, findNpmCli, onPath, root, withSystemAuthorities } from './node-home.mjs'
 import { missingPackages } from './packages.mjs'
 import { StepError, neededStep, progress, quietStep } from './steps.mjs'
 
@@ -89,8 +89,12 @@ async function npmPackages(env) {
   await neededStep('npm ci (npm packages and native engine)', process.execPath, args, options)
 }
 
-/** raw-socket only measures. npm passes over it in silence when it does not build, so it is looked at here. */
-async function rawSocket(/** @type {NodeJS.ProcessEnv} */ env) {
+/**
+ * raw-socket only measures. npm drops it in silence when it does not build, as in a plain `npm ci` that looked for Node's
+ * headers on the net; so it is asked for once more, and a failure is remembered: it would cost half a minute each time.
+ * @param {NodeJS.ProcessEnv} env
+ */
+async function rawSocket(env) {
   const require = createRequire(join(root, 'package.json'))
   const loads = () => {
     try {
@@ -101,11 +105,16 @@ async function rawSocket(/** @type {NodeJS.ProcessEnv} */ env) {
     }
   }
   const npm = findNpmCli()
-  if (loads() || npm === null || !existsSync(join(root, 'node_modules', 'raw-socket'))) return
-  const args = [npm, 'rebuild', 'raw-socket', '--loglevel=error']
+  const gaveUp = join(cacheDir, `raw-socket-not-built-${process.versions.modules}`)
+  if (npm === null || loads() || existsSync(gaveUp)) return
+  const isThere = existsSync(join(root, 'node_modules', 'raw-socket'))
+  const ask = isThere ? ['rebuild', 'raw-socket'] : ['install', '--no-save', '--ignore-scripts=false']
   const options = { cwd: root, env, timeoutMs: npmTimeoutMs }
-  const built = await quietStep('npm rebuild raw-socket', process.execPath, args, options)
-  if (!built.ok || !loads()) progress('raw-socket did not build: the measuring client has no ICMP prober')
+  await quietStep('raw-socket', process.execPath, [npm, ...ask, '--no-audit', '--no-fund', '--loglevel=error'], options)
+  if (loads()) return
+  progress('raw-socket did not build: the measuring client has no ICMP prober')
+  mkdirSync(cacheDir, { recursive: true })
+  writeFileSync(gaveUp, '')
 }
 
 /**

@@ -14,14 +14,15 @@ void describe('a fresh account', () => {
     return output
   }
 
-  void test('npm ci in a clone builds the engine and every dependency', () => {
+  void test('npm ci in a clone builds the engine', () => {
     mustRun('npm', ['ci'])
     assert.deepEqual(loadAddon(account), { code: 0, output: '9\n' })
-    mustRun('node', ['-e', "require('raw-socket'); require('serialport')"])
+    mustRun('node', ['-e', "require('serialport')"])
   })
 
-  void test('npm test in a clone sets itself up', () => {
+  void test('npm test in a clone sets itself up, and has raw-socket built with the same headers', () => {
     assert.match(mustRun('npm', ['test', '--', '--only', 'types']), /^1 passed, 0 failed, 0 skipped$/m)
+    mustRun('node', ['-e', "require('raw-socket')"])
   })
 
   void test('a node binary without headers beside it builds by those of the npm package', () => {
