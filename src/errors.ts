@@ -18,6 +18,7 @@ export const errorTable = {
   TB_ENGINE_ARGUMENT: { exit: 2, hint: 'the message names the argument and what it must be' },
   TB_ENGINE_STATE: { exit: 2, hint: 'configure, setGeneration, start, and only then send' },
   TB_ENGINE_START: { exit: 2, hint: "see the message; 'twinbeat check' tests interfaces and devices one by one" },
+  TB_ADDRESS_QUERY: { exit: 2, hint: 'the kernel would not tell its addresses or routes; is this a network namespace of its own?' },
   TB_STATE_WRITE: { exit: 2, hint: 'free space on, or fix the permissions of, the state folder' },
   TB_RUN_DIR: { exit: 2, hint: 'the run folder must be writable by root; choose another with --run-dir' },
   TB_NOT_RUNNING: { exit: 1, hint: "start it with 'twinbeatd' (or 'systemctl start twinbeat')" },

@@ -177,7 +177,7 @@ TEST_CASE("a link that comes back and a new MAC start the burst anew") {
   CHECK(sniffer.next([&](Bytes frame) { return moved(frame) && frame[11] == 0x77; }).has_value());
 }
 
-TEST_CASE("a foreign claim of a held address is reported once an interval, with what came between") {
+TEST_CASE("a foreign claim of a held address is reported once an interval, the rest counted") {
   NetLab lab;
   TB_NEEDS_LAB(lab);
   Sniffer sniffer(lab);

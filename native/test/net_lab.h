@@ -84,8 +84,8 @@ class Keeper {
 };
 
 Address address_of(const char* text);
-AddressStep step(StepOp op, const char* address, uint8_t prefix, const char* interface = NetLab::kHere,
-                 uint16_t flags = 0);
+AddressStep step(StepOp op, const char* address, uint8_t prefix,
+                 const char* interface = NetLab::kHere, uint16_t flags = 0);
 WatchAddress watched(const char* address, const char* interface = NetLab::kHere);
 
 // What the kernel has: nothing if the address is not there.

@@ -193,7 +193,8 @@ TEST_CASE("a secondary is never gone while its primary is removed, also where it
     });
     for (int i = 0; i < 40; ++i) {
       // 10.9.0.6 is the primary now: out and in again makes it the other's secondary.
-      CHECK(keeper.run({step(StepOp::kAdd, "10.9.0.5", 24, NetLab::kHere, kStepQuiet)}).failed == 0);
+      const auto quiet = step(StepOp::kAdd, "10.9.0.5", 24, NetLab::kHere, kStepQuiet);
+      CHECK(keeper.run({quiet}).failed == 0);
       CHECK(keeper.run({step(StepOp::kRemove, "10.9.0.5", 24)}).failed == 0);
     }
     stop = true;

@@ -41,7 +41,7 @@ interface Addon {
 }
 
 /** The package's folder, seen from dist/src/engine as well as from a bundle that kept the tree. */
-function packageRoot(): string {
+export function packageRoot(): string {
   let folder = dirname(fileURLToPath(import.meta.url))
   while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
   return folder
