@@ -174,6 +174,16 @@ TEST_CASE("a line feed inside text survives the classic encoding") {
   CHECK(*wire.buffer.message().text("info") == "two\nlines");
 }
 
+TEST_CASE("text with the byte that stands for a line feed cannot be told in classic encoding") {
+  Wire wire;
+  MessageBuffer<1024> sent;
+  fill(sent.message());
+  REQUIRE(sent.message().add_text("info", "a\x13z") == Status::kOk);
+  CHECK(encode_classic(sent.message(), wire.ring, wire.output).status == Status::kInvalid);
+  CHECK(wire.open(wire.netstring(sent.message(), InnerAuth::kOmit)).ok());
+  CHECK(*wire.buffer.message().text("info") == "a\x13z");
+}
+
 TEST_CASE("an empty value and a message of 20000 bytes are taken") {
   Wire wire;
   MessageBuffer<> sent;

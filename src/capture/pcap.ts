@@ -161,7 +161,8 @@ function readPacket(kind: number, body: DataView, section: Section, at: number):
   const headBytes = kind === simplePacket ? 4 : 20
   if (body.byteLength < headBytes) throw new CaptureError('a packet block that is too short', at)
   const { little } = section
-  const index = kind === simplePacket ? 0 : kind === enhancedPacket ? body.getUint32(0, little) : body.getUint16(0, little)
+  const index = kind === simplePacket ? 0
+    : kind === enhancedPacket ? body.getUint32(0, little) : body.getUint16(0, little)
   const port = section.interfaces[index]
   if (port === undefined) throw new CaptureError(`a packet of interface ${index}, which is not described`, at)
   const room = body.byteLength - headBytes

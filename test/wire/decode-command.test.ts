@@ -5,7 +5,9 @@ import path from 'node:path'
 import { Writable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
-import { decodeCommand, decodeHexLine, decodeHexLines, decodePackets, maxHexLineChars } from '../../src/cli/commands/decode.js'
+import {
+  decodeCommand, decodeHexLine, decodeHexLines, decodePackets, maxHexLineChars,
+} from '../../src/cli/commands/decode.js'
 import { Decoder, type DecodedMessage } from '../../src/engine/decode.js'
 import { text } from '../../src/engine/engine.js'
 import { TwinbeatError } from '../../src/errors.js'
@@ -14,7 +16,9 @@ import { bytes, chunks, echo, ethernet, ipv4, pcap, udp } from './captures.js'
 const keys = { signIndex: 1, keys: [{ index: 1, method: 'sha1', key: 'lab-secret-key' }] } as const
 
 function message(seq: number, type = 'status'): Buffer {
-  const fields = [text('t', type), text('src', 'nodea'), text('seq', seq.toString(16)), text('hg', 'a'), text('ts', '1')]
+  const fields = [
+    text('t', type), text('src', 'nodea'), text('seq', seq.toString(16)), text('hg', 'a'), text('ts', '1'),
+  ]
   const encoded = new Decoder(keys).encode(fields, { encoding: 'netstring', innerAuth: true })
   assert.ok(encoded)
   return Buffer.from(encoded)
@@ -38,7 +42,8 @@ async function* pieces(input: string, size: number): AsyncGenerator<Uint8Array, 
 async function decodeText(input: string, stateful = false, size = 1000): Promise<DecodedMessage[]> {
   const output = new Collected()
   const decoder = new Decoder(keys)
-  await decodeHexLines(pieces(input, size), output, (data) => stateful ? decoder.decodeInOrder(data) : decoder.decode(data))
+  const decode = (data: Uint8Array): DecodedMessage => stateful ? decoder.decodeInOrder(data) : decoder.decode(data)
+  await decodeHexLines(pieces(input, size), output, decode)
   await new Promise<void>((resolve) => { output.end(resolve) })
   return output.text.split('\n').slice(0, -1).map((line) => JSON.parse(line) as DecodedMessage)
 }
@@ -65,7 +70,8 @@ test('lines come out alike whatever the pieces, CR LF and a missing last line en
 
 test('only with --stateful the messages before count', async () => {
   const input = [1, 2, 2, 1].map((seq) => message(seq).toString('hex')).join('\n')
-  const codes = (answers: readonly DecodedMessage[]): (string | undefined)[] => answers.map(({ reason }) => reason?.split(':')[0])
+  const codes = (answers: readonly DecodedMessage[]): (string | undefined)[] =>
+    answers.map(({ reason }) => reason?.split(':')[0])
   assert.deepEqual(codes(await decodeText(input)), [undefined, undefined, undefined, undefined])
   assert.deepEqual(codes(await decodeText(input, true)), [undefined, undefined, 'replay', 'replay'])
 })
@@ -123,7 +129,8 @@ before(() => {
 after(() => { rmSync(folder, { recursive: true }) })
 
 const run = async (...args: readonly string[]): Promise<unknown> =>
-  await decodeCommand().exitOverride().parseAsync(['--authkeys', path.join(folder, 'authkeys'), ...args], { from: 'user' })
+  await decodeCommand().exitOverride()
+    .parseAsync(['--authkeys', path.join(folder, 'authkeys'), ...args], { from: 'user' })
 
 const codeIs = (code: string) => (error: unknown): boolean => error instanceof TwinbeatError && error.code === code
 

@@ -33,8 +33,9 @@ test('crc is that of the definition, bit by bit', () => {
 })
 
 const name = fc.stringMatching(/^[a-z_][A-Za-z0-9_-]{0,20}$/).filter((each) => each !== 'auth')
-const printable = fc.string({ maxLength: 60 }).filter((each) => !/[\0\x13]/.test(each) && Buffer.from(each, 'latin1').length === each.length)
-  .map((each) => Buffer.from(each, 'latin1').toString('latin1'))
+// Byte 0x13 stands for a line feed in the classic encoding and NUL ends a text.
+const printable = fc.uint8Array({ maxLength: 60 })
+  .map((data) => Buffer.from(data.filter((byte) => byte !== 0 && byte !== 0x13)).toString('latin1'))
 const field: fc.Arbitrary<Field> = fc.oneof(
   fc.tuple(name, printable).map(([key, value]) => text(key, value)),
   fc.tuple(name, fc.uint8Array({ maxLength: 60 })).map(([key, value]) => bytes(key, value)),
@@ -83,7 +84,7 @@ test('keys that cannot be used are refused without showing them', () => {
 test('every argument that is no byte array is a TypeError', () => {
   const decoder = decoderWith('md5', 'secret')
   for (const wrong of [undefined, null, 1, 'text', {}, [1, 2], new Uint16Array(4), new ArrayBuffer(4)]) {
-    assert.throws(() => decoder.decode(wrong as unknown as Uint8Array), TypeError)
+    assert.throws(() => decoder.decode(wrong as Uint8Array), TypeError)
   }
   const detached = new Uint8Array(8)
   structuredClone(detached.buffer, { transfer: [detached.buffer] })

@@ -95,7 +95,8 @@ for (const vector of vectors.filter((each) => !each.valid)) {
       assert.ok(prior, `prior message '${name}' is not in the file`)
       assert.equal(decoder.decodeInOrder(bytesOf(prior)).reason, null)
     }
-    const decoded = vector.prior === undefined ? decoder.decode(bytesOf(vector)) : decoder.decodeInOrder(bytesOf(vector))
+    const bytes = bytesOf(vector)
+    const decoded = vector.prior === undefined ? decoder.decode(bytes) : decoder.decodeInOrder(bytes)
     assert.equal(decoded.valid, false)
     assert.equal(decoded.reason?.split(':')[0], codeOf(vector))
     assert.equal(decoded.encoding, encodingOf(vector))

@@ -67,6 +67,8 @@ struct Encoded {
 };
 
 // Signs with the keyring's signing line. The message must not have a field `auth`.
+// kInvalid: no signing line, a field `auth`, or (classic, and the inner signature is one) a value
+// that the classic encoding cannot tell: text with byte 0x13, a nested message with line feeds.
 [[nodiscard]] Encoded encode_netstring(const Message& message, const Keyring& keyring,
                                        InnerAuth inner, std::span<std::uint8_t> output) noexcept;
 [[nodiscard]] Encoded encode_classic(const Message& message, const Keyring& keyring,

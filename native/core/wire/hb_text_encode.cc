@@ -45,15 +45,17 @@ bool write_classic_field(ByteWriter& writer, const Field& field) noexcept {
   }
   writer.text(field.name);
   writer.byte('=');
-  const std::string_view text = field.text();
   if (field.type == FieldType::kBinary) {
     write_base64(writer, field.value);
-  } else if (text.find('\n') == std::string_view::npos) {
-    writer.bytes(field.value);
   } else if (field.type == FieldType::kText) {
-    for (const char c : text) writer.byte(c == '\n' ? kEscapedLineFeed : static_cast<std::uint8_t>(c));
+    for (const std::uint8_t byte : field.value) {
+      if (byte == kEscapedLineFeed) return false;  // would be read as a line feed
+      writer.byte(byte == '\n' ? kEscapedLineFeed : byte);
+    }
   } else {
-    return false;  // nested messages are never sent, so their own escaping is not written
+    // Nested messages are never sent, so their own escaping is not written.
+    if (field.text().find('\n') != std::string_view::npos) return false;
+    writer.bytes(field.value);
   }
   writer.byte('\n');
   return true;

@@ -159,7 +159,9 @@ function chunksOf(fd: number): ReadChunk {
 }
 
 /** The messages of a capture: what goes to `port`, and what looks like a message on any other or in an ICMP echo. */
-export function* decodePackets(read: ReadChunk, decode: Decode, port: number): Generator<DecodedPacket, void, undefined> {
+export function* decodePackets(
+  read: ReadChunk, decode: Decode, port: number,
+): Generator<DecodedPacket, void, undefined> {
   const fragmented = new Set<string>()
   for (const frame of readCapture(read)) {
     const packet = payloadOf(frame)
@@ -178,10 +180,8 @@ function concernsUs(packet: CapturedPayload, port: number, fragmented: ReadonlyS
 function refusedFragment(packet: CapturedPayload, fragmented: Set<string>): DecodedMessage {
   const { key, offset } = packet.fragment ?? { key: '', offset: 0 }
   if (!fragmented.has(key) && fragmented.size === maxFragmented) {
-    for (const oldest of fragmented) {
-      fragmented.delete(oldest)
-      break
-    }
+    const [oldest] = fragmented
+    if (oldest !== undefined) fragmented.delete(oldest)
   }
   fragmented.add(key)
   return refused('truncated', `IP fragment at offset ${offset}; fragments are not put together`)
