@@ -2,7 +2,7 @@
 // no socket, no file, no chance of its own. This file wires the machines; it decides nothing itself.
 
 import type { GroupId } from './base/ids.js'
-import { invariant } from './base/invariant.js'
+import { invariant, InvariantError } from './base/invariant.js'
 import type { Prng } from './base/prng.js'
 import { Context, word } from './context.js'
 import type { Effect } from './effects.js'
@@ -13,7 +13,7 @@ import { Peer, type PeerChange } from './membership/peers.js'
 import { authorise } from './takeover/authorise.js'
 import { Group, type Outcome } from './takeover/group.js'
 import { Heal, healTimer } from './takeover/heal.js'
-import { claimsTimer, Claims, oneWayTimer } from './takeover/claims.js'
+import { claimsTimer, Claims, oneWayTimer, vetoTimer } from './takeover/claims.js'
 import { failbackOfferTimer, Handover, handoverTimer } from './takeover/handover.js'
 import { haltTimer, Operator, requestTimer } from './takeover/operator.js'
 import { Pause } from './takeover/pause.js'
@@ -63,6 +63,7 @@ class Node implements Core {
       this.#claims.takenAlone(group.id)
       this.#handover.returnsHome(group.id)
     }
+    this.#protocol.vetoes = (group) => this.#claims.vetoes(group.id)
     this.#operator = new Operator(this.#ctx, this.#world, this.#protocol, this.#standby, this.#handover)
     const others = config.nodes.filter((node) => node.id !== config.self)
     const normal = others.filter((node) => node.kind === 'normal')
@@ -76,7 +77,7 @@ class Node implements Core {
     if (this.#world.halted) return this.#ctx.end()
     this.#dispatch(event)
     for (let round = 0, before = -1; before !== this.#ctx.end().length; round += 1) {
-      invariant(round < roundsMax, `the machines settle: ${JSON.stringify(this.#ctx.end().slice(-3))}`)
+      if (round >= roundsMax) throw new InvariantError(`the machines do not settle: ${JSON.stringify(this.#ctx.end().slice(-3))}`)
       before = this.#ctx.end().length
       this.#settle()
     }
@@ -176,6 +177,7 @@ class Node implements Core {
       case requestTimer: return this.#operator.limitDue(group)
       case healTimer: this.#heal.end('yielded'); return this.#protocol.yieldAfterPartition()
       case claimsTimer: return this.#claims.repeatDue()
+      case vetoTimer: return this.#claims.vetoDue()
       case oneWayTimer: return this.#claims.oneWayDue()
       case handoverTimer: return this.#handover.timeout(group as GroupId)
       case failbackOfferTimer: return

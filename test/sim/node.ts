@@ -172,19 +172,17 @@ export class SimNode {
       this.machine.running.add(member)
       this.observer.truth()
     }
-    // An action that was begun ends even if the daemon does not live to see it.
+    // What is under way dies with the daemon; a start counts as running from its first moment.
     const { life } = this
     const end = (): void => {
       if (this.frozen && this.life === life) {
         this.#late.push(end)
         return
       }
-      if (this.life === life || this.leftovers) {
-        if (plan.runsAfter) this.machine.running.add(member)
-        else this.machine.running.delete(member)
-        this.observer.truth()
-      }
       if (this.life !== life) return
+      if (plan.runsAfter) this.machine.running.add(member)
+      else this.machine.running.delete(member)
+      this.observer.truth()
       const { outcome } = plan
       this.feed({ type: 'member.result', call, group, member, action, outcome, text: outcome === 'failed' ? 'exit 1' : '' })
     }

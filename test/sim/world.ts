@@ -29,7 +29,7 @@ export interface Outcome {
 export const defaults: Options = { trace: null, makeCore: createCore, faults: null }
 
 const faultPhaseUs = 60_000_000
-const calmPhaseUs = 120_000_000
+const calmPhaseUs = 100_000_000
 
 const groups: readonly GroupConfig[] = [
   { id: groupId('vip'), home: nodeId('alpha'), members: [{ id: 'vip-ip', kind: 'address' }] },
@@ -75,19 +75,20 @@ export class World implements Scene {
       index, configFor(index === 0 ? 'alpha' : 'beta', createPrng(shared)), this.clock, createPrng(prng.below(1 << 30)),
       { heartbeat: (from, status) => {
           const to = this.#other(from)
-          this.network.heartbeat(from.index, () => { to.engine?.hear(status); this.#after() })
+          this.network.heartbeat(from.index, () => { to.engine?.hear(status) })
         },
         message: (from, fields, generation) => {
           const to = this.#other(from)
           const lives = [from.life, to.life]
           const { engine } = to
           this.network.message(
-            from.index, () => { to.engine?.receive(fields, generation); this.#after() },
+            from.index, () => { to.engine?.receive(fields, generation) },
             () => from.life === lives[0] && to.life === lives[1] && from.generation === generation && to.engine === engine,
           )
         } },
       { event: (node, event) => {
           this.#events += 1
+          this.#after()
           this.#mix(`${this.clock.now} ${node.id} ${event.type}`)
           if (options.trace !== null && event.type !== 'timer' && event.type !== 'member.result') {
             options.trace(`${this.stamp} ${node.id} < ${JSON.stringify(event)}`)
@@ -125,6 +126,7 @@ export class World implements Scene {
 
   inject(what: string): void {
     this.injected += 1
+    this.#after()
     this.#mix(`${this.clock.now} ${what}`)
     this.options.trace?.(`${this.stamp} *** ${what}`)
   }

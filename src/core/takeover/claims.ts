@@ -9,7 +9,7 @@
 // stays, else its home, else the lower name; the other releases at once. A node that hears the other hold
 // its group while the other does not hear it yields after one dead time.
 
-import type { GroupId } from '../base/ids.js'
+import { micros, type GroupId, type Micros } from '../base/ids.js'
 import type { Context } from '../context.js'
 import type { Authority, Field } from '../types.js'
 import type { Group } from './group.js'
@@ -28,12 +28,16 @@ export interface ExchangeView {
 
 const repeatUs = 250_000
 export const claimsTimer = 'claims.repeat'
+export const vetoTimer = 'claims.veto'
 export const oneWayTimer = 'claims.one-way'
 
 export class Claims {
   #n = 0
   #sent: { text: string; peerGeneration: number; ack: number } | null = null
   #theirs: Statement | null = null
+  #theirsAt: Micros = micros(0)
+  /** Newest statement ever heard of this life of the peer: older ones that arrive late say nothing. */
+  #heard = { generation: 0, n: 0 }
   #answeredText: string | null = null
   /** Number of the statement in which the present claim (or find) was first said in this view. */
   readonly #since = new Map<GroupId, { word: Word; n: number }>()
@@ -115,12 +119,33 @@ export class Claims {
     const { peer } = this.world
     if (statement === null || peer === null) return
     if (statement.generation !== peer.generation) return
-    if (this.#theirs !== null && statement.n <= this.#theirs.n) return
+    const { generation, n } = statement
+    if (generation === this.#heard.generation && n <= this.#heard.n) return
+    this.#heard = { generation, n }
     this.#theirs = statement
+    this.#theirsAt = this.ctx.now
+    if (peer.dead) this.ctx.timer(vetoTimer, this.ctx.config.timing.deadtimeUs)
     if (statement.peerGeneration === this.ctx.generation && this.world.contested && peer.alive) {
       this.world.contested = false
       this.ctx.note('warn', 'partition.settled', 'both nodes hear each other again and compare claims', {})
     }
+  }
+
+  /**
+   * The engine holds the peer for dead, yet it was heard just now saying that it holds the group: its next
+   * status will end the death, and until then nothing is taken.
+   */
+  vetoes(id: GroupId): boolean {
+    const { peer } = this.world
+    if (peer === null || !peer.dead || peer.left || this.#theirs === null) return false
+    const fresh = this.ctx.now - this.#theirsAt < this.ctx.config.timing.deadtimeUs
+    return fresh && this.theirWord(id) === 'held'
+  }
+
+  /** A peer that is dead and silent since says nothing any more. */
+  vetoDue(): void {
+    if (this.world.peer?.dead !== true) return
+    if (this.ctx.now - this.#theirsAt >= this.ctx.config.timing.deadtimeUs) this.#theirs = null
   }
 
   repeatDue(): void {
@@ -164,7 +189,8 @@ export class Claims {
     if (unheard && !this.#oneWay) this.ctx.timer(oneWayTimer, this.ctx.config.timing.deadtimeUs)
     if (!unheard && this.#oneWay) this.ctx.cancel(oneWayTimer)
     this.#oneWay = unheard
-    if (this.settled && disputed.length === 0) this.#junior.clear()
+    const open = [...this.world.groups.values()].some((group) => group.mayHold && this.theirWord(group.id) === 'held')
+    if (this.settled && this.world.peer?.alive === true && !open) this.#junior.clear()
   }
 
   #wins(group: Group): boolean {
@@ -220,6 +246,7 @@ export class Claims {
       case 'unknown': return 'unknown'
       case 'found': return 'found'
       case 'stopped': break
+      case 'giving': case 'blocked': return group.leftBehind ? 'found' : 'held'
       default: return 'held'
     }
     if (this.exchanges.promised(group.id)) return 'promised'

@@ -83,7 +83,7 @@ export class Group {
   #repairWanted = false
   #keep = false
   /** Left behind by an earlier life and not taken since. */
-  #leftBehind = false
+  leftBehind = false
 
   constructor(
     readonly ctx: Context,
@@ -263,7 +263,7 @@ export class Group {
       this.begun = true
       this.#enter({ name: 'held' }, 'adopted')
     } else if (running > 0 || doubt) {
-      this.#leftBehind = true
+      this.leftBehind = true
       this.#enter({ name: 'found' }, 'left-behind')
     } else {
       this.#enter({ name: 'stopped' }, 'probed')
@@ -288,7 +288,7 @@ export class Group {
   #taken(): void {
     this.begun = true
     this.failed = false
-    this.#leftBehind = false
+    this.leftBehind = false
     this.#enter({ name: 'held' }, 'held')
     this.hooks.settled(this, 'held')
   }
@@ -386,7 +386,7 @@ export class Group {
 
   #block(member: string): void {
     // At boot nothing is reset: a machine that cannot stop what it left behind would reset for ever.
-    const reset = this.ctx.config.stopFailure === 'reset' && !this.#leftBehind
+    const reset = this.ctx.config.stopFailure === 'reset' && !this.leftBehind
     this.#pendingGive = null
     this.#enter({ name: 'blocked' }, 'blocked')
     this.ctx.note('error', 'stop.blocked', `${this.id}: ${member} cannot be stopped; it is never started elsewhere`, {

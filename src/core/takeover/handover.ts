@@ -393,6 +393,7 @@ export class Handover {
     this.#exchanges.delete(id)
     this.ctx.cancel(`${handoverTimer}:${id}`)
     if (reason === 'held') this.#returning.delete(id)
+    else this.#refused.add(id)
     if (one.role === 'giver' && one.reason === 'monitor-failed' && one.state === 'offered') {
       // The peer does not want it: what failed is at least started again here.
       this.world.groups.get(id)?.repair()

@@ -47,6 +47,8 @@ export class ResourceProtocol {
   #published: HoldWord | null = null
   /** A group is taken while nobody else is there to be asked. */
   onTakenAlone: (group: Group) => void = () => undefined
+  /** A word of the peer forbids this take although the peer is held for dead. */
+  vetoes: (group: Group) => boolean = () => false
 
   constructor(
     private readonly ctx: Context,
@@ -376,7 +378,7 @@ export class ResourceProtocol {
     }
     if ((group.state !== 'stopped' && group.state !== 'found') || group.failed) return
     const grant = this.grantFor(side)
-    if (!('authority' in grant)) return
+    if (!('authority' in grant) || this.vetoes(group)) return
     if (this.world.alone) this.onTakenAlone(group)
     group.take(grant.authority, group.state === 'found' ? 'adopted' : grant.reason)
   }
