@@ -3,13 +3,27 @@ import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { errorTable } from '../errors.js'
 import { checkCommand } from './commands/check.js'
-import { explainCommand, reloadCommand, restartCommand, standbyCommand, stopCommand, takeoverCommand } from './commands/operate.js'
+import {
+  explainCommand,
+  reloadCommand,
+  restartCommand,
+  standbyCommand,
+  stopCommand,
+  takeoverCommand,
+} from './commands/operate.js'
 import { statusCommand } from './commands/status.js'
 import { defaultRunDir, reportError } from './output.js'
 
 /** The commands, in the order of `--help`. A new one is a row here and a file beside the others. */
 export const commands: readonly (() => Command)[] = [
-  statusCommand, checkCommand, explainCommand, standbyCommand, takeoverCommand, reloadCommand, stopCommand, restartCommand,
+  statusCommand,
+  checkCommand,
+  explainCommand,
+  standbyCommand,
+  takeoverCommand,
+  reloadCommand,
+  stopCommand,
+  restartCommand,
 ]
 
 export function programVersion(): string {
@@ -21,11 +35,18 @@ function buildProgram(): Command {
   const program = new Command('twinbeat')
     .description('high-availability pair: status, hand-over, checks')
     .version(programVersion())
-    .option('--run-dir <dir>', 'where the daemon keeps its control socket', process.env['TWINBEAT_RUN_DIR'] ?? defaultRunDir)
+    .option(
+      '--run-dir <dir>',
+      'where the daemon keeps its control socket',
+      process.env['TWINBEAT_RUN_DIR'] ?? defaultRunDir,
+    )
     .showHelpAfterError('(see twinbeat --help)')
-    .addHelpText('after', '\nExamples:\n  twinbeat status\n  twinbeat check\n  twinbeat standby local\n\n' +
-      'Exit codes: 0 done, 1 errors found or no daemon, 2 cannot work here, 4 not allowed, 5 no answer in time,\n' +
-      '6 refused by the cluster, 64 wrong usage')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  twinbeat status\n  twinbeat check\n  twinbeat standby local\n\n' +
+        'Exit codes: 0 done, 1 errors found or no daemon, 2 cannot work here, 4 not allowed, 5 no answer in time,\n' +
+        '6 refused by the cluster, 64 wrong usage',
+    )
   for (const command of commands) program.addCommand(command())
   const all = [program, ...program.commands]
   for (const command of all) command.exitOverride()
@@ -34,7 +55,9 @@ function buildProgram(): Command {
 
 /** Runs one command line; gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'EPIPE') process.exit(0) })
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(0)
+  })
   try {
     await buildProgram().parseAsync([...argv])
     return typeof process.exitCode === 'number' ? process.exitCode : 0

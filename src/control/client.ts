@@ -11,7 +11,11 @@ export interface AskOptions {
 }
 
 /** Sends one request and waits for its answer. Throws a TwinbeatError for every way it can fail. */
-export async function ask(verb: string, args: Readonly<Record<string, unknown>>, options: AskOptions): Promise<unknown> {
+export async function ask(
+  verb: string,
+  args: Readonly<Record<string, unknown>>,
+  options: AskOptions,
+): Promise<unknown> {
   const socketPath = path.join(options.runDir, controlSocketName)
   return await new Promise<unknown>((resolve, reject) => {
     const socket = createConnection(socketPath)
@@ -23,21 +27,45 @@ export async function ask(verb: string, args: Readonly<Record<string, unknown>>,
     }
     const timer = setTimeout(() => {
       finish(() => {
-        reject(new TwinbeatError('TB_CONTROL_TIMEOUT', `no answer to '${verb}' within ${String(options.timeoutMs)} ms`))
+        reject(
+          new TwinbeatError(
+            'TB_CONTROL_TIMEOUT',
+            `no answer to '${verb}' within ${String(options.timeoutMs)} ms`,
+          ),
+        )
       })
     }, options.timeoutMs)
-    socket.on('connect', () => { socket.write(`${JSON.stringify({ id: 1, verb, args })}\n`) })
-    socket.on('error', (error) => { finish(() => { reject(connectionError(error, socketPath)) }) })
+    socket.on('connect', () => {
+      socket.write(`${JSON.stringify({ id: 1, verb, args })}\n`)
+    })
+    socket.on('error', (error) => {
+      finish(() => {
+        reject(connectionError(error, socketPath))
+      })
+    })
     socket.on('end', () => {
-      finish(() => { reject(new TwinbeatError('TB_NOT_RUNNING', `the daemon closed the connection before it answered '${verb}'`)) })
+      finish(() => {
+        reject(
+          new TwinbeatError(
+            'TB_NOT_RUNNING',
+            `the daemon closed the connection before it answered '${verb}'`,
+          ),
+        )
+      })
     })
     socket.on('data', (chunk: Buffer) => {
       for (const line of splitter.push(chunk)) {
         const reply = parseReply(line)
         if (reply === null) continue
         if ('progress' in reply) options.onProgress?.(reply.progress)
-        else if (reply.ok) finish(() => { resolve(reply.result) })
-        else finish(() => { reject(remoteError(reply.error)) })
+        else if (reply.ok)
+          finish(() => {
+            resolve(reply.result)
+          })
+        else
+          finish(() => {
+            reject(remoteError(reply.error))
+          })
       }
     })
   })
@@ -65,5 +93,7 @@ function connectionError(error: Error, socketPath: string): TwinbeatError {
   if (errno === 'EACCES') {
     return new TwinbeatError('TB_CONTROL_DENIED', `not allowed to open '${socketPath}'`, { cause: error })
   }
-  return new TwinbeatError('TB_NOT_RUNNING', `cannot talk to '${socketPath}': ${messageOf(error)}`, { cause: error })
+  return new TwinbeatError('TB_NOT_RUNNING', `cannot talk to '${socketPath}': ${messageOf(error)}`, {
+    cause: error,
+  })
 }

@@ -30,7 +30,11 @@ export interface NodeReport {
   readonly generation: number
   readonly deadtimeMs: number
   readonly lastStatusAgoMs: number | null
-  readonly links: readonly { readonly name: string; readonly state: string; readonly lastHeardAgoMs: number | null }[]
+  readonly links: readonly {
+    readonly name: string
+    readonly state: string
+    readonly lastHeardAgoMs: number | null
+  }[]
 }
 
 export interface MemberReport {
@@ -74,7 +78,12 @@ export interface StatusReport {
   readonly uuid: string
   readonly realtime: boolean
   readonly logLinesDropped: number
-  readonly timing: { readonly keepaliveMs: number; readonly deadtimeMs: number; readonly warntimeMs: number; readonly initdeadMs: number }
+  readonly timing: {
+    readonly keepaliveMs: number
+    readonly deadtimeMs: number
+    readonly warntimeMs: number
+    readonly initdeadMs: number
+  }
   readonly nodes: readonly NodeReport[]
   readonly links: readonly LinkReport[]
   readonly groups: readonly GroupReport[]

@@ -46,13 +46,19 @@ export class ControlServer {
 
   async listen(): Promise<void> {
     rmSync(this.#options.path, { force: true })
-    const server = createServer((socket) => { this.#accept(socket) })
+    const server = createServer((socket) => {
+      this.#accept(socket)
+    })
     this.#server = server
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen(this.#options.path, () => { resolve() })
+      server.listen(this.#options.path, () => {
+        resolve()
+      })
     })
-    server.on('error', (error) => { this.#options.onError(error.message) })
+    server.on('error', (error) => {
+      this.#options.onError(error.message)
+    })
     // Everybody may connect; who may do what is decided by the kernel's word about the caller.
     chmodSync(this.#options.path, 0o666)
   }
@@ -61,7 +67,12 @@ export class ControlServer {
     const server = this.#server
     this.#server = null
     for (const socket of this.#sockets) socket.destroy()
-    if (server !== null) await new Promise<void>((resolve) => { server.close(() => { resolve() }) })
+    if (server !== null)
+      await new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve()
+        })
+      })
     rmSync(this.#options.path, { force: true })
   }
 
@@ -71,13 +82,21 @@ export class ControlServer {
       return
     }
     this.#sockets.add(socket)
-    socket.on('close', () => { this.#sockets.delete(socket) })
-    socket.on('error', () => { socket.destroy() })
-    socket.setTimeout(idleMs, () => { socket.destroy() })
+    socket.on('close', () => {
+      this.#sockets.delete(socket)
+    })
+    socket.on('error', () => {
+      socket.destroy()
+    })
+    socket.setTimeout(idleMs, () => {
+      socket.destroy()
+    })
     const fd = fdOf(socket)
     const credentials = fd === null ? null : this.#options.credentialsOf(fd)
-    const permission = credentials === null ? 'none' : this.#options.permissionOf(credentials[1], credentials[2])
-    const caller = credentials === null ? 'unknown' : `uid ${String(credentials[1])}, pid ${String(credentials[0])}`
+    const permission =
+      credentials === null ? 'none' : this.#options.permissionOf(credentials[1], credentials[2])
+    const caller =
+      credentials === null ? 'unknown' : `uid ${String(credentials[1])}, pid ${String(credentials[0])}`
     const splitter = new LineSplitter()
     let garbage = 0
     let underWay = 0
@@ -87,12 +106,23 @@ export class ControlServer {
         if (typeof request === 'string') {
           garbage += 1
           reply(socket, failure(0, new TwinbeatError('TB_CONTROL_PROTOCOL', request)))
-          if (garbage >= garbageLinesMax) { socket.destroy(); return }
+          if (garbage >= garbageLinesMax) {
+            socket.destroy()
+            return
+          }
         } else if (underWay >= requestsPerConnectionMax) {
-          reply(socket, failure(request.id, new TwinbeatError('TB_BUSY', 'too many requests under way on this connection')))
+          reply(
+            socket,
+            failure(
+              request.id,
+              new TwinbeatError('TB_BUSY', 'too many requests under way on this connection'),
+            ),
+          )
         } else {
           underWay += 1
-          void this.#run(socket, request, permission, caller).finally(() => { underWay -= 1 })
+          void this.#run(socket, request, permission, caller).finally(() => {
+            underWay -= 1
+          })
         }
       }
     })
@@ -101,11 +131,14 @@ export class ControlServer {
   async #run(socket: Socket, request: ControlRequest, permission: Permission, caller: string): Promise<void> {
     try {
       const method = this.#options.methods.get(request.verb)
-      if (method === undefined) throw new TwinbeatError('TB_CONTROL_PROTOCOL', `unknown verb '${request.verb}'`)
+      if (method === undefined)
+        throw new TwinbeatError('TB_CONTROL_PROTOCOL', `unknown verb '${request.verb}'`)
       if (permission === 'none' || (method.needs === 'write' && permission !== 'write')) {
         throw new TwinbeatError('TB_CONTROL_DENIED', `'${request.verb}' is not allowed for ${caller}`)
       }
-      const progress = (text: string): void => { reply(socket, { id: request.id, progress: text }) }
+      const progress = (text: string): void => {
+        reply(socket, { id: request.id, progress: text })
+      }
       const result = await method.run(request.args, { progress, caller })
       reply(socket, { id: request.id, ok: true, result: result ?? null })
     } catch (error) {

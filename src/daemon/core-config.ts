@@ -4,7 +4,9 @@ import type { CoreConfig } from '../core/types.js'
 import type { ClusterConfig } from '../config/model.js'
 
 export function coreConfigOf(config: ClusterConfig): CoreConfig {
-  const pings = config.links.filter((link) => link.type === 'ping' || link.type === 'ping6' || link.type === 'ping_group')
+  const pings = config.links.filter(
+    (link) => link.type === 'ping' || link.type === 'ping6' || link.type === 'ping_group',
+  )
   const { twinbeat, timing } = config
   return {
     self: config.self,
@@ -15,10 +17,16 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     groups: config.groups.map((group) => ({
       id: group.key,
       home: group.home,
-      members: group.members.map((member) => ({ id: member.id, kind: member.by === 'engine' ? 'address' as const : 'agent' as const })),
+      members: group.members.map((member) => ({
+        id: member.id,
+        kind: member.by === 'engine' ? ('address' as const) : ('agent' as const),
+      })),
     })),
-    monitors: config.groups.flatMap((group) => (group.monitor === null ? []
-      : [{ group: group.key, everyUs: group.monitor.everyUs, failuresMax: group.monitor.failures }])),
+    monitors: config.groups.flatMap((group) =>
+      group.monitor === null
+        ? []
+        : [{ group: group.key, everyUs: group.monitor.everyUs, failuresMax: group.monitor.failures }],
+    ),
     autoFailback: config.autoFailback,
     timing: { keepaliveUs: timing.keepaliveUs, deadtimeUs: timing.deadtimeUs, initdeadUs: timing.initdeadUs },
     // `fence` is refused by the validation until there is fencing; blocking is the safe reading of it.

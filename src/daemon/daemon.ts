@@ -68,7 +68,13 @@ export class Daemon {
   readonly #respawner: Respawner
   readonly #control: ControlServer
 
-  private constructor(options: DaemonOptions, version: string, config: ClusterConfig, pings: PingHosts, exit: (kind: ExitKind) => void) {
+  private constructor(
+    options: DaemonOptions,
+    version: string,
+    config: ClusterConfig,
+    pings: PingHosts,
+    exit: (kind: ExitKind) => void,
+  ) {
     this.#options = options
     this.#version = version
     this.#config = config
@@ -77,50 +83,89 @@ export class Daemon {
     this.#log = openLog(config.self, process.pid, this.#logTargets(config))
     this.#store = new StateStore(options.stateDir)
     this.#identity = openIdentity({
-      stateDir: options.stateDir, heartbeatDir: options.heartbeatDir, nodeName: config.self,
-      uuidFrom: config.identity.uuidFrom, wallSeconds: Math.floor(Date.now() / 1000),
+      stateDir: options.stateDir,
+      heartbeatDir: options.heartbeatDir,
+      nodeName: config.self,
+      uuidFrom: config.identity.uuidFrom,
+      wallSeconds: Math.floor(Date.now() / 1000),
     })
     this.#generation = this.#identity.generation
-    this.#engine = createEngine({ wake: () => { this.#shell.wake() } })
+    this.#engine = createEngine({
+      wake: () => {
+        this.#shell.wake()
+      },
+    })
     this.#lines = new Lines(this.#log.logger)
     this.#addresses = new AddressRunner(this.#engine)
     this.#lrm = new Lrm({ nodeName: config.self, haDir: options.haDir, runDir: options.runDir })
     this.#members = new Members({
-      addresses: this.#addresses, lrm: this.#lrm, locate: addressLocator(),
+      addresses: this.#addresses,
+      lrm: this.#lrm,
+      locate: addressLocator(),
       scene: () => ({
-        fields: [], directives: this.#config.directives, ownStatus: this.#core.snapshot().status,
-        niceFailback: this.#config.autoFailback !== 'legacy', dontAsk: false,
-        logfile: this.#config.log.logfile, debugfile: this.#config.log.debugfile, logfacility: this.#config.log.facility,
+        fields: [],
+        directives: this.#config.directives,
+        ownStatus: this.#core.snapshot().status,
+        niceFailback: this.#config.autoFailback !== 'legacy',
+        dontAsk: false,
+        logfile: this.#config.log.logfile,
+        debugfile: this.#config.log.debugfile,
+        logfacility: this.#config.log.facility,
       }),
     })
     this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
     this.#respawner = new Respawner(this.#log.logger)
     this.#shell = new Shell({
-      engine: this.#engine, core: this.#core, members: this.#members, addresses: this.#addresses, store: this.#store,
+      engine: this.#engine,
+      core: this.#core,
+      members: this.#members,
+      addresses: this.#addresses,
+      store: this.#store,
       raiseGeneration: () => this.#raiseGeneration(),
-      onNote: (note) => { this.#note(note) },
-      onReply: (reply) => { this.#requests.onReply(reply) },
-      onHalt: (halt) => { void this.#halt(halt) },
-      onStatus: (status) => { if (status === 'active') this.#active() },
-      onRecord: (record) => { this.#record(record) },
-      onBroken: (error) => { void this.#broken(error) },
+      onNote: (note) => {
+        this.#note(note)
+      },
+      onReply: (reply) => {
+        this.#requests.onReply(reply)
+      },
+      onHalt: (halt) => {
+        void this.#halt(halt)
+      },
+      onStatus: (status) => {
+        if (status === 'active') this.#active()
+      },
+      onRecord: (record) => {
+        this.#record(record)
+      },
+      onBroken: (error) => {
+        void this.#broken(error)
+      },
     })
     this.#requests = new Requests(() => this.#shell, this.#generation)
     this.#control = new ControlServer({
       path: path.join(options.runDir, controlSocketName),
       methods: buildMethods({
-        status: () => this.status(), requests: this.#requests, explain: (group) => this.#explain(group),
-        reload: async () => await this.reload(), requestStop: async (progress) => await this.#askStop('stop', progress),
+        status: () => this.status(),
+        requests: this.#requests,
+        explain: (group) => this.#explain(group),
+        reload: async () => await this.reload(),
+        requestStop: async (progress) => await this.#askStop('stop', progress),
         requestKeep: async (progress) => await this.#askStop('restart-keep', progress),
       }),
       credentialsOf: (fd) => systemCalls().peerCredentials(fd),
       permissionOf: (uid, gid) => permissionOf(uid, gid, this.#config),
-      onError: (text) => { this.#log.logger.error({ event: 'control.failed' }, text) },
+      onError: (text) => {
+        this.#log.logger.error({ event: 'control.failed' }, text)
+      },
     })
   }
 
   /** Everything up to the first heartbeat. Throws a TwinbeatError with the whole story if that cannot be. */
-  static async start(options: DaemonOptions, version: string, exit: (kind: ExitKind) => void): Promise<Daemon> {
+  static async start(
+    options: DaemonOptions,
+    version: string,
+    exit: (kind: ExitKind) => void,
+  ): Promise<Daemon> {
     prepareFolders(options)
     const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...options, checkHost: true }))
     if (config === null) throw configError(diagnostics)
@@ -139,10 +184,17 @@ export class Daemon {
 
   async #begin(diagnostics: readonly Diagnostic[]): Promise<void> {
     const { logger } = this.#log
-    logger.info({ event: 'daemon.started' }, `twinbeatd ${this.#version} on ${this.#config.self}, ` +
-      `generation ${this.#generation.toString(16)}, configuration from ${this.#options.haDir}`)
+    logger.info(
+      { event: 'daemon.started' },
+      `twinbeatd ${this.#version} on ${this.#config.self}, ` +
+        `generation ${this.#generation.toString(16)}, configuration from ${this.#options.haDir}`,
+    )
     for (const finding of diagnostics) {
-      if (finding.severity !== 'info') logger.warn({ event: 'config.warning', code: finding.code }, `${finding.file}:${String(finding.line)}: ${finding.message}`)
+      if (finding.severity !== 'info')
+        logger.warn(
+          { event: 'config.warning', code: finding.code },
+          `${finding.file}:${String(finding.line)}: ${finding.message}`,
+        )
     }
     for (const warning of this.#identity.warnings) logger.warn({ event: 'state.unwritable' }, warning)
     this.#members.configure(this.#config.groups, this.#config.twinbeat, this.#options.haDir)
@@ -157,15 +209,26 @@ export class Daemon {
 
   status(): StatusReport {
     return buildStatus({
-      version: this.#version, startedAt: this.#startedAt, haDir: this.#options.haDir, uuid: this.#identity.uuid,
-      config: this.#config, core: this.#core.snapshot(), engine: this.#engine.snapshot(), members: this.#members,
-      logLinesDropped: this.#log.dropped(), stopping: this.#stopping, peerFiles: null, warnings: [],
+      version: this.#version,
+      startedAt: this.#startedAt,
+      haDir: this.#options.haDir,
+      uuid: this.#identity.uuid,
+      config: this.#config,
+      core: this.#core.snapshot(),
+      engine: this.#engine.snapshot(),
+      members: this.#members,
+      logLinesDropped: this.#log.dropped(),
+      stopping: this.#stopping,
+      peerFiles: null,
+      warnings: [],
     })
   }
 
   /** TERM and INT: the same as `twinbeat stop`. A second one changes nothing. */
   requestStop(): void {
-    this.#askStop('stop', () => { /* nobody listens */ }).catch((error: unknown) => {
+    this.#askStop('stop', () => {
+      /* nobody listens */
+    }).catch((error: unknown) => {
       this.#log.logger.error({ event: 'stop.refused' }, messageOf(error))
     })
   }
@@ -186,7 +249,9 @@ export class Daemon {
     if (diff.kind === null) return 'nothing has changed'
     if (diff.kind === 'restart') {
       const changes = diff.changes.filter((change) => change.kind === 'restart').map(changeText)
-      throw new TwinbeatError('TB_CONFIG', `needs a restart: ${changes.join('; ')}`, { hint: "'twinbeat restart --keep' lets the resources run on" })
+      throw new TwinbeatError('TB_CONFIG', `needs a restart: ${changes.join('; ')}`, {
+        hint: "'twinbeat restart --keep' lets the resources run on",
+      })
     }
     const changes = diff.changes.map(changeText).join('; ')
     this.#pings = await resolvePingHosts(config)
@@ -210,8 +275,12 @@ export class Daemon {
 
   #logTargets(config: ClusterConfig): LogTargets {
     return {
-      logFile: config.log.logfile, debugFile: config.log.debugfile, facility: config.log.facility, format: config.log.format,
-      stderr: this.#options.logToStderr, debug: this.#options.debug || config.log.debug > 0,
+      logFile: config.log.logfile,
+      debugFile: config.log.debugfile,
+      facility: config.log.facility,
+      format: config.log.format,
+      stderr: this.#options.logToStderr,
+      debug: this.#options.debug || config.log.debug > 0,
     }
   }
 
@@ -224,8 +293,10 @@ export class Daemon {
     void this.#store.store('boot-id', bootId).catch((error: unknown) => {
       this.#log.logger.warn({ event: 'state.unwritable' }, `cannot store the boot id: ${messageOf(error)}`)
     })
-    const texts = Object.entries(facts).filter((entry): entry is [string, string] =>
-      typeof entry[1] === 'string' && entry[0] !== 'boot-id' && (sameBoot || entry[0] !== 'keep'))
+    const texts = Object.entries(facts).filter(
+      (entry): entry is [string, string] =>
+        typeof entry[1] === 'string' && entry[0] !== 'boot-id' && (sameBoot || entry[0] !== 'keep'),
+    )
     return Object.fromEntries(texts)
   }
 
@@ -234,13 +305,19 @@ export class Daemon {
     try {
       storeGeneration(this.#options, this.#generation)
     } catch (error) {
-      this.#log.logger.error({ event: 'state.unwritable' }, `cannot store generation ${String(this.#generation)}: ${messageOf(error)}`)
+      this.#log.logger.error(
+        { event: 'state.unwritable' },
+        `cannot store generation ${String(this.#generation)}: ${messageOf(error)}`,
+      )
     }
     return this.#generation
   }
 
   #active(): void {
-    this.#respawner.start(this.#config.respawn, Object.fromEntries(this.#config.env.map(([name, value]) => [`HA_${name}`, value])))
+    this.#respawner.start(
+      this.#config.respawn,
+      Object.fromEntries(this.#config.env.map(([name, value]) => [`HA_${name}`, value])),
+    )
   }
 
   #note(note: NoteEffect): void {
@@ -253,10 +330,16 @@ export class Daemon {
     const { logger } = this.#log
     if (record.type === 'link.state') {
       if (record.open) logger.info({ event: 'link.opened' }, `${record.link} is open`)
-      else logger.warn({ event: 'link.failed', errno: record.errno }, `${record.link} cannot be used: system error ${String(record.errno)}; tried again`)
+      else
+        logger.warn(
+          { event: 'link.failed', errno: record.errno },
+          `${record.link} cannot be used: system error ${String(record.errno)}; tried again`,
+        )
     } else if (record.type === 'auth.rejected' && this.#config.log.badPackets) {
-      logger.warn({ event: 'auth.rejected', link: record.link, reason: record.reason, count: record.count },
-        `${String(record.count)} messages refused on ${record.link}: ${record.reason}`)
+      logger.warn(
+        { event: 'auth.rejected', link: record.link, reason: record.reason, count: record.count },
+        `${String(record.count)} messages refused on ${record.link}: ${record.reason}`,
+      )
     }
   }
 
@@ -295,10 +378,20 @@ export class Daemon {
 
   /** The core contradicts itself: release what this node holds, then be gone, so that the peer takes over. */
   async #broken(error: unknown): Promise<void> {
-    this.#log.logger.fatal({ event: 'core.broken', err: error }, `broken invariant, releasing everything: ${messageOf(error)}`)
+    this.#log.logger.fatal(
+      { event: 'core.broken', err: error },
+      `broken invariant, releasing everything: ${messageOf(error)}`,
+    )
     for (const group of this.#config.groups) {
       for (const member of [...group.members].reverse()) {
-        await this.#members.run({ type: 'member.run', call: 0, group: group.key, member: member.id, action: 'stop', authority: null })
+        await this.#members.run({
+          type: 'member.run',
+          call: 0,
+          group: group.key,
+          member: member.id,
+          action: 'stop',
+          authority: null,
+        })
       }
     }
     this.#engine.stop({ farewell: false })
@@ -307,7 +400,9 @@ export class Daemon {
 
   async #end(kind: ExitKind): Promise<void> {
     // One turn of the loop lets the last answers of the control socket leave.
-    await new Promise((resolve) => { setImmediate(resolve) })
+    await new Promise((resolve) => {
+      setImmediate(resolve)
+    })
     await this.#control.close()
     this.#lines.close()
     await this.#log.flush(logFlushMs)
@@ -324,7 +419,9 @@ function prepareFolders(options: DaemonOptions): void {
   try {
     mkdirSync(options.stateDir, { recursive: true, mode: 0o700 })
   } catch (cause) {
-    throw new TwinbeatError('TB_STATE_WRITE', `cannot make '${options.stateDir}': ${messageOf(cause)}`, { cause })
+    throw new TwinbeatError('TB_STATE_WRITE', `cannot make '${options.stateDir}': ${messageOf(cause)}`, {
+      cause,
+    })
   }
   const lock = path.join(options.runDir, 'lock')
   const fd = systemCalls().lockFile(lock)
@@ -334,14 +431,21 @@ function prepareFolders(options: DaemonOptions): void {
 
 function configError(diagnostics: readonly Diagnostic[]): TwinbeatError {
   const errors = diagnostics.filter((finding) => finding.severity === 'error')
-  return new TwinbeatError('TB_CONFIG', `the configuration has ${String(errors.length)} errors\n${formatDiagnostics(errors)}`)
+  return new TwinbeatError(
+    'TB_CONFIG',
+    `the configuration has ${String(errors.length)} errors\n${formatDiagnostics(errors)}`,
+  )
 }
 
 const changeText = (change: Change): string => {
   if (change.change !== 'changed') return `${change.subject} ${change.change}`
-  return change.from === null || change.to === null ? `${change.subject} changed` : `${change.subject} ${change.from} -> ${change.to}`
+  return change.from === null || change.to === null
+    ? `${change.subject} changed`
+    : `${change.subject} ${change.from} -> ${change.to}`
 }
 
 function addressesOf(config: ClusterConfig): string[] {
-  return config.groups.flatMap((group) => group.members.flatMap((member) => (member.address === null ? [] : [member.address.address])))
+  return config.groups.flatMap((group) =>
+    group.members.flatMap((member) => (member.address === null ? [] : [member.address.address])),
+  )
 }

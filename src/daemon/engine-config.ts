@@ -14,7 +14,12 @@ export interface Identity {
   readonly uuid: Uint8Array
 }
 
-export function engineConfigOf(config: ClusterConfig, identity: Identity, revision: number, facts: LinkFacts): EngineConfig {
+export function engineConfigOf(
+  config: ClusterConfig,
+  identity: Identity,
+  revision: number,
+  facts: LinkFacts,
+): EngineConfig {
   return {
     revision,
     self: { name: config.self, uuid: identity.uuid },
@@ -24,7 +29,11 @@ export function engineConfigOf(config: ClusterConfig, identity: Identity, revisi
     muteAfterPause: true,
     auth: {
       signIndex: config.auth.signIndex,
-      keys: config.auth.keys.map(({ index, method, key }) => ({ index, method, key: Buffer.from(key ?? '', 'latin1') })),
+      keys: config.auth.keys.map(({ index, method, key }) => ({
+        index,
+        method,
+        key: Buffer.from(key ?? '', 'latin1'),
+      })),
     },
     links: config.links.flatMap((link) => linkOf(link, facts)),
   }
@@ -36,12 +45,30 @@ function linkOf(link: ConfiguredLink, facts: LinkFacts): LinkConfig[] {
       return [{ type: 'bcast', name: link.name, interface: link.interface, address: null, port: link.port }]
     case 'ucast':
     case 'ucast6':
-      return [{ type: link.type, name: link.name, interface: link.interface, address: link.address, port: link.port,
-        localAddress: null, localPort: link.port }]
+      return [
+        {
+          type: link.type,
+          name: link.name,
+          interface: link.interface,
+          address: link.address,
+          port: link.port,
+          localAddress: null,
+          localPort: link.port,
+        },
+      ]
     case 'mcast':
     case 'mcast6':
-      return [{ type: link.type, name: link.name, interface: link.interface, group: link.group, port: link.port,
-        ttl: link.ttl, loop: link.loop }]
+      return [
+        {
+          type: link.type,
+          name: link.name,
+          interface: link.interface,
+          group: link.group,
+          port: link.port,
+          ttl: link.ttl,
+          loop: link.loop,
+        },
+      ]
     case 'serial': {
       const fd = facts.serialFd(link.device)
       return fd === null ? [] : [{ type: 'serial', name: link.name, fd, baud: link.baud }]

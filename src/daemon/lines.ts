@@ -20,10 +20,17 @@ export class Lines {
     for (const link of wanted) {
       if (this.#open.has(link.device)) continue
       try {
-        const line = await openSerialLine({ path: link.device, baud: link.baud, lock: config.twinbeat.serialLock })
+        const line = await openSerialLine({
+          path: link.device,
+          baud: link.baud,
+          lock: config.twinbeat.serialLock,
+        })
         this.#open.set(link.device, line)
       } catch (error) {
-        this.log.error({ event: 'serial.failed' }, `the serial line '${link.device}' is not used: ${messageOf(error)}`)
+        this.log.error(
+          { event: 'serial.failed' },
+          `the serial line '${link.device}' is not used: ${messageOf(error)}`,
+        )
       }
     }
   }

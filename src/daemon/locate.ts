@@ -14,8 +14,11 @@ export function addressLocator(): (spec: AddressSpec) => EngineAddress | string 
     }
     const route = networkCalls().route(family, address)
     const carrier = spec.interface ?? (route === null || route.hasGateway ? null : route.interface)
-    if (carrier === null) return `no interface is on the network of ${address}: name one, as in '${address}/24/eth0'`
-    const prefix = spec.prefix ?? (route !== null && route.interface === carrier && route.prefix > 0 ? route.prefix : hostPrefix[family])
+    if (carrier === null)
+      return `no interface is on the network of ${address}: name one, as in '${address}/24/eth0'`
+    const prefix =
+      spec.prefix ??
+      (route !== null && route.interface === carrier && route.prefix > 0 ? route.prefix : hostPrefix[family])
     return { family, address, prefix, interface: carrier, label, broadcast }
   }
 }

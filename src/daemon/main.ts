@@ -17,23 +17,39 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
   try {
     const daemon = await Daemon.start(options, version, exit)
-    process.on('SIGTERM', () => { daemon.requestStop() })
-    process.on('SIGINT', () => { daemon.requestStop() })
-    process.on('SIGHUP', () => { daemon.reload().catch(() => { /* told by the log */ }) })
-    process.on('SIGUSR1', () => { daemon.setDebug(true) })
-    process.on('SIGUSR2', () => { daemon.setDebug(false) })
+    process.on('SIGTERM', () => {
+      daemon.requestStop()
+    })
+    process.on('SIGINT', () => {
+      daemon.requestStop()
+    })
+    process.on('SIGHUP', () => {
+      daemon.reload().catch(() => {
+        /* told by the log */
+      })
+    })
+    process.on('SIGUSR1', () => {
+      daemon.setDebug(true)
+    })
+    process.on('SIGUSR2', () => {
+      daemon.setDebug(false)
+    })
   } catch (error) {
     const known = error instanceof TwinbeatError ? error : new TwinbeatError('TB_INTERNAL', messageOf(error))
     process.stderr.write(`twinbeatd: ${known.code}: ${known.message}\n  hint: ${known.hint}\n`)
-    if (process.env['TWINBEAT_DEBUG'] !== undefined && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`)
+    if (process.env['TWINBEAT_DEBUG'] !== undefined && error instanceof Error)
+      process.stderr.write(`${error.stack ?? ''}\n`)
     process.exit(known.exitCode)
   }
 }
 
 /** Same process, new program: pid files, supervisors and the process group stay right. */
 function becomeSuccessor(argv: readonly string[]): void {
-  const status = systemCalls().execReplace(process.execPath, [process.execPath, ...process.execArgv, ...argv.slice(1)],
-    Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`))
+  const status = systemCalls().execReplace(
+    process.execPath,
+    [process.execPath, ...process.execArgv, ...argv.slice(1)],
+    Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`),
+  )
   process.stderr.write(`twinbeatd: cannot start the successor: system error ${String(-status)}\n`)
   process.exit(70)
 }
@@ -41,7 +57,9 @@ function becomeSuccessor(argv: readonly string[]): void {
 /** A member did not stop: this machine must go down before the peer may take over. */
 function reset(options: DaemonOptions): void {
   const status = systemCalls().rebootNow()
-  process.stderr.write(`twinbeatd: reboot(2) failed: system error ${String(-status)}; ` +
-    `the peer must be kept from taking over by hand (${options.haDir})\n`)
+  process.stderr.write(
+    `twinbeatd: reboot(2) failed: system error ${String(-status)}; ` +
+      `the peer must be kept from taking over by hand (${options.haDir})\n`,
+  )
   process.exit(70)
 }

@@ -20,13 +20,27 @@ export function parseDaemonOptions(argv: readonly string[], version: string): Da
     .option('--ha-dir <dir>', 'ha.cf, authkeys, haresources and twinbeat.cf', '/etc/ha.d')
     .option('--state-dir <dir>', 'uuid, generation and intents that survive a restart', '/var/lib/twinbeat')
     .option('--run-dir <dir>', 'control socket and lock', '/run/twinbeat')
-    .option('--heartbeat-dir <dir>', "Heartbeat's own state: uuid and generation are taken over and written back", '/var/lib/heartbeat')
-    .option('--name <node>', 'own node name (default: nodeinfo in the configuration folder, else the host name)')
-    .option('--accept-without <list>', 'start although these are configured and not implemented: stonith,watchdog,...', '')
+    .option(
+      '--heartbeat-dir <dir>',
+      "Heartbeat's own state: uuid and generation are taken over and written back",
+      '/var/lib/heartbeat',
+    )
+    .option(
+      '--name <node>',
+      'own node name (default: nodeinfo in the configuration folder, else the host name)',
+    )
+    .option(
+      '--accept-without <list>',
+      'start although these are configured and not implemented: stonith,watchdog,...',
+      '',
+    )
     .option('--stderr', 'log to standard error as well')
     .option('--debug', 'log decisions with their reasons')
-    .addHelpText('after', '\nExamples:\n  twinbeatd\n  twinbeatd --ha-dir ./examples/pair/ha.d --name alpha --stderr\n' +
-      '  twinbeatd --accept-without watchdog\n\nSignals: TERM stops with a hand-over to the peer, HUP reloads, USR1/USR2 more/less debug.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  twinbeatd\n  twinbeatd --ha-dir ./examples/pair/ha.d --name alpha --stderr\n' +
+        '  twinbeatd --accept-without watchdog\n\nSignals: TERM stops with a hand-over to the peer, HUP reloads, USR1/USR2 more/less debug.',
+    )
   program.parse([...argv])
   const options = program.opts<Record<string, string | boolean | undefined>>()
   const word = (name: string): string => String(options[name])
@@ -35,7 +49,9 @@ export function parseDaemonOptions(argv: readonly string[], version: string): Da
     stateDir: word('stateDir'),
     runDir: word('runDir'),
     name: typeof options['name'] === 'string' ? options['name'].toLowerCase() : null,
-    acceptWithout: word('acceptWithout').split(',').filter((item) => item !== ''),
+    acceptWithout: word('acceptWithout')
+      .split(',')
+      .filter((item) => item !== ''),
     heartbeatDir: word('heartbeatDir'),
     logToStderr: options['stderr'] === true || process.stderr.isTTY,
     debug: options['debug'] === true,

@@ -22,14 +22,26 @@ function readAccounts(): Accounts {
 
 const rows = (text: string): string[][] => text.split('\n').map((line) => line.split(':'))
 
-export function permissionOf(uid: number, gid: number, config: ClusterConfig, accounts = readAccounts()): Permission {
+export function permissionOf(
+  uid: number,
+  gid: number,
+  config: ClusterConfig,
+  accounts = readAccounts(),
+): Permission {
   if (uid === 0) return 'write'
   const user = rows(accounts.passwd).find((row) => Number(row[2]) === uid && row[2] !== '')?.[0] ?? null
-  const groupsOfUser = new Set(rows(accounts.group)
-    .filter((row) => (row[2] !== '' && Number(row[2]) === gid) || (user !== null && (row[3] ?? '').split(',').includes(user)))
-    .map((row) => row[0] ?? ''))
-  const named = config.apiauth.some((entry) =>
-    (user !== null && entry.uids.includes(user)) || entry.uids.includes(String(uid)))
+  const groupsOfUser = new Set(
+    rows(accounts.group)
+      .filter(
+        (row) =>
+          (row[2] !== '' && Number(row[2]) === gid) ||
+          (user !== null && (row[3] ?? '').split(',').includes(user)),
+      )
+      .map((row) => row[0] ?? ''),
+  )
+  const named = config.apiauth.some(
+    (entry) => (user !== null && entry.uids.includes(user)) || entry.uids.includes(String(uid)),
+  )
   if (named) return 'write'
   return groupsOfUser.has(config.twinbeat.controlGroup) ? 'read' : 'none'
 }

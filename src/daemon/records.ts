@@ -9,33 +9,62 @@ type Owner = (address: string) => { readonly group: string; readonly member: str
 export function translateRecord(record: EngineRecord, ownerOf: Owner): Translation {
   switch (record.type) {
     case 'peer.status':
-      return [{ type: 'peer.status', node: nodeId(record.node), status: record.status, generation: record.generation,
-        deadtimeUs: record.deadtimeUs, twinbeat: record.twinbeat }]
-    case 'peer.up': return [{ type: 'peer.up', node: nodeId(record.node), generation: record.generation }]
-    case 'peer.late': return [{ type: 'peer.late', node: nodeId(record.node), silentUs: record.silentUs }]
+      return [
+        {
+          type: 'peer.status',
+          node: nodeId(record.node),
+          status: record.status,
+          generation: record.generation,
+          deadtimeUs: record.deadtimeUs,
+          twinbeat: record.twinbeat,
+        },
+      ]
+    case 'peer.up':
+      return [{ type: 'peer.up', node: nodeId(record.node), generation: record.generation }]
+    case 'peer.late':
+      return [{ type: 'peer.late', node: nodeId(record.node), silentUs: record.silentUs }]
     case 'peer.dead':
-      return [{ type: 'peer.dead', node: nodeId(record.node), generation: record.generation,
-        silentUs: record.silentUs, links: record.links }]
-    case 'peer.returned': return [{ type: 'peer.returned', node: nodeId(record.node), generation: record.generation }]
-    case 'peer.restarted': return [{ type: 'peer.restarted', node: nodeId(record.node), generation: record.generation }]
+      return [
+        {
+          type: 'peer.dead',
+          node: nodeId(record.node),
+          generation: record.generation,
+          silentUs: record.silentUs,
+          links: record.links,
+        },
+      ]
+    case 'peer.returned':
+      return [{ type: 'peer.returned', node: nodeId(record.node), generation: record.generation }]
+    case 'peer.restarted':
+      return [{ type: 'peer.restarted', node: nodeId(record.node), generation: record.generation }]
     case 'link.up':
-    case 'link.down': return [{ type: record.type, node: nodeId(record.node), link: record.link }]
-    case 'message': return [{ type: 'message', from: nodeId(record.from), fields: record.fields, link: record.link }]
+    case 'link.down':
+      return [{ type: record.type, node: nodeId(record.node), link: record.link }]
+    case 'message':
+      return [{ type: 'message', from: nodeId(record.from), fields: record.fields, link: record.link }]
     case 'address.lost': {
       const owner = ownerOf(record.address)
-      return owner === null ? [] : [{ type: 'address.lost', group: groupId(owner.group), member: owner.member }]
+      return owner === null
+        ? []
+        : [{ type: 'address.lost', group: groupId(owner.group), member: owner.member }]
     }
     case 'address.conflict': {
       const owner = ownerOf(record.address)
-      return owner === null ? []
+      return owner === null
+        ? []
         : [{ type: 'address.conflict', group: groupId(owner.group), member: owner.member, mac: record.mac }]
     }
-    case 'interface': return [{ type: 'interface', name: record.name, up: record.up, carrier: record.carrier }]
-    case 'stall': return [{ type: 'stall', us: record.us, muted: record.muted }]
-    case 'send.history-full': return [{ type: 'send.history-full' }]
-    case 'overflow': return [{ type: 'overflow', lost: record.lost }]
+    case 'interface':
+      return [{ type: 'interface', name: record.name, up: record.up, carrier: record.carrier }]
+    case 'stall':
+      return [{ type: 'stall', us: record.us, muted: record.muted }]
+    case 'send.history-full':
+      return [{ type: 'send.history-full' }]
+    case 'overflow':
+      return [{ type: 'overflow', lost: record.lost }]
     case 'link.state':
     case 'auth.rejected':
-    case 'steps.done': return []
+    case 'steps.done':
+      return []
   }
 }

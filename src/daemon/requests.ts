@@ -17,11 +17,15 @@ export class Requests {
   readonly #waiting = new Map<string, Waiting>()
   #count = 0
 
-  constructor(private readonly shell: () => Shell, private readonly incarnation: number) {}
+  constructor(
+    private readonly shell: () => Shell,
+    private readonly incarnation: number,
+  ) {}
 
   /** Settles when the core says that the request is done. */
   async ask(verb: OperatorVerb, what: string, progress: (text: string) => void): Promise<string> {
-    if (this.#waiting.size >= requestsMax) throw new TwinbeatError('TB_BUSY', 'too many requests are under way')
+    if (this.#waiting.size >= requestsMax)
+      throw new TwinbeatError('TB_BUSY', 'too many requests are under way')
     this.#count += 1
     const id = `${String(this.incarnation)}.${String(this.#count)}`
     return await new Promise<string>((resolve, reject) => {
@@ -39,6 +43,9 @@ export class Requests {
     }
     this.#waiting.delete(reply.id)
     if (reply.ok) waiting.resolve(reply.text)
-    else waiting.reject(new TwinbeatError(reply.code in errorTable ? (reply.code as ErrorCode) : 'TB_BUSY', reply.text))
+    else
+      waiting.reject(
+        new TwinbeatError(reply.code in errorTable ? (reply.code as ErrorCode) : 'TB_BUSY', reply.text),
+      )
   }
 }

@@ -39,7 +39,11 @@ class RespawnedProgram {
   #stopping = false
   state: State = 'waiting'
 
-  constructor(readonly config: RespawnConfig, private readonly env: Readonly<Record<string, string>>, private readonly log: Logger) {}
+  constructor(
+    readonly config: RespawnConfig,
+    private readonly env: Readonly<Record<string, string>>,
+    private readonly log: Logger,
+  ) {}
 
   start(): void {
     this.#timer = null
@@ -50,7 +54,11 @@ class RespawnedProgram {
       return
     }
     const child = spawn(this.config.path, this.config.args, {
-      detached: true, stdio: 'ignore', cwd: '/', uid: account.uid, gid: account.gid,
+      detached: true,
+      stdio: 'ignore',
+      cwd: '/',
+      uid: account.uid,
+      gid: account.gid,
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: account.home, ...this.env },
     })
     this.#child = child
@@ -60,8 +68,13 @@ class RespawnedProgram {
       this.#child = null
       this.#giveUp(error.message)
     })
-    child.on('exit', (code, signal) => { this.#ended(code, signal) })
-    this.log.info({ event: 'respawn.started' }, `${this.config.path} runs as ${this.config.user}, pid ${String(child.pid)}`)
+    child.on('exit', (code, signal) => {
+      this.#ended(code, signal)
+    })
+    this.log.info(
+      { event: 'respawn.started' },
+      `${this.config.path} runs as ${this.config.user}, pid ${String(child.pid)}`,
+    )
   }
 
   #ended(code: number | null, signal: NodeJS.Signals | null): void {
@@ -75,12 +88,16 @@ class RespawnedProgram {
     }
     this.#fastDeaths = performance.now() - this.#startedAtMs < fastDeathMs ? this.#fastDeaths + 1 : 0
     if (this.#fastDeaths > fastDeathsMax) {
-      this.#giveUp(`it died ${String(this.#fastDeaths)} times in a row within 30 s of its start, last with ${how}`)
+      this.#giveUp(
+        `it died ${String(this.#fastDeaths)} times in a row within 30 s of its start, last with ${how}`,
+      )
       return
     }
     this.state = 'waiting'
     this.log.warn({ event: 'respawn.died' }, `${this.config.path} ended with ${how}: started again`)
-    this.#timer = setTimeout(() => { this.start() }, restartDelayMs)
+    this.#timer = setTimeout(() => {
+      this.start()
+    }, restartDelayMs)
   }
 
   #giveUp(why: string): void {
@@ -95,9 +112,15 @@ class RespawnedProgram {
     const child = this.#child
     if (child?.pid === undefined) return
     const pid = child.pid
-    const gone = new Promise<void>((resolve) => { child.once('exit', () => { resolve() }) })
+    const gone = new Promise<void>((resolve) => {
+      child.once('exit', () => {
+        resolve()
+      })
+    })
     killGroup(pid, 'SIGTERM')
-    const kill = setTimeout(() => { killGroup(pid, 'SIGKILL') }, stopGraceMs)
+    const kill = setTimeout(() => {
+      killGroup(pid, 'SIGKILL')
+    }, stopGraceMs)
     await gone
     clearTimeout(kill)
   }

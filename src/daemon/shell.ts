@@ -54,7 +54,9 @@ export class Shell {
     for (const record of this.#parts.engine.drain()) {
       if (this.#parts.addresses.onRecord(record)) continue
       this.#parts.onRecord(record)
-      const translation: Translation = translateRecord(record, (address) => this.#parts.members.ownerOf(address))
+      const translation: Translation = translateRecord(record, (address) =>
+        this.#parts.members.ownerOf(address),
+      )
       for (const event of translation) this.#queue.push({ ...event, at: record.at })
     }
     this.#pump()
@@ -80,7 +82,9 @@ export class Shell {
     try {
       for (let count = 0; this.#queue.length > 0; count += 1) {
         if (count === stepsPerTurn) {
-          setImmediate(() => { this.#pump() })
+          setImmediate(() => {
+            this.#pump()
+          })
           return
         }
         const event = this.#queue.shift()
@@ -109,8 +113,13 @@ export class Shell {
     switch (effect.type) {
       case 'send':
         if (engine.send(effect.fields) === 'full') {
-          this.#parts.onNote({ type: 'note', level: 'error', event: 'send.full', details: {},
-            text: 'a message could not be queued: the engine has too much to send' })
+          this.#parts.onNote({
+            type: 'note',
+            level: 'error',
+            event: 'send.full',
+            details: {},
+            text: 'a message could not be queued: the engine has too much to send',
+          })
         }
         return
       case 'status':
@@ -120,20 +129,38 @@ export class Shell {
         return
       case 'member.run':
         void this.#parts.members.run(effect).then((answer) => {
-          this.feed({ type: 'member.result', call: effect.call, group: effect.group, member: effect.member,
-            action: effect.action, ...answer })
+          this.feed({
+            type: 'member.result',
+            call: effect.call,
+            group: effect.group,
+            member: effect.member,
+            action: effect.action,
+            ...answer,
+          })
         })
         return
-      case 'timer.set': this.#setTimer(effect.key, effect.at); return
-      case 'timer.cancel': this.#cancelTimer(effect.key); return
+      case 'timer.set':
+        this.#setTimer(effect.key, effect.at)
+        return
+      case 'timer.cancel':
+        this.#cancelTimer(effect.key)
+        return
       case 'persist':
         void store.store(effect.key, effect.value).then(
-          () => { this.feed({ type: 'persisted', key: effect.key, ok: true }) },
+          () => {
+            this.feed({ type: 'persisted', key: effect.key, ok: true })
+          },
           (error: unknown) => {
-            this.#parts.onNote({ type: 'note', level: 'error', event: 'state.unwritable', details: { key: effect.key },
-              text: `cannot store '${effect.key}': ${messageOf(error)}` })
+            this.#parts.onNote({
+              type: 'note',
+              level: 'error',
+              event: 'state.unwritable',
+              details: { key: effect.key },
+              text: `cannot store '${effect.key}': ${messageOf(error)}`,
+            })
             this.feed({ type: 'persisted', key: effect.key, ok: false })
-          })
+          },
+        )
         return
       case 'generation.raise': {
         const generation = this.#parts.raiseGeneration()
@@ -141,24 +168,33 @@ export class Shell {
         this.#queue.push({ type: 'generation.raised', generation, at: engine.now() })
         return
       }
-      case 'note': this.#parts.onNote(effect); return
-      case 'reply': this.#parts.onReply(effect); return
-      case 'halt': this.#parts.onHalt(effect); return
+      case 'note':
+        this.#parts.onNote(effect)
+        return
+      case 'reply':
+        this.#parts.onReply(effect)
+        return
+      case 'halt':
+        this.#parts.onHalt(effect)
+        return
     }
   }
 
   #setTimer(key: string, at: number): void {
     this.#cancelTimer(key)
     const delayMs = Math.min(Math.max(0, Math.ceil((at - this.#parts.engine.now()) / 1000)), timerMaxMs)
-    this.#timers.set(key, setTimeout(() => {
-      // Node's timers run on the monotonic clock, which stands still in suspend: not due yet means set again.
-      if (this.#parts.engine.now() < at) {
-        this.#setTimer(key, at)
-        return
-      }
-      this.#timers.delete(key)
-      this.feed({ type: 'timer', key })
-    }, delayMs))
+    this.#timers.set(
+      key,
+      setTimeout(() => {
+        // Node's timers run on the monotonic clock, which stands still in suspend: not due yet means set again.
+        if (this.#parts.engine.now() < at) {
+          this.#setTimer(key, at)
+          return
+        }
+        this.#timers.delete(key)
+        this.feed({ type: 'timer', key })
+      }, delayMs),
+    )
   }
 
   #cancelTimer(key: string): void {

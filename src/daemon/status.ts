@@ -35,7 +35,8 @@ export function buildStatus(input: StatusInput): StatusReport {
     haDir: input.haDir,
     resources: core.resources,
     membership: input.stopping ? 'stopping' : core.status,
-    operation: core.standby.state === 'not' ? null : `standby ${core.standby.what ?? ''} (${core.standby.state})`,
+    operation:
+      core.standby.state === 'not' ? null : `standby ${core.standby.what ?? ''} (${core.standby.state})`,
     autoFailback: config.autoFailback,
     splitBrain: config.twinbeat.splitBrain,
     stopFailure: config.twinbeat.stopFailure,
@@ -45,8 +46,10 @@ export function buildStatus(input: StatusInput): StatusReport {
     realtime: engine.realtime.scheduling === 'fifo',
     logLinesDropped: input.logLinesDropped,
     timing: {
-      keepaliveMs: ms(config.timing.keepaliveUs), deadtimeMs: ms(config.timing.deadtimeUs),
-      warntimeMs: ms(config.timing.warntimeUs), initdeadMs: ms(config.timing.initdeadUs),
+      keepaliveMs: ms(config.timing.keepaliveUs),
+      deadtimeMs: ms(config.timing.deadtimeUs),
+      warntimeMs: ms(config.timing.warntimeUs),
+      initdeadMs: ms(config.timing.initdeadUs),
     },
     nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
     links: engine.links.map((link) => linkReport(link, ago)),
@@ -64,11 +67,20 @@ function nodeReport(peer: PeerSnapshot, ago: (at: number | null) => number | nul
     kind: peer.kind,
     state: peer.self ? 'up' : peer.state,
     status: peer.state === 'dead' ? 'dead' : peer.status,
-    speaks: peer.self || peer.twinbeat !== null ? 'twinbeat' : peer.lastStatusAt === null || peer.kind === 'ping' ? null : 'heartbeat',
+    speaks:
+      peer.self || peer.twinbeat !== null
+        ? 'twinbeat'
+        : peer.lastStatusAt === null || peer.kind === 'ping'
+          ? null
+          : 'heartbeat',
     generation: peer.generation,
     deadtimeMs: ms(peer.deadtimeUs),
     lastStatusAgoMs: ago(peer.lastStatusAt),
-    links: peer.links.map((link) => ({ name: link.name, state: link.state, lastHeardAgoMs: ago(link.lastHeardAt) })),
+    links: peer.links.map((link) => ({
+      name: link.name,
+      state: link.state,
+      lastHeardAgoMs: ago(link.lastHeardAt),
+    })),
   }
 }
 
@@ -91,11 +103,16 @@ function linkReport(link: LinkSnapshot, ago: (at: number | null) => number | nul
 
 export function authorityText(authority: Authority): string {
   switch (authority.kind) {
-    case 'agreed': return `agreed with ${authority.peer}`
-    case 'held': return 'held'
-    case 'handover': return `handed over (${authority.exchange})`
-    case 'accept': return authority.peer === null ? 'no other node' : `${authority.peer} judged dead (split_brain accept)`
-    case 'operator': return `operator (${authority.request})`
+    case 'agreed':
+      return `agreed with ${authority.peer}`
+    case 'held':
+      return 'held'
+    case 'handover':
+      return `handed over (${authority.exchange})`
+    case 'accept':
+      return authority.peer === null ? 'no other node' : `${authority.peer} judged dead (split_brain accept)`
+    case 'operator':
+      return `operator (${authority.request})`
   }
 }
 
@@ -110,7 +127,13 @@ function groupReport(group: GroupSnapshot, input: StatusInput): GroupReport {
     reason: group.obstacles.length === 0 ? group.reason : `${group.reason}; ${group.obstacles.join(', ')}`,
     members: group.members.map((member) => {
       const { runs, last } = input.members.describe(group.id, member.id)
-      return { id: member.id, kind: member.kind, runs, state: member.action === null ? member.state : `${member.action}...`, lastResult: last }
+      return {
+        id: member.id,
+        kind: member.kind,
+        runs,
+        state: member.action === null ? member.state : `${member.action}...`,
+        lastResult: last,
+      }
     }),
   }
 }
@@ -119,7 +142,9 @@ function warningsOf(input: StatusInput): string[] {
   const { config, engine } = input
   const warnings = [...input.warnings]
   if (config.acceptedWithout.length > 0) {
-    warnings.push(`runs without ${config.acceptedWithout.join(', ')} (--accept-without): what ha.cf asks for there is not done`)
+    warnings.push(
+      `runs without ${config.acceptedWithout.join(', ')} (--accept-without): what ha.cf asks for there is not done`,
+    )
   }
   if (engine.realtime.scheduling !== 'fifo' && config.process.realtime) {
     warnings.push('no real-time scheduling: a busy machine makes heartbeats late; use a longer deadtime')

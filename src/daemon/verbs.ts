@@ -33,7 +33,11 @@ export function buildMethods(parts: VerbDependencies): ReadonlyMap<string, Metho
       // `wait: false` is for hb_standby and hb_takeover, which answer as soon as the request is taken.
       if (args['wait'] === false) {
         // A refusal is known at once, before the next turn of the loop; everything later goes to the log.
-        const taken = new Promise<string>((resolve) => { setImmediate(() => { resolve('requested') }) })
+        const taken = new Promise<string>((resolve) => {
+          setImmediate(() => {
+            resolve('requested')
+          })
+        })
         return await Promise.race([done, taken])
       }
       return await done
@@ -41,11 +45,17 @@ export function buildMethods(parts: VerbDependencies): ReadonlyMap<string, Metho
   })
   return new Map<string, Method>([
     ['status', { needs: 'read', run: async () => await Promise.resolve(parts.status()) }],
-    ['explain', { needs: 'read', run: async (args) => await Promise.resolve(parts.explain(wordOf(args, 'group', ''))) }],
+    [
+      'explain',
+      { needs: 'read', run: async (args) => await Promise.resolve(parts.explain(wordOf(args, 'group', ''))) },
+    ],
     ['standby', hand('standby')],
     ['takeover', hand('takeover')],
     ['reload', { needs: 'write', run: async () => await parts.reload() }],
     ['stop', { needs: 'write', run: async (_, context) => await parts.requestStop(context.progress) }],
-    ['restart-keep', { needs: 'write', run: async (_, context) => await parts.requestKeep(context.progress) }],
+    [
+      'restart-keep',
+      { needs: 'write', run: async (_, context) => await parts.requestKeep(context.progress) },
+    ],
   ])
 }

@@ -48,15 +48,22 @@ const infoLevel = 30
 /** About 10 000 lines; a disk that hangs longer than that loses lines, never time. */
 const fileBufferMaxBytes = 4 * 1024 * 1024
 const levelWords: Readonly<Record<number, string>> = {
-  10: 'trace', 20: 'debug', 30: 'info', 40: 'WARN', 50: 'ERROR', 60: 'CRIT',
+  10: 'trace',
+  20: 'debug',
+  30: 'info',
+  40: 'WARN',
+  50: 'ERROR',
+  60: 'CRIT',
 }
 
 /** One line for people: `Nov 22 10:11:12 alpha twinbeatd: [1234]: WARN: peer.dead: beta declared dead`. */
 export function formatText(line: LogLine, node: string, pid: number): string {
   const event = line.event === undefined ? '' : `${line.event}: `
   const cause = line.err?.message === undefined ? '' : ` (${line.err.message})`
-  return `${syslogStamp(line.time)} ${node} twinbeatd: [${String(pid)}]: ` +
+  return (
+    `${syslogStamp(line.time)} ${node} twinbeatd: [${String(pid)}]: ` +
     `${levelWords[line.level] ?? 'info'}: ${event}${oneLine(`${line.msg ?? ''}${cause}`)}\n`
+  )
 }
 
 /** Control characters of foreign text (an agent's output) must not forge lines. */
@@ -73,11 +80,19 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
   const openFile = (file: string, minLevel: number): FileSink => {
     // minLength 1 writes every line at once; with 0 the stream's flush would not wait for anything.
     const stream = pino.destination({
-      dest: file, sync: false, append: true, minLength: 1, maxLength: fileBufferMaxBytes,
+      dest: file,
+      sync: false,
+      append: true,
+      minLength: 1,
+      maxLength: fileBufferMaxBytes,
     })
-    stream.on('drop', () => { droppedLines += 1 })
+    stream.on('drop', () => {
+      droppedLines += 1
+    })
     // A full disk: the lines are lost and counted; the next write tries again.
-    stream.on('error', () => { droppedLines += 1 })
+    stream.on('error', () => {
+      droppedLines += 1
+    })
     return { file, stream, minLevel }
   }
   const openAll = (): void => {
@@ -106,7 +121,9 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
 
   return {
     logger,
-    reopen: () => { for (const sink of files) sink.stream.reopen(sink.file) },
+    reopen: () => {
+      for (const sink of files) sink.stream.reopen(sink.file)
+    },
     retarget: (next) => {
       const old = files
       files = []
@@ -116,13 +133,24 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
       for (const sink of old) sink.stream.end()
       logger.level = next.debug ? 'debug' : 'info'
     },
-    setDebug: (on) => { logger.level = on ? 'debug' : 'info' },
+    setDebug: (on) => {
+      logger.level = on ? 'debug' : 'info'
+    },
     dropped: () => droppedLines + (syslog?.dropped() ?? 0),
     flush: async (ms) => {
-      const flushed = Promise.all(files.map((sink) => new Promise<void>((resolve) => {
-        sink.stream.flush(() => { resolve() })
-      })))
-      const timeout = new Promise<void>((resolve) => { setTimeout(resolve, ms).unref() })
+      const flushed = Promise.all(
+        files.map(
+          (sink) =>
+            new Promise<void>((resolve) => {
+              sink.stream.flush(() => {
+                resolve()
+              })
+            }),
+        ),
+      )
+      const timeout = new Promise<void>((resolve) => {
+        setTimeout(resolve, ms).unref()
+      })
       await Promise.race([flushed, timeout])
     },
   }

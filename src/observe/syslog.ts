@@ -10,8 +10,26 @@ export interface SyslogSink {
 
 /** Facility names of syslog.h; ha.cf's logfacility takes the same words. */
 export const facilities: Readonly<Record<string, number>> = {
-  kern: 0, user: 1, mail: 2, daemon: 3, auth: 4, syslog: 5, lpr: 6, news: 7, uucp: 8, cron: 9, authpriv: 10,
-  ftp: 11, local0: 16, local1: 17, local2: 18, local3: 19, local4: 20, local5: 21, local6: 22, local7: 23,
+  kern: 0,
+  user: 1,
+  mail: 2,
+  daemon: 3,
+  auth: 4,
+  syslog: 5,
+  lpr: 6,
+  news: 7,
+  uucp: 8,
+  cron: 9,
+  authpriv: 10,
+  ftp: 11,
+  local0: 16,
+  local1: 17,
+  local2: 18,
+  local3: 19,
+  local4: 20,
+  local5: 21,
+  local6: 22,
+  local7: 23,
 }
 
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']
@@ -20,8 +38,10 @@ const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export function syslogStamp(time: number): string {
   const date = new Date(time)
   const two = (value: number): string => String(value).padStart(2, '0')
-  return `${months[date.getMonth()] ?? '???'} ${String(date.getDate()).padStart(2)} ` +
+  return (
+    `${months[date.getMonth()] ?? '???'} ${String(date.getDate()).padStart(2)} ` +
     `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+  )
 }
 
 const socketPath = '/dev/log'
@@ -50,15 +70,24 @@ export function connect(facility: string, tag: string): SyslogSink {
   }
   return {
     send(level, text) {
-      if (!open()) { lost += 1; return false }
+      if (!open()) {
+        lost += 1
+        return false
+      }
       const line = `<${String(code * 8 + severity(level))}>${syslogStamp(Date.now())} ${tag}: ${text.slice(0, textMaxBytes)}`
       const status = systemCalls().sendDatagram(fd, line)
       if (status === 0) return true
       lost += 1
-      if (status !== -11 /* EAGAIN: only full */) { systemCalls().closeFd(fd); fd = -1 }
+      if (status !== -11 /* EAGAIN: only full */) {
+        systemCalls().closeFd(fd)
+        fd = -1
+      }
       return false
     },
     dropped: () => lost,
-    close: () => { if (fd >= 0) systemCalls().closeFd(fd); fd = -1 },
+    close: () => {
+      if (fd >= 0) systemCalls().closeFd(fd)
+      fd = -1
+    },
   }
 }

@@ -3,7 +3,16 @@
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { accessSync, constants, closeSync, fstatSync, openSync, readFileSync, readdirSync, statSync } from 'node:fs'
+import {
+  accessSync,
+  constants,
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import type { FileResult, HostFacts, LoadInput } from '../config/model.js'
 
@@ -107,9 +116,13 @@ const kGetentTimeoutMs = 2000
 
 function userExists(name: string): boolean {
   if (/^\d+$/.test(name)) return true
-  const local = readProc('/etc/passwd').split('\n').some((line) => line.split(':')[0] === name)
+  const local = readProc('/etc/passwd')
+    .split('\n')
+    .some((line) => line.split(':')[0] === name)
   if (local) return true
-  return spawnSync('getent', ['passwd', '--', name], { timeout: kGetentTimeoutMs, stdio: 'ignore' }).status === 0
+  return (
+    spawnSync('getent', ['passwd', '--', name], { timeout: kGetentTimeoutMs, stdio: 'ignore' }).status === 0
+  )
 }
 
 export interface LoadInputOptions {

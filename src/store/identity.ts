@@ -53,7 +53,10 @@ function readGeneration(file: string): number | null {
 const generationMax = 0xffff_fffe
 
 export function openIdentity(options: IdentityOptions): Identity {
-  const own = { uuid: path.join(options.stateDir, 'uuid'), generation: path.join(options.stateDir, 'generation') }
+  const own = {
+    uuid: path.join(options.stateDir, 'uuid'),
+    generation: path.join(options.stateDir, 'generation'),
+  }
   const theirs = {
     uuid: path.join(options.heartbeatDir, 'hb_uuid'),
     generation: path.join(options.heartbeatDir, 'hb_generation'),
@@ -62,21 +65,26 @@ export function openIdentity(options: IdentityOptions): Identity {
   const ownUuid = readUuid(own.uuid)
   const theirUuid = besideHeartbeat ? readUuid(theirs.uuid) : null
   // Heartbeat's file wins over ours: if the node ran heartbeat in between, that is what the peer knows.
-  const uuid = options.uuidFrom === 'nodename'
-    ? createHash('md5').update(options.nodeName).digest()
-    : theirUuid ?? ownUuid ?? randomBytes(uuidBytes)
+  const uuid =
+    options.uuidFrom === 'nodename'
+      ? createHash('md5').update(options.nodeName).digest()
+      : (theirUuid ?? ownUuid ?? randomBytes(uuidBytes))
   const ownGeneration = readGeneration(own.generation)
   const theirGeneration = besideHeartbeat ? readGeneration(theirs.generation) : null
   const generation = Math.min(
-    Math.max((ownGeneration ?? 0) + 1, (theirGeneration ?? 0) + 1, options.wallSeconds), generationMax)
+    Math.max((ownGeneration ?? 0) + 1, (theirGeneration ?? 0) + 1, options.wallSeconds),
+    generationMax,
+  )
 
   const warnings: string[] = []
   const store = (file: string, data: string | Uint8Array, what: string): void => {
     try {
       writeFileAtomicSync(file, data, 0o600)
     } catch (error) {
-      warnings.push(`cannot store the ${what} in '${file}': ${messageOf(error)}; ` +
-        'it will be taken from the wall clock at the next start')
+      warnings.push(
+        `cannot store the ${what} in '${file}': ${messageOf(error)}; ` +
+          'it will be taken from the wall clock at the next start',
+      )
     }
   }
   store(own.generation, formatGeneration(generation), 'generation')
@@ -85,12 +93,16 @@ export function openIdentity(options: IdentityOptions): Identity {
     store(theirs.generation, formatGeneration(generation), 'generation for heartbeat')
     if (theirUuid === null) store(theirs.uuid, uuid, 'uuid for heartbeat')
   }
-  const firstStart = ownUuid === null && theirUuid === null && ownGeneration === null && theirGeneration === null
+  const firstStart =
+    ownUuid === null && theirUuid === null && ownGeneration === null && theirGeneration === null
   return { uuid, generation, firstStart, warnings }
 }
 
 /** Stores a generation that was raised while running; errors are the caller's to report. */
-export function storeGeneration(options: Pick<IdentityOptions, 'stateDir' | 'heartbeatDir'>, generation: number): void {
+export function storeGeneration(
+  options: Pick<IdentityOptions, 'stateDir' | 'heartbeatDir'>,
+  generation: number,
+): void {
   writeFileAtomicSync(path.join(options.stateDir, 'generation'), formatGeneration(generation))
   if (existsSync(options.heartbeatDir)) {
     writeFileAtomicSync(path.join(options.heartbeatDir, 'hb_generation'), formatGeneration(generation))

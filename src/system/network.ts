@@ -20,7 +20,10 @@ interface Addon {
 }
 
 export function networkCalls(): NetworkCalls {
-  const file = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../../build/Release/twinbeat.node')
+  const file = path.resolve(
+    path.dirname(fileURLToPath(import.meta.url)),
+    '../../../build/Release/twinbeat.node',
+  )
   const addon = createRequire(import.meta.url)(file) as Addon
   return { route: (family, address) => addon.net?.routeTo(family, address) ?? null }
 }

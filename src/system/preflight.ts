@@ -48,8 +48,14 @@ export function refuseRivals(): void {
 
 /** Where Debian and systemd machines write their static addresses. */
 const networkFiles = ['/etc/network/interfaces']
-const networkDirs = ['/etc/network/interfaces.d', '/etc/systemd/network', '/run/systemd/network', '/etc/netplan',
-  '/etc/NetworkManager/system-connections', '/etc/sysconfig/network-scripts']
+const networkDirs = [
+  '/etc/network/interfaces.d',
+  '/etc/systemd/network',
+  '/run/systemd/network',
+  '/etc/netplan',
+  '/etc/NetworkManager/system-connections',
+  '/etc/sysconfig/network-scripts',
+]
 const networkFileMaxBytes = 1024 * 1024
 
 export interface ConfiguredAddress {
@@ -59,11 +65,17 @@ export interface ConfiguredAddress {
 }
 
 /** Service addresses that the system would bring up by itself, with the place that says so. */
-export function findConfiguredAddresses(addresses: readonly string[], read: (file: string) => string | null = readSmall,
-  list: (dir: string) => readonly string[] = listDir): ConfiguredAddress[] {
+export function findConfiguredAddresses(
+  addresses: readonly string[],
+  read: (file: string) => string | null = readSmall,
+  list: (dir: string) => readonly string[] = listDir,
+): ConfiguredAddress[] {
   const wanted = new Set(addresses)
   const found: ConfiguredAddress[] = []
-  const files = [...networkFiles, ...networkDirs.flatMap((dir) => list(dir).map((name) => path.join(dir, name)))]
+  const files = [
+    ...networkFiles,
+    ...networkDirs.flatMap((dir) => list(dir).map((name) => path.join(dir, name))),
+  ]
   for (const file of files) {
     const text = read(file)
     if (text === null) continue
@@ -80,8 +92,10 @@ export function findConfiguredAddresses(addresses: readonly string[], read: (fil
 export function refuseConfiguredAddresses(addresses: readonly string[]): void {
   const first = findConfiguredAddresses(addresses)[0]
   if (first === undefined) return
-  throw new TwinbeatError('TB_ADDRESS_CONFIGURED',
-    `the system configures ${first.address} by itself: ${first.file}:${String(first.line)}`)
+  throw new TwinbeatError(
+    'TB_ADDRESS_CONFIGURED',
+    `the system configures ${first.address} by itself: ${first.file}:${String(first.line)}`,
+  )
 }
 
 function readSmall(file: string): string | null {

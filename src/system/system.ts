@@ -22,7 +22,9 @@ let loaded: SystemCalls | null = null
 export function systemCalls(): SystemCalls {
   if (loaded === null) {
     const file = path.resolve(
-      path.dirname(fileURLToPath(import.meta.url)), '../../../build/Release/twinbeat.node')
+      path.dirname(fileURLToPath(import.meta.url)),
+      '../../../build/Release/twinbeat.node',
+    )
     try {
       const addon = createRequire(import.meta.url)(file) as { system: SystemCalls }
       loaded = addon.system

@@ -17,17 +17,45 @@ describe('control socket', () => {
   let permission: Permission = 'write'
   const methods = new Map<string, Method>([
     ['echo', { needs: 'read', run: async (args) => await Promise.resolve(args) }],
-    ['change', { needs: 'write', run: async (_, context) => { context.progress('half way'); return await Promise.resolve(context.caller) } }],
-    ['refuse', { needs: 'read', run: async () => await Promise.reject(new TwinbeatError('TB_STANDBY_NO_TARGET', 'no peer')) }],
-    ['hang', { needs: 'read', run: async () => await new Promise(() => { /* never */ }) }],
+    [
+      'change',
+      {
+        needs: 'write',
+        run: async (_, context) => {
+          context.progress('half way')
+          return await Promise.resolve(context.caller)
+        },
+      },
+    ],
+    [
+      'refuse',
+      {
+        needs: 'read',
+        run: async () => await Promise.reject(new TwinbeatError('TB_STANDBY_NO_TARGET', 'no peer')),
+      },
+    ],
+    [
+      'hang',
+      {
+        needs: 'read',
+        run: async () =>
+          await new Promise(() => {
+            /* never */
+          }),
+      },
+    ],
   ])
   beforeEach(async () => {
     runDir = mkdtempSync(path.join(tmpdir(), 'tb-control-'))
     permission = 'write'
     server = new ControlServer({
-      path: path.join(runDir, 'control'), methods,
+      path: path.join(runDir, 'control'),
+      methods,
       credentialsOf: (fd) => systemCalls().peerCredentials(fd),
-      permissionOf: () => permission, onError: () => { /* not asked here */ },
+      permissionOf: () => permission,
+      onError: () => {
+        /* not asked here */
+      },
     })
     await server.listen()
   })
@@ -46,8 +74,11 @@ describe('control socket', () => {
   })
 
   it('a refusal keeps its code and hint', async () => {
-    await assert.rejects(ask('refuse', {}, options()), (error: TwinbeatError) =>
-      error.code === 'TB_STANDBY_NO_TARGET' && error.hint.includes('peer must be active'))
+    await assert.rejects(
+      ask('refuse', {}, options()),
+      (error: TwinbeatError) =>
+        error.code === 'TB_STANDBY_NO_TARGET' && error.hint.includes('peer must be active'),
+    )
   })
 
   it('a reader may not change anything, a stranger may not even read', async () => {
@@ -60,13 +91,21 @@ describe('control socket', () => {
 
   it('an answer that does not come is a timeout, no daemon is said as such', async () => {
     await assert.rejects(ask('hang', {}, { runDir, timeoutMs: 50 }), { code: 'TB_CONTROL_TIMEOUT' })
-    await assert.rejects(ask('echo', {}, { runDir: path.join(runDir, 'none'), timeoutMs: 50 }), { code: 'TB_NOT_RUNNING' })
+    await assert.rejects(ask('echo', {}, { runDir: path.join(runDir, 'none'), timeoutMs: 50 }), {
+      code: 'TB_NOT_RUNNING',
+    })
   })
 
   it('garbage ends its own connection and nobody else notices', async () => {
     const raw = await connect(path.join(runDir, 'control'))
-    const closed = new Promise<void>((resolve) => { raw.once('close', () => { resolve() }) })
-    raw.on('data', () => { /* refusals */ })
+    const closed = new Promise<void>((resolve) => {
+      raw.once('close', () => {
+        resolve()
+      })
+    })
+    raw.on('data', () => {
+      /* refusals */
+    })
     raw.write('garbage\n'.repeat(20))
     raw.write('x'.repeat(controlLineMaxBytes * 2))
     await closed
@@ -74,9 +113,15 @@ describe('control socket', () => {
   })
 
   it('half-open clients up to the limit do not keep a new one out once they are gone', async () => {
-    const raws = await Promise.all(Array.from({ length: 40 }, async () => await connect(path.join(runDir, 'control'))))
+    const raws = await Promise.all(
+      Array.from({ length: 40 }, async () => await connect(path.join(runDir, 'control'))),
+    )
     for (const raw of raws) raw.destroy()
-    await Promise.all(raws.map(async (raw) => { if (!raw.closed) await new Promise((resolve) => raw.once('close', resolve)) }))
+    await Promise.all(
+      raws.map(async (raw) => {
+        if (!raw.closed) await new Promise((resolve) => raw.once('close', resolve))
+      }),
+    )
     for (let attempt = 0; ; attempt += 1) {
       try {
         await ask('echo', {}, options())
@@ -92,29 +137,39 @@ describe('control socket', () => {
 
 async function connect(file: string): Promise<Socket> {
   return await new Promise((resolve, reject) => {
-    const socket = createConnection(file, () => { resolve(socket) })
+    const socket = createConnection(file, () => {
+      resolve(socket)
+    })
     socket.on('error', reject)
   })
 }
 
 it('any bytes in any pieces give the same lines', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), fc.array(fc.integer({ min: 1, max: 40 })), (bytes, cuts) => {
-    const whole = new LineSplitter().push(Buffer.from(bytes))
-    const splitter = new LineSplitter()
-    const pieces: (string | null)[] = []
-    let at = 0
-    for (const cut of [...cuts, bytes.length]) {
-      pieces.push(...splitter.push(Buffer.from(bytes.subarray(at, at + cut))))
-      at += cut
-      if (at >= bytes.length) break
-    }
-    assert.deepEqual(pieces, whole)
-  }))
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 400 }),
+      fc.array(fc.integer({ min: 1, max: 40 })),
+      (bytes, cuts) => {
+        const whole = new LineSplitter().push(Buffer.from(bytes))
+        const splitter = new LineSplitter()
+        const pieces: (string | null)[] = []
+        let at = 0
+        for (const cut of [...cuts, bytes.length]) {
+          pieces.push(...splitter.push(Buffer.from(bytes.subarray(at, at + cut))))
+          at += cut
+          if (at >= bytes.length) break
+        }
+        assert.deepEqual(pieces, whole)
+      },
+    ),
+  )
 })
 
 it('no line makes the request parser throw', () => {
-  fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
-    const parsed = parseRequest(line)
-    assert.ok(typeof parsed === 'string' || typeof parsed.verb === 'string')
-  }))
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
+      const parsed = parseRequest(line)
+      assert.ok(typeof parsed === 'string' || typeof parsed.verb === 'string')
+    }),
+  )
 })

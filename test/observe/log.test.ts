@@ -5,11 +5,25 @@ import path from 'node:path'
 import { it } from 'node:test'
 import { formatText, openLog, type LogTargets } from '../../src/observe/log.js'
 
-const none: LogTargets = { logFile: null, debugFile: null, facility: null, format: 'text', stderr: false, debug: false }
+const none: LogTargets = {
+  logFile: null,
+  debugFile: null,
+  facility: null,
+  format: 'text',
+  stderr: false,
+  debug: false,
+}
 
 it('a line has the form that people of Heartbeat read, and foreign text cannot forge a second line', () => {
-  const text = formatText({ level: 40, time: Date.UTC(2026, 10, 22, 12), event: 'peer.dead', msg: 'beta\nNov 1 forged' }, 'alpha', 7)
-  assert.match(text, /^\w{3} [ \d]\d \d\d:\d\d:\d\d alpha twinbeatd: \[7\]: WARN: peer\.dead: beta Nov 1 forged\n$/)
+  const text = formatText(
+    { level: 40, time: Date.UTC(2026, 10, 22, 12), event: 'peer.dead', msg: 'beta\nNov 1 forged' },
+    'alpha',
+    7,
+  )
+  assert.match(
+    text,
+    /^\w{3} [ \d]\d \d\d:\d\d:\d\d alpha twinbeatd: \[7\]: WARN: peer\.dead: beta Nov 1 forged\n$/,
+  )
 })
 
 it('logfile takes info and above, debugfile everything, and both are opened anew after logrotate', async () => {

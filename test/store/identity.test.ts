@@ -12,11 +12,16 @@ describe('identity', () => {
     root = mkdtempSync(path.join(tmpdir(), 'tb-identity-'))
     mkdirSync(path.join(root, 'state'))
     options = {
-      stateDir: path.join(root, 'state'), heartbeatDir: path.join(root, 'heartbeat'),
-      nodeName: 'alpha', uuidFrom: 'file', wallSeconds: 1_700_000_000,
+      stateDir: path.join(root, 'state'),
+      heartbeatDir: path.join(root, 'heartbeat'),
+      nodeName: 'alpha',
+      uuidFrom: 'file',
+      wallSeconds: 1_700_000_000,
     }
   })
-  afterEach(() => { rmSync(root, { recursive: true }) })
+  afterEach(() => {
+    rmSync(root, { recursive: true })
+  })
 
   it('keeps the uuid and raises the generation at every start', () => {
     const first = openIdentity(options)
@@ -35,13 +40,19 @@ describe('identity', () => {
     const identity = openIdentity(options)
     assert.deepEqual(Buffer.from(identity.uuid), uuid)
     assert.equal(identity.generation, 1_795_336_865)
-    assert.equal(readFileSync(path.join(options.heartbeatDir, 'hb_generation'), 'latin1'), '     1795336865\n')
+    assert.equal(
+      readFileSync(path.join(options.heartbeatDir, 'hb_generation'), 'latin1'),
+      '     1795336865\n',
+    )
   })
 
   it('follows heartbeat when it ran in between: its generation is the higher one', () => {
     mkdirSync(options.heartbeatDir)
     const before = openIdentity(options)
-    writeFileSync(path.join(options.heartbeatDir, 'hb_generation'), `${String(before.generation + 7).padStart(15)}\n`)
+    writeFileSync(
+      path.join(options.heartbeatDir, 'hb_generation'),
+      `${String(before.generation + 7).padStart(15)}\n`,
+    )
     assert.equal(openIdentity(options).generation, before.generation + 8)
   })
 

@@ -46,8 +46,11 @@ export function checkCommand(): Command {
     .option('--accept-without <list>', 'as given to twinbeatd', '')
     .option('--no-status', 'do not ask the agents for their status')
     .option('--json', 'as JSON')
-    .addHelpText('after', '\nExamples:\n  twinbeat check\n  twinbeat check --ha-dir ./examples/pair/ha.d --name alpha --no-status\n\n' +
-      'Exit codes: 0 no errors, 1 errors')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  twinbeat check\n  twinbeat check --ha-dir ./examples/pair/ha.d --name alpha --no-status\n\n' +
+        'Exit codes: 0 no errors, 1 errors',
+    )
     .action(async (_: unknown, command: Command) => {
       process.exitCode = await check(command.optsWithGlobals<CheckOptions>())
     })
@@ -55,7 +58,9 @@ export function checkCommand(): Command {
 
 async function check(options: CheckOptions): Promise<number> {
   const input = loadInputFromMachine({
-    haDir: options.haDir, name: options.name ?? null, checkHost: true,
+    haDir: options.haDir,
+    name: options.name ?? null,
+    checkHost: true,
     acceptWithout: options.acceptWithout.split(',').filter((word) => word !== ''),
   })
   const loaded = loadConfig(input)
@@ -63,9 +68,17 @@ async function check(options: CheckOptions): Promise<number> {
   const machine = loaded.config === null ? [] : machineFindings(loaded.config)
   const peerFiles = await comparePeerFiles(options.runDir)
   const unresolved = resources.filter((resource) => !resource.resolved)
-  const errors = loaded.diagnostics.filter((finding) => finding.severity === 'error').length + unresolved.length
+  const errors =
+    loaded.diagnostics.filter((finding) => finding.severity === 'error').length + unresolved.length
   if (options.json === true) {
-    printJson({ ok: errors === 0, self: input.self, diagnostics: loaded.diagnostics, resources, machine, peerFiles })
+    printJson({
+      ok: errors === 0,
+      self: input.self,
+      diagnostics: loaded.diagnostics,
+      resources,
+      machine,
+      peerFiles,
+    })
     return errors === 0 ? 0 : 1
   }
   for (const finding of loaded.diagnostics) print(formatDiagnostic(finding))
@@ -78,7 +91,8 @@ async function check(options: CheckOptions): Promise<number> {
 }
 
 function summary(diagnostics: readonly Diagnostic[], unresolved: number, self: string): string {
-  const count = (severity: string): number => diagnostics.filter((finding) => finding.severity === severity).length
+  const count = (severity: string): number =>
+    diagnostics.filter((finding) => finding.severity === severity).length
   return `\n${self}: ${String(count('error') + unresolved)} errors, ${String(count('warning'))} warnings`
 }
 
@@ -93,14 +107,38 @@ async function checkResources(config: ClusterConfig, options: CheckOptions): Pro
         const resolved = resolveMember(member, group.key, places)
         const base = { group: group.key, member: member.id }
         if (resolved.kind === 'unresolved') {
-          checks.push({ ...base, runs: `${resolved.reason}; looked at: ${resolved.tried.join(', ')}`, resolved: false, status: null, enabledAtBoot: [] })
+          checks.push({
+            ...base,
+            runs: `${resolved.reason}; looked at: ${resolved.tried.join(', ')}`,
+            resolved: false,
+            status: null,
+            enabledAtBoot: [],
+          })
         } else if (resolved.kind === 'address') {
-          checks.push({ ...base, runs: `the engine adds ${resolved.address.address}`, resolved: true, status: null, enabledAtBoot: [] })
+          checks.push({
+            ...base,
+            runs: `the engine adds ${resolved.address.address}`,
+            resolved: true,
+            status: null,
+            enabledAtBoot: [],
+          })
         } else {
           const result = options.status
-            ? await lrm.run({ resource: resolved.target, action: 'probe', timeoutMs: statusTimeoutMs }) : null
-          const status = result === null ? null : result.reason === null ? result.state : `${result.state}: ${result.reason}`
-          checks.push({ ...base, runs: describeAgent(resolved.target), resolved: true, status, enabledAtBoot: enabledAtBoot(resolved.target, places) })
+            ? await lrm.run({ resource: resolved.target, action: 'probe', timeoutMs: statusTimeoutMs })
+            : null
+          const status =
+            result === null
+              ? null
+              : result.reason === null
+                ? result.state
+                : `${result.state}: ${result.reason}`
+          checks.push({
+            ...base,
+            runs: describeAgent(resolved.target),
+            resolved: true,
+            status,
+            enabledAtBoot: enabledAtBoot(resolved.target, places),
+          })
         }
       }
     }
@@ -113,10 +151,17 @@ async function checkResources(config: ClusterConfig, options: CheckOptions): Pro
 
 /** What stands in the way on this machine: rivals, addresses that the system configures itself. */
 function machineFindings(config: ClusterConfig): string[] {
-  const addresses = config.groups.flatMap((group) => group.members.flatMap((member) => (member.address === null ? [] : [member.address.address])))
+  const addresses = config.groups.flatMap((group) =>
+    group.members.flatMap((member) => (member.address === null ? [] : [member.address.address])),
+  )
   return [
-    ...findRivals().map((rival) => `${rival.name} (pid ${String(rival.pid)}) runs here: twinbeatd will refuse to start beside it`),
-    ...findConfiguredAddresses(addresses).map((found) => `the system configures ${found.address} by itself: ${found.file}:${String(found.line)}`),
+    ...findRivals().map(
+      (rival) =>
+        `${rival.name} (pid ${String(rival.pid)}) runs here: twinbeatd will refuse to start beside it`,
+    ),
+    ...findConfiguredAddresses(addresses).map(
+      (found) => `the system configures ${found.address} by itself: ${found.file}:${String(found.line)}`,
+    ),
   ]
 }
 
@@ -133,6 +178,7 @@ async function comparePeerFiles(runDir: string): Promise<string | null> {
 function formatResource(resource: ResourceCheck): string {
   const lines = [`  ${resource.member}: ${resource.resolved ? '' : 'error: '}${resource.runs}`]
   if (resource.status !== null) lines.push(`    status now: ${resource.status}`)
-  for (const place of resource.enabledAtBoot) lines.push(`    warning: started at boot as well, by ${place}; disable it there`)
+  for (const place of resource.enabledAtBoot)
+    lines.push(`    warning: started at boot as well, by ${place}; disable it there`)
   return lines.join('\n')
 }

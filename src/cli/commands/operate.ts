@@ -5,7 +5,12 @@ import { askDaemon, parseDurationMs, print, printJson, type CommonOptions } from
 
 const whatWords = "all (default), local (this node's own groups), foreign (the peer's), or a group's key"
 
-async function operate(verb: string, args: Readonly<Record<string, unknown>>, command: Command, done: string): Promise<void> {
+async function operate(
+  verb: string,
+  args: Readonly<Record<string, unknown>>,
+  command: Command,
+  done: string,
+): Promise<void> {
   const options = command.optsWithGlobals<CommonOptions>()
   const result = await askDaemon(verb, args, options, parseDurationMs(options.timeout ?? '120s'))
   if (options.json === true) printJson({ ok: true, result })
@@ -13,14 +18,19 @@ async function operate(verb: string, args: Readonly<Record<string, unknown>>, co
 }
 
 function verb(name: string, description: string, examples: string): Command {
-  return new Command(name).description(description)
+  return new Command(name)
+    .description(description)
     .option('--json', 'the result as JSON')
     .option('--timeout <time>', 'give up waiting (the daemon goes on)', '120s')
     .addHelpText('after', `\nExamples:\n${examples}`)
 }
 
 export function standbyCommand(): Command {
-  return verb('standby', 'hand groups to the peer and wait until it has them', '  twinbeat standby\n  twinbeat standby local')
+  return verb(
+    'standby',
+    'hand groups to the peer and wait until it has them',
+    '  twinbeat standby\n  twinbeat standby local',
+  )
     .argument('[what]', whatWords, 'all')
     .action(async (what: string, _: unknown, command: Command) => {
       await operate('standby', { what }, command, `handed over: ${what}`)
@@ -28,7 +38,11 @@ export function standbyCommand(): Command {
 }
 
 export function takeoverCommand(): Command {
-  return verb('takeover', 'take groups from the peer and wait until they run here', '  twinbeat takeover\n  twinbeat takeover local')
+  return verb(
+    'takeover',
+    'take groups from the peer and wait until they run here',
+    '  twinbeat takeover\n  twinbeat takeover local',
+  )
     .argument('[what]', whatWords, 'all')
     .action(async (what: string, _: unknown, command: Command) => {
       await operate('takeover', { what }, command, `taken: ${what}`)
@@ -36,13 +50,23 @@ export function takeoverCommand(): Command {
 }
 
 export function reloadCommand(): Command {
-  return verb('reload', 'read the files again; keeps the old configuration on any error', '  twinbeat check && twinbeat reload')
-    .action(async (_: unknown, command: Command) => { await operate('reload', {}, command, 'reloaded') })
+  return verb(
+    'reload',
+    'read the files again; keeps the old configuration on any error',
+    '  twinbeat check && twinbeat reload',
+  ).action(async (_: unknown, command: Command) => {
+    await operate('reload', {}, command, 'reloaded')
+  })
 }
 
 export function stopCommand(): Command {
-  return verb('stop', 'stop all groups of this node, tell the peer, end the daemon', '  twinbeat stop')
-    .action(async (_: unknown, command: Command) => { await operate('stop', {}, command, 'stopped') })
+  return verb(
+    'stop',
+    'stop all groups of this node, tell the peer, end the daemon',
+    '  twinbeat stop',
+  ).action(async (_: unknown, command: Command) => {
+    await operate('stop', {}, command, 'stopped')
+  })
 }
 
 export function restartCommand(): Command {
@@ -50,8 +74,11 @@ export function restartCommand(): Command {
     .option('--keep', 'resources run on while the daemon is replaced')
     .action(async (_: unknown, command: Command) => {
       if (command.opts<{ keep?: boolean }>().keep !== true) {
-        throw new TwinbeatError('TB_USAGE', "'restart' without --keep is not offered: it would stop and start every service",
-          { hint: "use 'twinbeat restart --keep', or 'twinbeat stop' and start it again" })
+        throw new TwinbeatError(
+          'TB_USAGE',
+          "'restart' without --keep is not offered: it would stop and start every service",
+          { hint: "use 'twinbeat restart --keep', or 'twinbeat stop' and start it again" },
+        )
       }
       await operate('restart-keep', {}, command, 'the daemon is being replaced; resources run on')
     })
@@ -60,5 +87,7 @@ export function restartCommand(): Command {
 export function explainCommand(): Command {
   return verb('explain', 'why a group is where it is', '  twinbeat explain IPaddr2::10.0.0.100/24/eth0')
     .argument('<group>', 'key of the group')
-    .action(async (group: string, _: unknown, command: Command) => { await operate('explain', { group }, command, '') })
+    .action(async (group: string, _: unknown, command: Command) => {
+      await operate('explain', { group }, command, '')
+    })
 }

@@ -16,7 +16,10 @@ export function statusCommand(): Command {
     .option('--json', 'as JSON')
     .option('--watch', 'again and again until interrupted')
     .option('--every <time>', 'interval of --watch', '1s')
-    .addHelpText('after', '\nExamples:\n  twinbeat status\n  twinbeat status --watch\n  twinbeat status --json | jq .groups')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  twinbeat status\n  twinbeat status --watch\n  twinbeat status --json | jq .groups',
+    )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<StatusOptions>()
       if (options.watch !== true) {
@@ -27,7 +30,9 @@ export function statusCommand(): Command {
       for (;;) {
         if (options.json !== true && process.stdout.isTTY) process.stdout.write('\u001b[H\u001b[2J')
         await show(options)
-        await new Promise((resolve) => { setTimeout(resolve, everyMs) })
+        await new Promise((resolve) => {
+          setTimeout(resolve, everyMs)
+        })
       }
     })
 }
@@ -35,5 +40,11 @@ export function statusCommand(): Command {
 async function show(options: StatusOptions): Promise<void> {
   const report = (await askDaemon('status', {}, options, answerMs)) as StatusReport
   if (options.json === true) printJson(report)
-  else print(formatStatus(report, process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? colours : noColours))
+  else
+    print(
+      formatStatus(
+        report,
+        process.stdout.isTTY && process.env['NO_COLOR'] === undefined ? colours : noColours,
+      ),
+    )
 }

@@ -55,8 +55,14 @@ function parse(args: readonly string[]): Parsed | null {
   return command === undefined ? null : { command, operands, flags, parameter }
 }
 
-const wordOf = (node: NodeReport): string => (node.kind === 'ping' ? (node.state === 'up' ? 'ping' : 'dead')
-  : node.state === 'dead' ? 'dead' : node.status)
+const wordOf = (node: NodeReport): string =>
+  node.kind === 'ping'
+    ? node.state === 'up'
+      ? 'ping'
+      : 'dead'
+    : node.state === 'dead'
+      ? 'dead'
+      : node.status
 
 export async function clStatus(args: readonly string[], io: CompatIo): Promise<number> {
   const parsed = parse(args)
@@ -64,8 +70,19 @@ export async function clStatus(args: readonly string[], io: CompatIo): Promise<n
     io.out(usage)
     return ok
   }
-  const known = ['hbstatus', 'listnodes', 'nodestatus', 'nodetype', 'nodeweight', 'nodesite', 'listhblinks',
-    'hblinkstatus', 'clientstatus', 'rscstatus', 'hbparameter']
+  const known = [
+    'hbstatus',
+    'listnodes',
+    'nodestatus',
+    'nodetype',
+    'nodeweight',
+    'nodesite',
+    'listhblinks',
+    'hblinkstatus',
+    'clientstatus',
+    'rscstatus',
+    'hbparameter',
+  ]
   if (!known.includes(parsed.command)) {
     io.err(`cl_status: unknown command '${parsed.command}'`)
     return badParameter
@@ -97,7 +114,9 @@ function hbstatus(report: StatusReport | null, parsed: Parsed, io: CompatIo): nu
 
 function answer(report: StatusReport, parsed: Parsed, io: CompatIo): number {
   const human = parsed.flags.has('m')
-  const say = (plain: string, sentence: string): void => { io.out(human ? sentence : plain) }
+  const say = (plain: string, sentence: string): void => {
+    io.out(human ? sentence : plain)
+  }
   if (parsed.command === 'listnodes') return listNodes(report, parsed, io)
   if (parsed.command === 'rscstatus') {
     say(report.resources, `This node is holding ${report.resources} resources.`)
@@ -130,8 +149,10 @@ function answer(report: StatusReport, parsed: Parsed, io: CompatIo): number {
     case 'listhblinks':
       for (const link of node.links) io.out(`\t${link.name}`)
       return ok
-    case 'hblinkstatus': return linkStatus(node, parsed, say, io)
-    default: return clientStatus(report, node, parsed, say)
+    case 'hblinkstatus':
+      return linkStatus(node, parsed, say, io)
+    default:
+      return clientStatus(report, node, parsed, say)
   }
 }
 
@@ -145,7 +166,12 @@ function listNodes(report: StatusReport, parsed: Parsed, io: CompatIo): number {
   return ok
 }
 
-function linkStatus(node: NodeReport, parsed: Parsed, say: (plain: string, sentence: string) => void, io: CompatIo): number {
+function linkStatus(
+  node: NodeReport,
+  parsed: Parsed,
+  say: (plain: string, sentence: string) => void,
+  io: CompatIo,
+): number {
   const link = node.links.find((candidate) => candidate.name === parsed.operands[1])
   if (link === undefined) {
     io.err(`cl_status: node '${node.name}' has no link '${parsed.operands[1] ?? ''}'`)
@@ -156,7 +182,12 @@ function linkStatus(node: NodeReport, parsed: Parsed, say: (plain: string, sente
   return word === 'up' ? ok : normalFailure
 }
 
-function clientStatus(report: StatusReport, node: NodeReport, parsed: Parsed, say: (plain: string, sentence: string) => void): number {
+function clientStatus(
+  report: StatusReport,
+  node: NodeReport,
+  parsed: Parsed,
+  say: (plain: string, sentence: string) => void,
+): number {
   const client = parsed.operands[1]
   if (client === undefined) return badParameter
   // No program signs on to this daemon by name: every client is offline, as with a heartbeat that runs none.

@@ -7,11 +7,18 @@ import { defaultRunDir } from '../output.js'
 import { clStatus } from './cl-status.js'
 import { hbVerb } from './hb-verbs.js'
 
-const out = (text: string): void => { process.stdout.write(`${text}\n`) }
-const err = (text: string): void => { process.stderr.write(`${text}\n`) }
+const out = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+const err = (text: string): void => {
+  process.stderr.write(`${text}\n`)
+}
 const answerMs = 5000
 
-export async function main(name: 'cl_status' | 'hb_standby' | 'hb_takeover', args: readonly string[]): Promise<number> {
+export async function main(
+  name: 'cl_status' | 'hb_standby' | 'hb_takeover',
+  args: readonly string[],
+): Promise<number> {
   const runDir = process.env['TWINBEAT_RUN_DIR'] ?? defaultRunDir
   if (name === 'cl_status') {
     const status = async (): Promise<StatusReport | null> => {

@@ -9,9 +9,18 @@ export interface Palette {
   readonly bold: (text: string) => string
 }
 
-const paint = (code: string) => (text: string): string => `\u001b[${code}m${text}\u001b[0m`
+const paint =
+  (code: string) =>
+  (text: string): string =>
+    `\u001b[${code}m${text}\u001b[0m`
 const plain = (text: string): string => text
-export const colours: Palette = { good: paint('32'), bad: paint('31'), warn: paint('33'), dim: paint('2'), bold: paint('1') }
+export const colours: Palette = {
+  good: paint('32'),
+  bad: paint('31'),
+  warn: paint('33'),
+  dim: paint('2'),
+  bold: paint('1'),
+}
 export const noColours: Palette = { good: plain, bad: plain, warn: plain, dim: plain, bold: plain }
 
 /** 40 -> `40 ms`, 4 000 -> `4.0 s`. */
@@ -26,37 +35,71 @@ function table(rows: readonly (readonly string[])[]): string[] {
   // eslint-disable-next-line no-control-regex
   const width = (text: string): number => text.replace(/\u001b\[\d+m/g, '').length
   const widths: number[] = []
-  for (const row of rows) row.forEach((cell, index) => { widths[index] = Math.max(widths[index] ?? 0, width(cell)) })
-  return rows.map((row) => `  ${row.map((cell, index) =>
-    index === row.length - 1 ? cell : cell + ' '.repeat((widths[index] ?? 0) - width(cell))).join('  ')}`)
+  for (const row of rows)
+    row.forEach((cell, index) => {
+      widths[index] = Math.max(widths[index] ?? 0, width(cell))
+    })
+  return rows.map(
+    (row) =>
+      `  ${row
+        .map((cell, index) =>
+          index === row.length - 1 ? cell : cell + ' '.repeat((widths[index] ?? 0) - width(cell)),
+        )
+        .join('  ')}`,
+  )
 }
 
 function nodeRow(node: NodeReport, p: Palette): string[] {
-  const state = node.self ? p.good(node.status)
-    : node.state === 'dead' ? p.bad('dead')
-    : node.state === 'late' ? p.warn(`${node.status} (late)`)
-    : node.state === 'never' ? p.warn('never heard') : p.good(node.status)
-  const links = node.links.map((link) => (link.state === 'up' ? p.good(link.name) : p.bad(`${link.name} ${link.state}`))).join(' ')
-  const speaks = node.self ? 'this node' : node.kind === 'ping' ? 'ping node' : node.speaks ?? '-'
+  const state = node.self
+    ? p.good(node.status)
+    : node.state === 'dead'
+      ? p.bad('dead')
+      : node.state === 'late'
+        ? p.warn(`${node.status} (late)`)
+        : node.state === 'never'
+          ? p.warn('never heard')
+          : p.good(node.status)
+  const links = node.links
+    .map((link) => (link.state === 'up' ? p.good(link.name) : p.bad(`${link.name} ${link.state}`)))
+    .join(' ')
+  const speaks = node.self ? 'this node' : node.kind === 'ping' ? 'ping node' : (node.speaks ?? '-')
   return [p.bold(node.name), state, speaks, node.self ? '' : `heard ${age(node.lastStatusAgoMs)} ago`, links]
 }
 
 function groupRows(group: GroupReport, p: Palette): string[][] {
   const holder = group.holder === null ? p.bad('nobody') : p.good(group.holder)
-  const rows = [[p.bold(group.id), `on ${holder}`, group.state, p.dim(`home ${group.home}`), p.dim(group.reason)]]
+  const rows = [
+    [p.bold(group.id), `on ${holder}`, group.state, p.dim(`home ${group.home}`), p.dim(group.reason)],
+  ]
   for (const member of group.members) {
-    const state = member.state === 'running' ? p.good(member.state) : member.state === 'failed' ? p.bad(member.state) : member.state
+    const state =
+      member.state === 'running'
+        ? p.good(member.state)
+        : member.state === 'failed'
+          ? p.bad(member.state)
+          : member.state
     rows.push([`  ${member.id}`, state, member.runs, '', p.dim(member.lastResult ?? '')])
   }
   return rows
 }
 
 function linkRow(link: LinkReport, p: Palette): string[] {
-  const state = !link.open ? p.bad(`closed: ${link.problem}`) : link.state === 'up' ? p.good('up') : p.bad(link.state)
-  const rejected = Object.entries(link.rejected).filter(([, count]) => count > 0)
-    .map(([reason, count]) => `${reason} ${String(count)}`).join(', ')
-  return [link.name, link.type, state, `in ${String(link.packetsIn)} out ${String(link.packetsOut)}`,
-    rejected === '' ? '' : p.warn(`refused: ${rejected}`)]
+  const state = !link.open
+    ? p.bad(`closed: ${link.problem}`)
+    : link.state === 'up'
+      ? p.good('up')
+      : p.bad(link.state)
+  const rejected = Object.entries(link.rejected)
+    .filter(([, count]) => count > 0)
+    .map(([reason, count]) => `${reason} ${String(count)}`)
+    .join(', ')
+  return [
+    link.name,
+    link.type,
+    state,
+    `in ${String(link.packetsIn)} out ${String(link.packetsOut)}`,
+    rejected === '' ? '' : p.warn(`refused: ${rejected}`),
+  ]
 }
 
 export function formatStatus(report: StatusReport, p: Palette): string {
@@ -64,9 +107,15 @@ export function formatStatus(report: StatusReport, p: Palette): string {
     `${p.bold(report.node)}  holds ${p.bold(report.resources)}  ${report.membership}` +
       `${report.operation === null ? '' : `  ${p.warn(report.operation)}`}  ` +
       p.dim(`twinbeatd ${report.version} pid ${String(report.pid)} since ${report.startedAt}`),
-    '', 'Groups', ...table(report.groups.flatMap((group) => groupRows(group, p))),
-    '', 'Nodes', ...table(report.nodes.map((node) => nodeRow(node, p))),
-    '', 'Links', ...table(report.links.map((link) => linkRow(link, p))),
+    '',
+    'Groups',
+    ...table(report.groups.flatMap((group) => groupRows(group, p))),
+    '',
+    'Nodes',
+    ...table(report.nodes.map((node) => nodeRow(node, p))),
+    '',
+    'Links',
+    ...table(report.links.map((link) => linkRow(link, p))),
   ]
   if (report.groups.length === 0) lines.splice(3, 0, '  none: haresources names no group')
   if (report.warnings.length > 0) lines.push('', ...report.warnings.map((warning) => p.warn(`! ${warning}`)))

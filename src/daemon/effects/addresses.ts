@@ -83,16 +83,22 @@ export class AddressRunner {
 
 function stepsOf(address: EngineAddress, action: 'probe' | 'start' | 'stop'): AddressStep[] {
   switch (action) {
-    case 'probe': return [{ type: 'probe', address }]
-    case 'stop': return [{ type: 'remove', address }]
-    case 'start': return [
-      { type: 'add', address },
-      { type: 'announce', address, count: announceCount, intervalUs: announceIntervalUs },
-    ]
+    case 'probe':
+      return [{ type: 'probe', address }]
+    case 'stop':
+      return [{ type: 'remove', address }]
+    case 'start':
+      return [
+        { type: 'add', address },
+        { type: 'announce', address, count: announceCount, intervalUs: announceIntervalUs },
+      ]
   }
 }
 
-function judge(action: Pending['action'], results: readonly { readonly index: number; readonly errno: number }[]): AddressOutcome {
+function judge(
+  action: Pending['action'],
+  results: readonly { readonly index: number; readonly errno: number }[],
+): AddressOutcome {
   const first = results.find((result) => result.index === 0)
   if (first === undefined) return { ok: false, state: 'unknown', reason: 'no answer from the kernel' }
   if (action === 'probe') return { ok: true, state: first.errno === 0 ? 'running' : 'stopped', reason: null }

@@ -46,7 +46,11 @@ export class Members {
       for (const member of group.members) {
         const key = keyOf(group.key, member.id)
         const resolved = resolveMember(member, group.key, places)
-        next.set(key, { resolved, placed: this.#entries.get(key)?.placed ?? null, last: this.#entries.get(key)?.last ?? null })
+        next.set(key, {
+          resolved,
+          placed: this.#entries.get(key)?.placed ?? null,
+          last: this.#entries.get(key)?.last ?? null,
+        })
       }
     }
     this.#entries = next
@@ -61,13 +65,19 @@ export class Members {
     }
     let answer: Answer
     try {
-      answer = entry.resolved.kind === 'address' ? await this.#runAddress(entry, entry.resolved.address, order)
-        : entry.resolved.kind === 'agent' ? await this.#runAgent(entry.resolved.target, order)
-        : unresolved(entry.resolved, order)
+      answer =
+        entry.resolved.kind === 'address'
+          ? await this.#runAddress(entry, entry.resolved.address, order)
+          : entry.resolved.kind === 'agent'
+            ? await this.#runAgent(entry.resolved.target, order)
+            : unresolved(entry.resolved, order)
     } catch (error) {
       answer = { outcome: 'failed', text: messageOf(error) }
     }
-    entry.last = answer.text === '' ? `${order.action}: ${answer.outcome}` : `${order.action}: ${answer.outcome}: ${answer.text}`
+    entry.last =
+      answer.text === ''
+        ? `${order.action}: ${answer.outcome}`
+        : `${order.action}: ${answer.outcome}: ${answer.text}`
     return answer
   }
 
@@ -75,7 +85,9 @@ export class Members {
     const located = entry.placed ?? this.#dependencies.locate(spec)
     if (typeof located === 'string') {
       // An address that no interface can carry is surely not here.
-      return order.action === 'start' ? { outcome: 'failed', text: located } : { outcome: 'stopped', text: located }
+      return order.action === 'start'
+        ? { outcome: 'failed', text: located }
+        : { outcome: 'stopped', text: located }
     }
     const action = order.action === 'monitor' ? 'probe' : order.action
     const outcome = await this.#dependencies.addresses.run(located, action)
@@ -89,11 +101,21 @@ export class Members {
 
   async #runAgent(target: AgentTarget, order: MemberRunEffect): Promise<Answer> {
     const settings = this.#settings
-    const limitUs = settings === null ? 0
-      : order.action === 'start' ? settings.startTimeoutUs
-      : order.action === 'stop' ? settings.stopTimeoutUs : settings.statusTimeoutUs
+    const limitUs =
+      settings === null
+        ? 0
+        : order.action === 'start'
+          ? settings.startTimeoutUs
+          : order.action === 'stop'
+            ? settings.stopTimeoutUs
+            : settings.statusTimeoutUs
     const env = target.class === 'heartbeat' ? heartbeatEnvironment(this.#dependencies.scene()) : {}
-    const result = await this.#dependencies.lrm.run({ resource: target, action: order.action, timeoutMs: limitUs / 1000, env })
+    const result = await this.#dependencies.lrm.run({
+      resource: target,
+      action: order.action,
+      timeoutMs: limitUs / 1000,
+      env,
+    })
     return agentAnswer(result)
   }
 
@@ -103,7 +125,10 @@ export class Members {
     if (entry === undefined) return { runs: '?', last: null }
     const resolved = entry.resolved
     if (resolved.kind === 'address') {
-      return { runs: `engine on ${entry.placed?.interface ?? resolved.address.interface ?? 'the route to it'}`, last: entry.last }
+      return {
+        runs: `engine on ${entry.placed?.interface ?? resolved.address.interface ?? 'the route to it'}`,
+        last: entry.last,
+      }
     }
     if (resolved.kind === 'agent') return { runs: describeAgent(resolved.target), last: entry.last }
     return { runs: `nothing: ${resolved.reason}`, last: entry.last }
@@ -123,14 +148,20 @@ export class Members {
 
 const keyOf = (group: string, member: string): string => `${group}\n${member}`
 
-function unresolved(resolved: Extract<ResolvedMember, { kind: 'unresolved' }>, order: MemberRunEffect): Answer {
-  if (order.action === 'probe' || order.action === 'monitor') return { outcome: 'stopped', text: resolved.reason }
+function unresolved(
+  resolved: Extract<ResolvedMember, { kind: 'unresolved' }>,
+  order: MemberRunEffect,
+): Answer {
+  if (order.action === 'probe' || order.action === 'monitor')
+    return { outcome: 'stopped', text: resolved.reason }
   return { outcome: 'failed', text: resolved.reason }
 }
 
 function addressAnswer(outcome: AddressOutcome): Answer {
   const text = outcome.reason ?? ''
-  return outcome.ok && outcome.state !== 'unknown' ? { outcome: outcome.state, text } : { outcome: 'failed', text }
+  return outcome.ok && outcome.state !== 'unknown'
+    ? { outcome: outcome.state, text }
+    : { outcome: 'failed', text }
 }
 
 function agentAnswer(result: AgentResult): Answer {
