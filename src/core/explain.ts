@@ -1,28 +1,10 @@
 // The core's own account of itself, for `status` and `explain`. Reads the machines, changes nothing.
 
 import type { NodeId } from './base/ids.js'
-import type { Context } from './context.js'
-import type { Join } from './membership/join.js'
+import type { Machines } from './machines.js'
 import type { Group } from './takeover/group.js'
-import type { Claims } from './takeover/claims.js'
-import type { Handover } from './takeover/handover.js'
-import type { Operator } from './takeover/operator.js'
-import type { ResourceProtocol } from './takeover/resource-protocol.js'
-import type { Standby } from './takeover/standby.js'
 import { wordOf, type Side, type World } from './takeover/world.js'
 import type { CoreSnapshot, GroupSnapshot } from './types.js'
-
-/** The machines of one node, as far as they are asked here. */
-export interface Machines {
-  readonly ctx: Context
-  readonly world: World
-  readonly join: Join
-  readonly protocol: ResourceProtocol
-  readonly standby: Standby
-  readonly claims: Claims
-  readonly handover: Handover
-  readonly operator: Operator
-}
 
 export function snapshotOf(node: Machines): CoreSnapshot {
   const { ctx, world, join, protocol, standby, operator } = node

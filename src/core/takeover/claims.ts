@@ -70,7 +70,8 @@ export class Claims {
     if (this.#theirs === null) return floor?.word ?? null
     if (floor !== undefined && this.#theirs.n <= floor.n) return floor.word
     // A group that the peer's configuration does not have cannot be held there.
-    return this.#theirs.claims.get(id)?.word ?? 'waive'
+    const word = this.#theirs.claims.get(id)?.word ?? 'waive'
+    return word === 'stuck' ? 'held' : word
   }
 
   /** An exchange told something newer than the statements up to `n`. */
@@ -194,6 +195,7 @@ export class Claims {
   }
 
   #wins(group: Group): boolean {
+    if (this.#theirs?.claims.get(group.id)?.word === 'stuck') return false
     const senior = !this.#junior.has(group.id)
     const theirs = this.#theirs?.claims.get(group.id)?.senior ?? false
     if (senior !== theirs) return senior
@@ -246,12 +248,13 @@ export class Claims {
       case 'unknown': return 'unknown'
       case 'found': return 'found'
       case 'stopped': break
-      case 'giving': case 'blocked': return group.leftBehind ? 'found' : 'held'
+      case 'blocked': return 'stuck'
+      case 'giving': return group.leftBehind ? 'found' : 'held'
       default: return 'held'
     }
     if (this.exchanges.promised(group.id)) return 'promised'
     if (this.world.stopping || this.world.paused || group.failed) return 'waive'
-    if (this.exchanges.busy(group.id) || this.world.contested) return 'free'
+    if (this.exchanges.busy(group.id) || this.world.contested || group.retired) return 'free'
     return this.#wishes(group) ? 'claim' : 'free'
   }
 

@@ -71,6 +71,8 @@ export class Group {
   begun = false
   /** The last take failed here; no further take on our own until this is cleared. */
   failed = false
+  /** Redefined or removed by a reload: never taken again under this definition. */
+  retired = false
   restarts = 0
   /** A stop failed and the configuration answers that with a reset of this machine. */
   wantsReset = false

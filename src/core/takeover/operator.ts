@@ -180,6 +180,14 @@ export class Operator {
     this.ctx.halt(this.#ending, this.#ending === 'stop' ? 'operator' : 'restart-keep')
   }
 
+  /** What was asked of the peer's last life is not known to this one. */
+  peerRestarted(): void {
+    for (const request of [...this.#requests]) {
+      if (request.pending.size === 0) continue
+      this.#finish(request.id, false, 'TB_PEER_LOST', `the peer restarted before ${[...request.pending].join(' ')} had moved`)
+    }
+  }
+
   limitDue(id: string): void {
     const request = this.#requests.find((one) => one.id === id)
     if (request !== undefined && request.pending.size > 0) {

@@ -19,7 +19,7 @@ import {
 type Stage = 'init' | 'starting' | 'both-starting' | 'received' | 'stable' | 'shutdown'
 type StageReason =
   | 'joined' | 'peer-starting' | 'report-received' | 'peer-stable' | 'ten-seconds' | 'peer-gone'
-  | 'operator-stop' | 'new-conversation' | 'twinbeat-peer'
+  | 'operator-stop' | 'new-conversation' | 'twinbeat-peer' | 'legacy-mode'
 
 /** Fixed in the original: how long two starting nodes wait for each other. */
 const bothStartingUs = 10_000_000
@@ -241,7 +241,7 @@ export class ResourceProtocol {
   /** Half a minute after a failed start: to the peer if it is fit, else try again here. */
   failureDue(): void {
     if (this.world.stopping) return
-    if (this.world.peerIsTwinbeat && !this.world.alone) {
+    if ((this.world.peerIsTwinbeat || !this.#speaks) && !this.world.alone) {
       for (const group of this.world.groups.values()) group.failed = false
       return
     }
@@ -344,7 +344,7 @@ export class ResourceProtocol {
     if (!this.world.joined || this.world.stopping || this.world.paused) return
     if (this.#waiting) {
       this.ctx.cancel(settleTimer)
-      this.#enter('stable', 'twinbeat-peer')
+      this.#enter('stable', this.#speaks ? 'twinbeat-peer' : 'legacy-mode')
     }
     this.mine = this.#fromGroups()
     if (!this.world.quiet('all') || this.#published === wordOf(this.held)) return
@@ -376,7 +376,7 @@ export class ResourceProtocol {
       }
       return
     }
-    if ((group.state !== 'stopped' && group.state !== 'found') || group.failed) return
+    if ((group.state !== 'stopped' && group.state !== 'found') || group.failed || group.retired) return
     const grant = this.grantFor(side)
     if (!('authority' in grant) || this.vetoes(group)) return
     if (this.world.alone) this.onTakenAlone(group)

@@ -12,8 +12,9 @@ import type { Field } from '../types.js'
  * held     may be held here, fully or partly       promised  handed over, not yet confirmed by the taker
  * claim    I want it, once you have agreed         free      I do not hold it and do not take it
  * waive    like free, and I cannot run it: take it if you can
+ * stuck    held, and it does not stop: I cannot yield
  */
-export type Word = 'unknown' | 'found' | 'held' | 'promised' | 'claim' | 'free' | 'waive'
+export type Word = 'unknown' | 'found' | 'held' | 'stuck' | 'promised' | 'claim' | 'free' | 'waive'
 
 export interface Claim {
   readonly word: Word
@@ -35,7 +36,7 @@ export interface Statement {
 }
 
 const letters: Readonly<Record<Word, string>> = {
-  unknown: 'u', found: 'f', held: 'h', promised: 'p', claim: 'c', free: 'n', waive: 'w',
+  unknown: 'u', found: 'f', held: 'h', promised: 'p', claim: 'c', free: 'n', waive: 'w', stuck: 's',
 }
 const words = new Map<string, Word>(Object.entries(letters).map(([name, letter]) => [letter, name as Word]))
 

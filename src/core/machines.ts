@@ -1,0 +1,113 @@
+// All machines of one node, built and wired in one place.
+
+import { invariant } from './base/invariant.js'
+import { Context } from './context.js'
+import { Join } from './membership/join.js'
+import { Peer } from './membership/peers.js'
+import { authorise } from './takeover/authorise.js'
+import { Claims } from './takeover/claims.js'
+import { Group, type Outcome } from './takeover/group.js'
+import { Handover } from './takeover/handover.js'
+import { Heal } from './takeover/heal.js'
+import { Legacy } from './takeover/legacy.js'
+import { Operator } from './takeover/operator.js'
+import { Pause } from './takeover/pause.js'
+import { Reload } from './takeover/reload.js'
+import { ResourceProtocol } from './takeover/resource-protocol.js'
+import { Standby } from './takeover/standby.js'
+import { World } from './takeover/world.js'
+import type { CoreConfig, GroupConfig } from './types.js'
+
+export class Machines {
+  readonly ctx: Context
+  readonly world: World
+  readonly join: Join
+  readonly standby: Standby
+  readonly protocol: ResourceProtocol
+  readonly legacy: Legacy
+  readonly heal: Heal
+  readonly pause: Pause
+  readonly handover: Handover
+  readonly claims: Claims
+  readonly reload: Reload
+  readonly operator: Operator
+
+  constructor(config: CoreConfig) {
+    const ctx = new Context(config)
+    const world = new World(ctx)
+    this.ctx = ctx
+    this.world = world
+    this.join = new Join(ctx, world)
+    this.standby = new Standby(ctx, world)
+    this.protocol = new ResourceProtocol(ctx, world, this.standby)
+    this.standby.host = this.protocol
+    this.legacy = new Legacy(ctx, world)
+    this.heal = new Heal(ctx, world)
+    this.pause = new Pause(ctx, world)
+    this.handover = new Handover(ctx, world)
+    this.claims = new Claims(ctx, world, this.handover)
+    this.handover.claims = this.claims
+    this.reload = new Reload(ctx, world, (group) => { this.addGroup(group).boot(false) })
+    this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
+    this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
+    this.protocol.onTakenAlone = (group) => {
+      this.claims.takenAlone(group.id)
+      this.handover.returnsHome(group.id)
+    }
+    const others = config.nodes.filter((node) => node.id !== config.self)
+    const normal = others.filter((node) => node.kind === 'normal')
+    invariant(normal.length <= 1, 'a pair has at most two normal nodes')
+    world.peer = normal[0] === undefined ? null : new Peer(normal[0].id, 'normal')
+    world.pings = others.filter((node) => node.kind === 'ping').map((node) => new Peer(node.id, 'ping'))
+  }
+
+  addGroup(config: GroupConfig): Group {
+    const group = new Group(this.ctx, config, {
+      authorise: (asking) => authorise(this.world, asking, {
+        permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
+      }),
+      settled: (settled, outcome) => { this.#settled(settled, outcome) },
+    })
+    this.world.groups.set(config.id, group)
+    return group
+  }
+
+  /** One round of the level-triggered machines. */
+  settle(): void {
+    const { world } = this
+    if (world.halted) return
+    if (this.join.advance()) this.protocol.joined()
+    this.reload.advance()
+    this.standby.advance()
+    if (world.alone) this.protocol.reconcile()
+    else if (world.peerIsTwinbeat || this.legacy.rules) this.protocol.publish()
+    else this.protocol.reconcile()
+    if (this.legacy.rules && !world.alone) this.legacy.reconcile()
+    this.claims.advance()
+    this.handover.advance()
+    this.pause.advance()
+    this.operator.advance()
+  }
+
+  #settled(group: Group, outcome: Outcome): void {
+    if (outcome === 'blocked' && group.wantsReset) {
+      this.world.halted = true
+      return
+    }
+    if (outcome === 'monitor-failed') return this.#monitorFailed(group)
+    if (outcome === 'probed' && group.state === 'held') this.protocol.adoptFromGroups()
+    this.protocol.groupSettled(group, outcome)
+    this.handover.groupSettled(group, outcome)
+  }
+
+  /** Restarted often enough: to the peer if it is fit, else say so and start it here once more. */
+  #monitorFailed(group: Group): void {
+    const refusal = this.world.peerIsTwinbeat
+      ? this.handover.offer(group, 'monitor-failed') : this.standby.request(this.world.side(group), null)
+    if (refusal === null) return
+    this.ctx.note('error', 'monitor.stuck', `${group.id} fails again and again and no peer can take it: ${refusal}`, {
+      group: group.id,
+    })
+    group.repair()
+  }
+}
