@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { errorTable } from '../errors.js'
 import { checkCommand } from './commands/check.js'
+import { decodeCommand } from './commands/decode.js'
 import {
   explainCommand,
   reloadCommand,
@@ -24,6 +25,7 @@ export const commands: readonly (() => Command)[] = [
   reloadCommand,
   stopCommand,
   restartCommand,
+  decodeCommand,
 ]
 
 export function programVersion(): string {

@@ -1,7 +1,8 @@
 // Which interface carries an address, and under which prefix, when haresources does not say.
 import type { EngineAddress } from '../engine/engine.js'
 import type { AddressSpec } from '../lrm/types.js'
-import { networkCalls } from '../system/network.js'
+import { routeTo } from '../engine/address-query.js'
+import { messageOf } from '../errors.js'
 
 /** A prefix for an address that only a default route covers: no neighbour is assumed. */
 const hostPrefix = { 4: 32, 6: 128 } as const
@@ -12,10 +13,16 @@ export function addressLocator(): (spec: AddressSpec) => EngineAddress | string 
     if (spec.interface !== null && spec.prefix !== null) {
       return { family, address, prefix: spec.prefix, interface: spec.interface, label, broadcast }
     }
-    const route = networkCalls().route(family, address)
-    const carrier = spec.interface ?? (route === null || route.hasGateway ? null : route.interface)
-    if (carrier === null)
+    let route: ReturnType<typeof routeTo>
+    try {
+      route = routeTo(address)
+    } catch (error) {
+      return messageOf(error)
+    }
+    const carrier = spec.interface ?? (route === null || route.gateway ? null : route.interface)
+    if (carrier === null) {
       return `no interface is on the network of ${address}: name one, as in '${address}/24/eth0'`
+    }
     const prefix =
       spec.prefix ??
       (route !== null && route.interface === carrier && route.prefix > 0 ? route.prefix : hostPrefix[family])
