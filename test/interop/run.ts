@@ -18,7 +18,7 @@ import { FULL, programmes, type Durations } from './scenarios.js'
 import { formatTable } from './table.js'
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url))
-const RESULTS_DIR = join(PROJECT, 'build', 'interop')
+const RESULTS_DIR = join(PROJECT, '.cache', 'interop')
 const TABLE = join(PROJECT, 'docs', 'interop.md')
 const AUTHS: readonly AuthMethod[] = ['crc', 'md5', 'sha1']
 const MEDIA: readonly Medium[] = ['bcast', 'ucast', 'mcast', 'serial']
