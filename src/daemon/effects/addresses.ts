@@ -13,6 +13,13 @@ const announceIntervalUs = 20_000
 /** The netlink thread answers in microseconds unless rtnl is held; later than this is reported, not waited for. */
 const answerMaxMs = 20_000
 
+/**
+ * After a partition the peer, too, has told the neighbours that the address is with it, and it may do so until
+ * it has let go. Whoever still holds the address then says so for this long.
+ */
+const againTimes = 20
+const againEveryMs = 1_000
+
 interface Pending {
   readonly action: 'probe' | 'start' | 'stop'
   readonly address: EngineAddress
@@ -25,6 +32,7 @@ export class AddressRunner {
   readonly #pending = new Map<number, Pending>()
   readonly #held = new Map<string, EngineAddress>()
   #nextToken = 1
+  #again: NodeJS.Timeout | null = null
 
   constructor(engine: Engine) {
     this.#engine = engine
@@ -51,6 +59,7 @@ export class AddressRunner {
 
   /** Takes `steps.done`; true if the record was ours. */
   onRecord(record: EngineRecord): boolean {
+    if (record.type === 'peer.returned' || record.type === 'peer.restarted') this.#announceAgain()
     if (record.type !== 'steps.done') return false
     const pending = this.#pending.get(record.token)
     if (pending === undefined) return false
@@ -63,6 +72,27 @@ export class AddressRunner {
     this.#watch(address, true)
   }
 
+  #announceAgain(): void {
+    if (this.#again !== null) clearInterval(this.#again)
+    let left = againTimes
+    this.#again = setInterval(() => {
+      left -= 1
+      if (left === 0 && this.#again !== null) clearInterval(this.#again)
+      const steps = this.#settledAddresses().map((address): AddressStep => ({ type: 'announce', address, count: 2, intervalUs: announceIntervalUs }))
+      if (steps.length === 0) return
+      // Nobody waits for the answer: a full queue means that the next second does it.
+      this.#engine.runSteps(this.#nextToken, steps)
+      this.#nextToken += 1
+    }, againEveryMs)
+    this.#again.unref()
+  }
+
+  /** Held, and not on their way in or out at this moment. */
+  #settledAddresses(): EngineAddress[] {
+    const moving = new Set([...this.#pending.values()].map((pending) => keyOf(pending.address)))
+    return [...this.#held].filter(([key]) => !moving.has(key)).map(([, address]) => address)
+  }
+
   #settle(token: number, outcome: AddressOutcome): void {
     const pending = this.#pending.get(token)
     if (pending === undefined) return
@@ -73,13 +103,15 @@ export class AddressRunner {
   }
 
   #watch(address: EngineAddress, on: boolean): void {
-    const key = `${address.interface} ${address.address}`
+    const key = keyOf(address)
     if (this.#held.has(key) === on) return
     if (on) this.#held.set(key, address)
     else this.#held.delete(key)
     this.#engine.watchAddresses([...this.#held.values()])
   }
 }
+
+const keyOf = (address: EngineAddress): string => `${address.interface} ${address.address}`
 
 function stepsOf(address: EngineAddress, action: 'probe' | 'start' | 'stop'): AddressStep[] {
   switch (action) {
