@@ -143,7 +143,7 @@ export type AddressStep =
       readonly count: number // 1..100
       readonly intervalUs: number
     }
-  | { readonly type: 'probe'; readonly address: EngineAddress } // is it there? result errno 0 yes, ENODEV/EADDRNOTAVAIL no
+  | { readonly type: 'probe'; readonly address: EngineAddress } // is it there? errno 0 yes, EADDRNOTAVAIL or ENODEV no
 
 // ---------------------------------------------------------------------------------------------- records
 
@@ -189,7 +189,12 @@ export type EngineRecord =
       readonly links: readonly { readonly name: string; readonly silentUs: number }[]
     })
   /** Heard again after death with the same generation: a partition has healed, nothing was restarted. */
-  | (At & { readonly type: 'peer.returned'; readonly node: string; readonly kind: NodeKind; readonly generation: number })
+  | (At & {
+      readonly type: 'peer.returned'
+      readonly node: string
+      readonly kind: NodeKind
+      readonly generation: number
+    })
   | (At & {
       readonly type: 'peer.restarted'
       readonly node: string

@@ -71,17 +71,37 @@ export function loadAddon(candidates: readonly string[]): Addon {
 
 const wrongState = (why: string): TwinbeatError => new TwinbeatError('TB_ENGINE_STATE', `engine: ${why}`)
 
+const cannotStart = (why: string): TwinbeatError => new TwinbeatError('TB_ENGINE_START', `engine: ${why}`)
+
 const drainBytes = 1 << 20
 const generationMax = Number.MAX_SAFE_INTEGER
 const dayUs = 86_400_000_000
-let instances = 0
 
 export interface NativeEngineOptions {
   /** Called on the main loop when records are waiting; then call drain(). */
   readonly wake: () => void
 }
 
+class Holder {
+  #running: NativeEngine | null = null
+  readonly #engine: WeakRef<NativeEngine>
+  static readonly #wakes = new WeakMap<NativeEngine, () => void>()
+
+  constructor(engine: NativeEngine, wake: () => void) {
+    this.#engine = new WeakRef(engine)
+    Holder.#wakes.set(engine, wake)
+  }
+
+  keep(): void { this.#running = this.#engine.deref() ?? null }
+  drop(): void { this.#running = null }
+  wake(): void {
+    const engine = this.#running ?? this.#engine.deref()
+    if (engine !== undefined) Holder.#wakes.get(engine)?.()
+  }
+}
+
 export class NativeEngine implements Engine {
+  readonly #holder: Holder
   readonly #native: NativeHandle
   readonly #buffer = new Uint8Array(drainBytes)
   #configured = false
@@ -93,8 +113,10 @@ export class NativeEngine implements Engine {
   constructor(options: NativeEngineOptions) {
     if (typeof options?.wake !== 'function') refuse('options.wake', 'must be a function')
     const addon = loadAddon(addonCandidates(packageRoot()))
-    // The native side holds this function for as long as it lives; it must not hold the engine in turn.
-    this.#native = new addon.NativeEngine(options.wake, randomInt(2 ** 47), instances++ % 65536)
+    // The native side holds this function for as long as it lives, and the caller's usually holds the engine: without
+    // the detour over `holder` no engine would ever be collected. A running one keeps itself alive.
+    const holder = this.#holder = new Holder(this, options.wake)
+    this.#native = new addon.NativeEngine(() => holder.wake(), randomInt(2 ** 47), randomInt(65536))
   }
 
   configure(config: EngineConfig): void {
@@ -111,8 +133,9 @@ export class NativeEngine implements Engine {
     if (this.#generation === 0) throw wrongState('start before setGeneration')
     if (this.#running) return
     const errno = this.#native.start()
-    if (errno !== 0) throw new TwinbeatError('TB_ENGINE_START', `engine: the thread could not be started (errno ${errno})`)
+    if (errno !== 0) throw cannotStart(`the thread could not be started (errno ${errno})`)
     this.#running = true
+    this.#holder.keep()
   }
 
   stop(options: { readonly farewell: boolean }): void {
@@ -120,6 +143,7 @@ export class NativeEngine implements Engine {
     if (!this.#running) return
     if (!this.#native.stop(options.farewell)) throw wrongState('too many commands are waiting')
     this.#running = false
+    this.#holder.drop()
   }
 
   setStatus(status: 'init' | 'up' | 'active', options: { readonly deadtimeExtraUs: number }): void {
@@ -190,7 +214,7 @@ export class NativeEngine implements Engine {
     if (kind === 0) return 'queued'
     if (kind === 1) return 'full'
     if (kind === 2) refuse('steps', 'cannot be encoded')
-    throw new TwinbeatError('TB_ENGINE_START', `engine: no netlink socket (errno ${Math.floor(answer / 4)})`)
+    throw cannotStart(`no netlink socket (errno ${Math.floor(answer / 4)})`)
   }
 
   #command(pushed: boolean): void {
@@ -210,10 +234,15 @@ function checkMessage(fields: readonly Field[]): void {
   if (fields.length > 50) refuse('fields', 'must be at most 50')
   for (const field of fields) {
     if (reserved.has(field.name)) refuse(`field "${field.name}"`, 'is set by the engine')
-    if (field.name.length > 64 || !fieldNamePattern.test(field.name)) refuse(`field name "${field.name}"`, 'cannot travel')
+    if (field.name.length > 64 || !fieldNamePattern.test(field.name)) {
+      refuse(`field name "${field.name}"`, 'cannot travel')
+    }
     if (typeof field.value === 'string') {
       checkText(`field "${field.name}"`, field.value, limits.fieldsBytes)
-      if (/[\0\x13]/.test(field.value)) refuse(`field "${field.name}"`, 'holds a character that cannot travel')
+      // NUL ends a text for the original, and 0x13 stands for a line feed on serial lines.
+      if (field.value.includes('\0') || field.value.includes('\u0013')) {
+        refuse(`field "${field.name}"`, 'holds a character that cannot travel')
+      }
     }
   }
 }

@@ -108,7 +108,10 @@ function decodeRecord(type: number, raw: Raw): EngineRecord {
 function decodeRest(type: number, raw: Raw): EngineRecord {
   const { at, link } = raw
   switch (type) {
-    case 11: return { at, type: 'steps.done', token: raw.previous, ok: has(raw, flag.ok), results: stepResults(raw.body) }
+    case 11: {
+      const results = stepResults(raw.body)
+      return { at, type: 'steps.done', token: raw.previous, ok: has(raw, flag.ok), results }
+    }
     case 12: return { at, type: 'address.lost', address: raw.text, interface: link }
     case 13: {
       const mac = [...raw.body].map((byte) => byte.toString(16).padStart(2, '0')).join(':')

@@ -98,6 +98,8 @@ void Engine::apply_setup(std::unique_ptr<Setup> setup, const Cycle& cycle) noexc
 void Engine::start(const Cycle& cycle) noexcept {
   if (running_ || setup_ == nullptr) return;
   running_ = true;
+  stopped_ = false;
+  planned_at_ = 0;
   for (Peer& peer : peers_->all()) peer.watched_since = cycle.now;
   timing_.resumed_at = cycle.now;
   tend_links(cycle);

@@ -100,7 +100,10 @@ void Engine::receive_ping(const Message& message) noexcept {
   node->status.assign("ping");
   heard(*node, true);
   if (changed) {
-    publisher_.publish({.type = RecordType::kPeerUp, .at = current_.now, .flags = kFlagPing, .node = node->name.view()});
+    publisher_.publish({.type = RecordType::kPeerUp,
+                        .at = current_.now,
+                        .flags = kFlagPing,
+                        .node = node->name.view()});
   }
   if (first) {
     publisher_.publish({.type = RecordType::kPeerStatus,

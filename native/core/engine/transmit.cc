@@ -58,7 +58,8 @@ void Engine::send_pings(const Cycle& cycle) noexcept {
     if (!ok) continue;
     const Encoded encoded =
         encode_netstring(message, setup_->keyring, InnerAuth::kAdd, {netstring_.get(), kMaxMessageBytes});
-    if (encoded.status == Status::kOk) send_on(place, {.netstring = encoded.bytes, .classic = {}, .is_status = true}, cycle);
+    if (encoded.status != Status::kOk) continue;
+    send_on(place, {.netstring = encoded.bytes, .classic = {}, .is_status = true}, cycle);
   }
 }
 
