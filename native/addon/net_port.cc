@@ -170,7 +170,8 @@ NetPort::Answer NetPort::watch(Bytes list) {
     if (!copy_text(in.text(), watch->interfaces[i])) return Answer::kInvalid;
   }
   if (!in.ok() || in.remaining() != 0) return Answer::kInvalid;
-  return thread_->watch(*watch) ? Answer::kQueued : Answer::kFull;
+  thread_->watch(*watch);
+  return Answer::kQueued;
 }
 
 std::size_t NetPort::drain(std::span<std::uint8_t> out) {

@@ -39,7 +39,8 @@ Napi::Object object_of(Napi::Env env, const net::AddressRecord& record, const ch
   object.Set("prefix", Napi::Number::New(env, record.prefix));
   object.Set("interface", Napi::String::New(env, interface));
   object.Set("label", record.label[0] == '\0' ? env.Null() : Napi::String::New(env, record.label));
-  object.Set("broadcast", record.has_broadcast ? address_text(env, 4, record.broadcast) : env.Null());
+  object.Set("broadcast",
+             record.has_broadcast ? address_text(env, 4, record.broadcast) : env.Null());
   object.Set("secondary", Napi::Boolean::New(env, ipv4 && (record.flags & IFA_F_SECONDARY) != 0));
   object.Set("tentative", Napi::Boolean::New(env, (record.flags & IFA_F_TENTATIVE) != 0));
   object.Set("validSeconds", seconds_or_null(env, record.valid_lft_s));
@@ -53,7 +54,8 @@ Napi::Value addresses(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto query = std::make_unique<net::AddressQuery>();
   const net::AddressTable* table = nullptr;
-  const double family = info.Length() > 0 && info[0].IsNumber() ? info[0].ToNumber().DoubleValue() : 0;
+  const bool given = info.Length() > 0 && info[0].IsNumber();
+  const double family = given ? info[0].As<Napi::Number>().DoubleValue() : 0;
   if (family != 4 && family != 6) return failed(env, EINVAL);
   int error = query->open();
   if (error == 0) error = query->addresses(static_cast<uint8_t>(family), table);

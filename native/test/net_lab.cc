@@ -212,7 +212,7 @@ void Keeper::watch(const std::vector<WatchAddress>& addresses,
   for (size_t i = 0; i < interfaces.size(); ++i) {
     std::snprintf(list->interfaces[i], kInterfaceNameBytes, "%s", interfaces[i].c_str());
   }
-  if (!thread_->watch(*list)) std::abort();
+  thread_->watch(*list);
   // Batches are worked off in the cycle that takes the list, or before: after an empty one and one
   // more the list is in force.
   (void)run({});

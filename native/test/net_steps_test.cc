@@ -382,3 +382,32 @@ TEST_CASE("queries tell what is here and which interface would carry an address"
   CHECK(query->route(4, address_of("192.0.2.1"), answer) == ENETUNREACH);
   CHECK(query->route(6, address_of("2001:db8::1"), answer) == ENETUNREACH);
 }
+
+TEST_CASE("a mailbox gives the newest picture, whole, and never the same twice") {
+  struct Picture {
+    std::array<uint64_t, 64> values{};
+  };
+  const auto mailbox = std::make_unique<Mailbox<Picture>>();
+  CHECK(mailbox->take() == nullptr);
+  constexpr uint64_t kLast = 200'000;
+  std::thread writer([&] {
+    for (uint64_t i = 1; i <= kLast; ++i) {
+      mailbox->draft().values.fill(i);
+      mailbox->post();
+    }
+  });
+  uint64_t seen = 0;
+  bool whole = true;
+  bool newer = true;
+  while (seen < kLast) {
+    const Picture* picture = mailbox->take();
+    if (picture == nullptr) continue;
+    newer = newer && picture->values[0] > seen;
+    seen = picture->values[0];
+    for (const uint64_t value : picture->values) whole = whole && value == seen;
+  }
+  writer.join();
+  CHECK(whole);
+  CHECK(newer);
+  CHECK(mailbox->take() == nullptr);
+}

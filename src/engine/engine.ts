@@ -135,7 +135,12 @@ export interface EngineAddress {
 
 /** One finished order for the netlink thread; nothing is computed there. */
 export type AddressStep =
-  | { readonly type: 'add'; readonly address: EngineAddress } // also announces it
+  | {
+      readonly type: 'add' // announced by itself: in a burst, then slowly while it is held
+      readonly address: EngineAddress
+      /** Ask the neighbours first, 0.2 s; another owner is errno EADDRINUSE. Not after a death: that must not wait. */
+      readonly checkDuplicate: boolean
+    }
   | { readonly type: 'remove'; readonly address: EngineAddress }
   | {
       readonly type: 'announce' // gratuitous ARP or unsolicited neighbour advertisement

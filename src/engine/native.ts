@@ -176,8 +176,7 @@ export class NativeEngine implements Engine {
   }
 
   watchAddresses(addresses: readonly EngineAddress[]): void {
-    if (this.#netAnswer(this.#native.watch(encodeWatch(addresses, this.#interfaces))) === 'queued') return
-    throw wrongState('the last two watch lists are still waiting')
+    this.#netAnswer(this.#native.watch(encodeWatch(addresses, this.#interfaces)))
   }
 
   drain(): EngineRecord[] {

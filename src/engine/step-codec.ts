@@ -4,6 +4,7 @@ import type { AddressStep, EngineAddress, EngineConfig } from './engine.js'
 
 /** As in native/core/net/steps.h. */
 const operations = { add: 1, remove: 2, announce: 3, probe: 4 } as const
+const flagProbe = 1
 const stepsMax = 256
 const watchMax = 256
 const watchInterfacesMax = 64
@@ -34,7 +35,11 @@ export function encodeSteps(value: unknown): Uint8Array {
     const announce = step.type === 'announce'
     const count = announce ? checkInteger(`steps[${at}].count`, step.count, 1, 100) : 0
     const interval = announce ? checkInteger(`steps[${at}].intervalUs`, step.intervalUs, 1000, 60_000_000) : 0
-    sink.u8(operation).u8(address.family).u8(address.prefix).u16(0).u32(interval).u16(count)
+    if (step.type === 'add' && typeof step.checkDuplicate !== 'boolean') {
+      refuse(`steps[${at}].checkDuplicate`, 'must be true or false')
+    }
+    const flags = step.type === 'add' && step.checkDuplicate ? flagProbe : 0
+    sink.u8(operation).u8(address.family).u8(address.prefix).u16(flags).u32(interval).u16(count)
     sink.text(address.address).text(address.broadcast ?? '').text(address.interface).text(address.label ?? '')
   }
   return sink.take()

@@ -66,7 +66,7 @@ Micros NetDuty::do_work() noexcept {
   listener_.drain(*this);
   holdings_.settle(view_, clock_());
   more = take_batches() || more;
-  take_watches();
+  take_watch();
   finish_probes();
   const Micros announce_at = announcer_.poll(clock_());
   refresh_filters();
@@ -191,12 +191,11 @@ void NetDuty::finish_probes() noexcept {
   }
 }
 
-void NetDuty::take_watches() noexcept {
-  while (WatchList* list = rings_.watches.front()) {
-    view_.invalidate();
-    holdings_.set_watch(*list, view_, clock_());
-    rings_.watches.pop();
-  }
+void NetDuty::take_watch() noexcept {
+  const WatchList* list = rings_.watch.take();
+  if (list == nullptr) return;
+  view_.invalidate();
+  holdings_.set_watch(*list, view_, clock_());
 }
 
 void NetDuty::refresh_filters() noexcept {

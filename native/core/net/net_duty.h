@@ -9,6 +9,7 @@
 #include "core/net/address_conflict.h"
 #include "core/net/announcer.h"
 #include "core/net/holdings.h"
+#include "core/net/mailbox.h"
 #include "core/net/netlink_monitor.h"
 #include "core/net/prober.h"
 #include "core/net/step_runner.h"
@@ -45,7 +46,7 @@ struct NetCounters {
 
 struct NetRings {
   std::array<SpscRing<StepBatch, kBatchRing>, kFeeders> batches;
-  SpscRing<WatchList, 2> watches;
+  Mailbox<WatchList> watch;
   SpscRing<StepBatchResult, kResultRing> results;
   SpscRing<NetEvent, kEventRing> events;
   GroupStamps stamps{};
@@ -91,7 +92,7 @@ class NetDuty final : MonitorSink, ClaimSink, EventSink {
   void holding_lost(uint8_t family, const Address& address, uint32_t ifindex) override;
 
   [[nodiscard]] bool take_batches() noexcept;
-  void take_watches() noexcept;
+  void take_watch() noexcept;
   void take_batch(const StepBatch& batch) noexcept;
   [[nodiscard]] bool start_probes(const StepBatch& batch) noexcept;
   void cancel_pending_adds(const StepBatch& batch) noexcept;

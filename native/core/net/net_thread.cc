@@ -172,10 +172,10 @@ void NetThread::commit(Feeder feeder) noexcept {
   wake();
 }
 
-bool NetThread::watch(const WatchList& list) noexcept {
-  if (!rings_.watches.push(list)) return false;
+void NetThread::watch(const WatchList& list) noexcept {
+  rings_.watch.draft() = list;
+  rings_.watch.post();
   wake();
-  return true;
 }
 
 uint32_t NetThread::void_group(uint32_t group) noexcept {

@@ -45,8 +45,8 @@ class NetThread {
   // The same without the copy: fill the place, then commit. nullptr: full.
   [[nodiscard]] StepBatch* claim(Feeder feeder) noexcept;
   void commit(Feeder feeder) noexcept;
-  // Replaces the whole list. False: the last two were not taken yet, try again.
-  [[nodiscard]] bool watch(const WatchList& list) noexcept;
+  // Replaces the whole list; of several in a row the last one counts.
+  void watch(const WatchList& list) noexcept;
 
   // Adds of batches that carry an older stamp of this group are refused from now on, also inside
   // a batch under way. Returns the new stamp.

@@ -7,9 +7,6 @@ export interface AddressOutcome {
   readonly reason: string | null
 }
 
-/** As many as IPaddr2 sends; the engine repeats its own bursts and the slow refresh by itself. */
-const announceCount = 5
-const announceIntervalUs = 20_000
 /** The netlink thread answers in microseconds unless rtnl is held; later than this is reported, not waited for. */
 const answerMaxMs = 20_000
 
@@ -119,11 +116,10 @@ function stepsOf(address: EngineAddress, action: 'probe' | 'start' | 'stop'): Ad
       return [{ type: 'probe', address }]
     case 'stop':
       return [{ type: 'remove', address }]
+    // The engine announces what it adds by its own schedule, which ends a second later: a
+    // neighbour may refuse to change a fresh entry for that long.
     case 'start':
-      return [
-        { type: 'add', address },
-        { type: 'announce', address, count: announceCount, intervalUs: announceIntervalUs },
-      ]
+      return [{ type: 'add', address, checkDuplicate: false }]
   }
 }
 
