@@ -1,7 +1,7 @@
-// What the kernel has configured, and where an address would go: for `check`, for addresses without an
-// interface in haresources, and for a starting daemon that looks for what it left behind. Each call asks
-// the kernel anew and answers at once; it can wait for the kernel's configuration lock, so a takeover
-// never comes through here.
+// What the kernel has configured, and where an address would go: for `check`, for addresses without
+// an interface in haresources, and for a starting daemon that looks for what it left behind. Each
+// call asks the kernel anew; it can wait for the kernel's configuration lock, so a takeover never
+// comes through here.
 import { isIP } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { TwinbeatError } from '../errors.js'
@@ -44,7 +44,8 @@ function netCalls(): NetCalls {
 }
 
 function refuse(what: string, negative: number): never {
-  throw new TwinbeatError('TB_ADDRESS_QUERY', `${what}: the kernel answered ${getSystemErrorName(negative)}`)
+  const name = getSystemErrorName(negative)
+  throw new TwinbeatError('TB_ADDRESS_QUERY', `${what}: the kernel answered ${name}`)
 }
 
 /** Every address of this network namespace, both families. */

@@ -138,7 +138,7 @@ export type AddressStep =
   | {
       readonly type: 'add' // announced by itself: in a burst, then slowly while it is held
       readonly address: EngineAddress
-      /** Ask the neighbours first, 0.2 s; another owner is errno EADDRINUSE. Not after a death: that must not wait. */
+      /** Ask the neighbours first, 0.2 s; another owner is EADDRINUSE. A take after a death must not. */
       readonly checkDuplicate: boolean
     }
   | { readonly type: 'remove'; readonly address: EngineAddress }

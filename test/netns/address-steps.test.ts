@@ -8,7 +8,7 @@ const module = fileURLToPath(new URL('../../src/engine/native.js', import.meta.u
 const permitted = spawnSync('unshare', ['-n', 'true']).status === 0
 const skip = permitted ? false : 'no permission for network namespaces'
 
-/** What the body collects in `seen`; `next(type)` waits at most five seconds for a record of that type. */
+/** What the body collects in `seen`; `next(type)` waits at most five seconds for such a record. */
 function play(body: string): Record<string, unknown> {
   const code = `import { execSync } from 'node:child_process'
 import { createEngine } from '${module}'
@@ -24,8 +24,8 @@ const next = async (type) => {
     await new Promise((resolve) => { waiting = resolve; setTimeout(resolve, 100) })
   }
 }
-const address = (text, over = {}) => ({ family: text.includes(':') ? 6 : 4, address: text, prefix: 24, interface: 'tb0',
-  label: null, broadcast: null, ...over })
+const address = (text, over = {}) => ({ family: text.includes(':') ? 6 : 4, address: text,
+  prefix: 24, interface: 'tb0', label: null, broadcast: null, ...over })
 const has = (text) => execSync('ip addr show dev tb0').toString().includes(' ' + text + '/')
 const run = async (...steps) => { engine.runSteps(7, steps); return next('steps.done') }
 const add = (text, over) => ({ type: 'add', address: address(text, over), checkDuplicate: false })
@@ -33,7 +33,8 @@ const seen = {}
 ${body}
 console.log(JSON.stringify(seen))
 process.exit(0)`
-  const script = `set -e; ip link add tb0 type veth peer name tb1; ip link set tb0 up; ip link set tb1 up
+  const script = `set -e
+ip link add tb0 type veth peer name tb1; ip link set tb0 up; ip link set tb1 up
 exec "$0" --input-type=module -e "$1"`
   return JSON.parse(execFileSync('unshare', ['-n', 'sh', '-c', script, process.execPath, code],
     { encoding: 'utf8', timeout: 30_000 })) as Record<string, unknown>
@@ -41,10 +42,14 @@ exec "$0" --input-type=module -e "$1"`
 
 test('addresses come and go by steps, each step answered by its errno', { skip }, () => {
   const seen = play(`
-seen.added = await run(add('192.0.2.5', { label: 'tb0:0' }), add('fd00::5'), add('192.0.2.6', { interface: 'gone9' }))
+const five = address('192.0.2.5')
+const six = address('fd00::5')
+seen.added = await run(add('192.0.2.5', { label: 'tb0:0' }), add('fd00::5'),
+  add('192.0.2.6', { interface: 'gone9' }))
 seen.there = [has('192.0.2.5'), has('fd00::5')]
-seen.probed = await run({ type: 'probe', address: address('192.0.2.5') }, { type: 'probe', address: address('192.0.2.9') })
-seen.removed = await run({ type: 'remove', address: address('192.0.2.5') }, { type: 'remove', address: address('fd00::5') })
+seen.probed = await run({ type: 'probe', address: five },
+  { type: 'probe', address: address('192.0.2.9') })
+seen.removed = await run({ type: 'remove', address: five }, { type: 'remove', address: six })
 seen.gone = [has('192.0.2.5'), has('fd00::5')]`)
   const errnos = (record: unknown): number[] =>
     (record as { results: { errno: number }[] }).results.map((result) => result.errno)
@@ -55,7 +60,7 @@ seen.gone = [has('192.0.2.5'), has('fd00::5')]`)
   assert.deepEqual(seen['gone'], [false, false])
 })
 
-test('an address that somebody else removes is a record, and so is an interface that goes down', { skip }, () => {
+test('an address that another removes and an interface that goes down are records', { skip }, () => {
   const seen = play(`
 await run(add('192.0.2.5'))
 for (let i = 0; i < 20; i++) engine.watchAddresses([address('192.0.2.5')])
