@@ -13,6 +13,9 @@ const QUIET_WATCH_MS = 1_500
 /** One late answer is no loop; a loop asks four times a second for each lost message. */
 const QUIET_REQUESTS_MAX = 3
 
+/** In the words of a real heartbeat, and in ours. */
+const DEATH = /WARN: node (\S+): is dead|peer\.dead: (\S+) /g
+
 export interface Findings {
   readonly problems: readonly string[]
   /** Warnings of real nodes, normalised, for comparison with those of a real pair. */
@@ -85,8 +88,7 @@ export class Trial {
 
   private falseDeaths(): string[] {
     return [this.a, this.b].flatMap((member) => {
-      const dead = [...this.logOf(member).matchAll(/node (\S+?):? is dead|(\S+) declared dead/g)]
-        .map((match) => match[1] ?? match[2] ?? '')
+      const dead = [...this.logOf(member).matchAll(DEATH)].map((match) => match[1] ?? match[2] ?? '')
       return [...new Set(dead)].filter((name) => !this.mayDie.has(name)).map((name) =>
         `${member.node.name} declared ${name} dead`)
     })
