@@ -31,6 +31,7 @@ import { Lines } from './lines.js'
 import { addressLocator } from './locate.js'
 import { notifySupervisor } from './notify.js'
 import type { DaemonOptions } from './options.js'
+import { PeerFiles } from './peer-files.js'
 import { permissionOf } from './permissions.js'
 import { resolvePingHosts, type PingHosts } from './ping-hosts.js'
 import { Requests } from './requests.js'
@@ -60,6 +61,7 @@ export class Daemon {
   readonly #core: Core
   readonly #shell: Shell
   readonly #members: Members
+  readonly #peerFiles: PeerFiles
   readonly #addresses: AddressRunner
   readonly #lrm: Lrm
   readonly #lines: Lines
@@ -95,6 +97,7 @@ export class Daemon {
         this.#shell.wake()
       },
     })
+    this.#peerFiles = new PeerFiles(this.#engine, config.files)
     this.#lines = new Lines(this.#log.logger)
     this.#addresses = new AddressRunner(this.#engine)
     this.#lrm = new Lrm({ nodeName: config.self, haDir: options.haDir, runDir: options.runDir })
@@ -219,7 +222,7 @@ export class Daemon {
       members: this.#members,
       logLinesDropped: this.#log.dropped(),
       stopping: this.#stopping,
-      peerFiles: null,
+      peerFiles: this.#peerFiles.verdict(),
       warnings: [],
     })
   }
@@ -257,6 +260,7 @@ export class Daemon {
     this.#pings = await resolvePingHosts(config)
     await this.#lines.open(config)
     this.#config = config
+    this.#peerFiles.update(config.files)
     this.#revision += 1
     this.#members.configure(config.groups, config.twinbeat, this.#options.haDir)
     this.#engine.configure(this.#engineConfig(config))
@@ -327,6 +331,7 @@ export class Daemon {
 
   /** What the engine reports and the core does not need. */
   #record(record: EngineRecord): void {
+    this.#peerFiles.onRecord(record)
     const { logger } = this.#log
     if (record.type === 'link.state') {
       if (record.open) logger.info({ event: 'link.opened' }, `${record.link} is open`)
