@@ -146,6 +146,15 @@ function warningsOf(input: StatusInput): string[] {
       `runs without ${config.acceptedWithout.join(', ')} (--accept-without): what ha.cf asks for there is not done`,
     )
   }
+  const method = config.auth.keys.find((key) => key.index === config.auth.signIndex)?.method
+  for (const peer of engine.peers) {
+    if (method === 'sha256' && !peer.self && peer.kind === 'normal' && peer.lastStatusAt !== null && peer.twinbeat === null) {
+      warnings.push(`${peer.name} cannot read us: it is a real heartbeat, which knows no sha256`)
+    }
+  }
+  if (input.peerFiles !== null && input.peerFiles !== 'same') {
+    warnings.push(`the peer's configuration files are ${input.peerFiles}`)
+  }
   if (engine.realtime.scheduling !== 'fifo' && config.process.realtime) {
     warnings.push('no real-time scheduling: a busy machine makes heartbeats late; use a longer deadtime')
   }
