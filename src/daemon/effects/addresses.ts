@@ -16,6 +16,7 @@ const answerMaxMs = 20_000
  */
 const againTimes = 20
 const againEveryMs = 1_000
+const againFrames = { count: 2, intervalUs: 20_000 } as const
 
 interface Pending {
   readonly action: 'probe' | 'start' | 'stop'
@@ -75,7 +76,9 @@ export class AddressRunner {
     this.#again = setInterval(() => {
       left -= 1
       if (left === 0 && this.#again !== null) clearInterval(this.#again)
-      const steps = this.#settledAddresses().map((address): AddressStep => ({ type: 'announce', address, count: 2, intervalUs: announceIntervalUs }))
+      const steps = this.#settledAddresses().map(
+        (address): AddressStep => ({ type: 'announce', address, ...againFrames }),
+      )
       if (steps.length === 0) return
       // Nobody waits for the answer: a full queue means that the next second does it.
       this.#engine.runSteps(this.#nextToken, steps)
