@@ -17,6 +17,7 @@ export const errorTable = {
   TB_ADDRESS_CONFIGURED: { exit: 3, hint: 'remove the address from the network configuration of the system: only the cluster may bring it up' },
   TB_ENGINE_ARGUMENT: { exit: 2, hint: 'the message names the argument and what it must be' },
   TB_ENGINE_STATE: { exit: 2, hint: 'configure, setGeneration, start, and only then send' },
+  TB_SERIAL_LINE: { exit: 2, hint: "the path must be a free serial device; 'fuser -v DEVICE' shows who holds it" },
   TB_ENGINE_START: { exit: 2, hint: "see the message; 'twinbeat check' tests interfaces and devices one by one" },
   TB_ADDRESS_QUERY: { exit: 2, hint: 'the kernel would not tell its addresses or routes; is this a network namespace of its own?' },
   TB_STATE_WRITE: { exit: 2, hint: 'free space on, or fix the permissions of, the state folder' },

@@ -86,11 +86,12 @@ export class ByteSink {
     return at
   }
 
-  u8(value: number): this { this.buffer.writeUInt8(value, this.room(1)); return this }
-  u16(value: number): this { this.buffer.writeUInt16LE(value, this.room(2)); return this }
-  u32(value: number): this { this.buffer.writeUInt32LE(value, this.room(4)); return this }
-  u64(value: number): this { this.buffer.writeBigUInt64LE(BigInt(value), this.room(8)); return this }
-  raw(value: Uint8Array): this { this.buffer.set(value, this.room(value.length)); return this }
+  // The place first: finding room may replace the buffer.
+  u8(value: number): this { const at = this.room(1); this.buffer.writeUInt8(value, at); return this }
+  u16(value: number): this { const at = this.room(2); this.buffer.writeUInt16LE(value, at); return this }
+  u32(value: number): this { const at = this.room(4); this.buffer.writeUInt32LE(value, at); return this }
+  u64(value: number): this { const at = this.room(8); this.buffer.writeBigUInt64LE(BigInt(value), at); return this }
+  raw(value: Uint8Array): this { const at = this.room(value.length); this.buffer.set(value, at); return this }
   /** u16 length and bytes. */
   text(value: string): this { return this.u16(value.length).raw(Buffer.from(value, 'latin1')) }
   blob(value: Uint8Array): this { return this.u16(value.length).raw(value) }
