@@ -31,9 +31,9 @@ export const PAIR_DEFAULTS: PairSettings = {
   media: ['bcast'],
   autoFailback: 'on',
   keepalive: '200ms',
-  warntime: '1',
-  deadtime: '2',
-  initdead: '4',
+  warntime: '1500ms',
+  deadtime: '3',
+  initdead: '8',
   baud: 115_200,
   extra: [],
 }
