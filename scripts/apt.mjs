@@ -51,6 +51,13 @@ async function waitForOtherBootstrap() {
   }
 }
 
+/** A bootstrap that was killed outright left its policy in place; nobody could start a service any more. */
+export function repairPolicy() {
+  const owner = policyOwner()
+  const isLeft = owner === null ? existsAtAll(savedPolicyFile) : !isBootstrap(owner)
+  if (process.getuid?.() === 0 && isLeft) restorePolicy()
+}
+
 /** @returns {Promise<() => void>} puts back what was there */
 async function forbidServiceStarts() {
   await waitForOtherBootstrap()

@@ -4,7 +4,7 @@
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { installPackages } from './apt.mjs'
+import { installPackages, repairPolicy } from './apt.mjs'
 import { cacheDir, findHeaders, findNpmCli, onPath, root, withSystemAuthorities } from './node-home.mjs'
 import { missingPackages } from './packages.mjs'
 import { StepError, neededStep, progress, quietStep } from './steps.mjs'
@@ -122,6 +122,7 @@ async function rawSocket(env) {
  */
 export async function bootstrap({ command, yes, compile }) {
   requireNode()
+  repairPolicy()
   await debianPackages(command, { yes })
   // Found before `npm ci`, because dependencies compile too and would look for a download.
   const env = withSystemAuthorities({ ...process.env, npm_config_nodedir: findHeaders().dir })
