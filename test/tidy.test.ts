@@ -11,8 +11,8 @@ import { cppFunctions } from './tidy/cpp-functions.js'
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..', '..')
 const fileLinesMax = 600
 const functionLinesMax = 70
-// The aim is 100; a line that reads better whole may run over by a few words.
-const columnsMax = 120
+// The aim is 100 columns; this is where a line is no longer read in one go.
+const columnsMax = 140
 
 const notOurs = /^(node_modules|dist|build|build-.*|\.cache|\.git|coverage|.*\.(log|node))$/
 const binaryKind = /\.(pcap|pcapng|bin|png|gz)$/

@@ -58,7 +58,7 @@ export class Stage {
   feed(event: StageEvent, label: string | null = null): readonly Effect[] {
     const stamp = (this.now / second).toFixed(3)
     if (label !== null) this.trace.push(`${stamp} ${label}`)
-    const effects = this.core.step({ ...event, at: micros(this.now) } as CoreEvent)
+    const effects = this.core.step({ ...event, at: micros(this.now) })
     for (const effect of effects) this.#apply(effect)
     return effects
   }

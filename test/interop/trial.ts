@@ -69,7 +69,7 @@ export class Trial {
 
   async findings(failure: unknown): Promise<Findings> {
     const problems: string[] = []
-    if (failure !== null) problems.push(failure instanceof Error ? failure.message : String(failure))
+    if (failure !== null) problems.push(failure instanceof Error ? failure.message : JSON.stringify(failure))
     else problems.push(...(await this.lostPacketLoop()))
     problems.push(...this.owners(), ...this.falseDeaths())
     return { problems, warnings: this.warnings() }

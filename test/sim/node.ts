@@ -118,7 +118,7 @@ export class SimNode {
   feed(event: SimEvent): void {
     if (this.core === null) return
     this.observer.event(this, event)
-    const effects = this.core.step({ ...event, at: micros(this.clock.now) } as CoreEvent)
+    const effects = this.core.step({ ...event, at: micros(this.clock.now) })
     const life = this.life
     for (const effect of effects) {
       if (this.life !== life) return
