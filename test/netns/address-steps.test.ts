@@ -60,7 +60,7 @@ seen.gone = [has('192.0.2.5'), has('fd00::5')]`)
   assert.deepEqual(seen['gone'], [false, false])
 })
 
-test('an address that another removes and an interface that goes down are records', { skip }, () => {
+test('an address that another removes and an interface going down are records', { skip }, () => {
   const seen = play(`
 await run(add('192.0.2.5'))
 for (let i = 0; i < 20; i++) engine.watchAddresses([address('192.0.2.5')])
