@@ -24,7 +24,9 @@ async function main(): Promise<number> {
     return 1
   }
   const slower = inUserNamespace() ? SLOWER_WITHOUT_REALTIME : 1
-  if (slower !== 1) screen.say('warning: not root, so no real-time scheduling: all times of ha.cf are three times longer here')
+  if (slower !== 1) {
+    screen.say('warning: not root, so no real-time scheduling: all times of ha.cf are three times longer')
+  }
   const stage = await Stage.build({ example: readExample(), slower })
   endOnSignals(stage, screen)
   try {

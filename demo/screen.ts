@@ -81,7 +81,8 @@ export function formatTable(results: readonly StepResult[]): string {
     ]),
   ]
   const widths = rows[0]?.map((_cell, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? []
-  const line = (row: readonly string[]): string => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
+  const line = (row: readonly string[]): string =>
+    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd()
   const [head, ...body] = rows.map(line)
   return [head, widths.map((width) => '-'.repeat(width)).join('  '), ...body].join('\n')
 }

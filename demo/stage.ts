@@ -120,7 +120,8 @@ export class Stage {
     await until(() => {
       const names = this.owning()
       const served = this.client.lastAnswer()
-      const good = names.length === 1 && served?.by === names[0] && epochMs() - (served?.sentMs ?? 0) < ANSWER_TIMEOUT_MS
+      const fresh = epochMs() - (served?.sentMs ?? 0) < ANSWER_TIMEOUT_MS
+      const good = names.length === 1 && served?.by === names[0] && fresh
       if (!good || names[0] !== name) since = epochMs()
       name = good ? (names[0] ?? '') : ''
       return name !== '' && epochMs() - since >= JUDGED_OVER_MS

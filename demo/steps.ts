@@ -135,7 +135,8 @@ async function serialOnly(stage: Stage): Promise<Measured> {
     await pause(4 * stage.deadtimeMs)
     for (const actor of stage.actors) {
       const peer = stage.other(actor).node.name
-      if ((await actor.daemon.statusOf(peer)) === 'dead') throw new Error(`${peer} was declared dead over a working serial line`)
+      if ((await actor.daemon.statusOf(peer)) !== 'dead') continue
+      throw new Error(`${peer} was declared dead over a working serial line`)
     }
     if (stage.active() !== active) throw new Error('the service moved')
     return { faultAtMs, faultEndMs: epochMs(), declaredDeadMs: null }

@@ -17,7 +17,10 @@ function askHttp(address: string, port: number): Ask {
     const request = get({ host: address, port, path: '/', agent: false, timeout: timeoutMs }, (response) => {
       response.setEncoding('utf8')
       response.on('data', (chunk: string) => { body += chunk })
-      response.on('end', () => resolve(response.statusCode === 200 ? { by: body.trim().split(/\s+/).at(-1) ?? null } : null))
+      response.on('end', () => {
+        const by = body.trim().split(/\s+/).at(-1) ?? null
+        resolve(response.statusCode === 200 ? { by } : null)
+      })
       response.on('error', () => resolve(null))
     })
     request.on('error', () => resolve(null))

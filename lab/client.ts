@@ -111,5 +111,6 @@ export class Client {
 
 /** On every node, whoever has the address: answers udp and http with the name of the node. */
 export function startAnswering(node: LabNode): ChildProcess {
-  return node.spawn([process.execPath, script('answer-process.js'), node.name, String(ANSWER_PORT)], { stdio: 'ignore' })
+  const argv = [process.execPath, script('answer-process.js'), node.name, String(ANSWER_PORT)]
+  return node.spawn(argv, { stdio: 'ignore' })
 }

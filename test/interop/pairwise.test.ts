@@ -35,7 +35,9 @@ function selection(): Lane[] {
 
 const obstacle = (await labObstacle()) ?? heartbeatObstacle() ?? twinbeatObstacle()
 
-test('a pair with a real heartbeat behaves as two real ones', { skip: obstacle ?? false, timeout: TIMEOUT_MS }, async (t) => {
+const options = { skip: obstacle ?? false, timeout: TIMEOUT_MS }
+
+test('a pair with a real heartbeat behaves as two real ones', options, async (t) => {
   const reference = loadReference()
   const results: CellResult[] = []
   const queue = selection()

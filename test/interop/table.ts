@@ -2,10 +2,11 @@
 
 import type { CellResult } from './lane.js'
 
-const EXPLANATION = `Each cell is one scenario played by two nodes in network namespaces of their own. A cell passes if every
-step ends as expected, no node is called dead that is not, nobody asks for lost packets without end, no
-address is on two nodes except where the scenario itself makes that unavoidable, and the real node logs
-no warning that two real nodes do not log in the same scenario. Fields are the signatures that passed.
+const EXPLANATION = `Each cell is one scenario played by two nodes in network namespaces. A cell passes
+if every step ends as expected, no node is called dead that is not, nobody asks for lost packets without
+end, no address is on two nodes except where the scenario itself makes that unavoidable, and the real
+node logs no warning that two real nodes do not log in the same scenario. The words in the table are the
+signatures that passed.
 `
 
 export function formatTable(results: readonly CellResult[]): string {
@@ -24,8 +25,8 @@ function section(pair: string, results: readonly CellResult[]): string {
   const field = (scenario: string, medium: string): string => {
     const cells = results.filter((r) => r.scenario === scenario && r.medium === medium)
     if (cells.length === 0) return '-'
-    const words = cells.sort((x, y) => (x.auth < y.auth ? -1 : 1)).map((c) => (c.passed ? c.auth : `**${c.auth} failed**`))
-    return words.join(' ')
+    return cells.sort((x, y) => (x.auth < y.auth ? -1 : 1))
+      .map((c) => (c.passed ? c.auth : `**${c.auth} failed**`)).join(' ')
   }
   const rows = scenarios.map((scenario) => `| ${scenario} | ${media.map((m) => field(scenario, m)).join(' | ')} |`)
   const failures = results.filter((r) => !r.passed).map((r) => `* ${r.cell}: ${r.problems.join('; ')}`)

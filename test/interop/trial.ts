@@ -69,7 +69,7 @@ export class Trial {
 
   async findings(failure: unknown): Promise<Findings> {
     const problems: string[] = []
-    if (failure !== null) problems.push(failure instanceof Error ? failure.message : JSON.stringify(failure))
+    if (failure !== null) problems.push(failure instanceof Error ? failure.message : 'the scenario failed')
     else problems.push(...(await this.lostPacketLoop()))
     problems.push(...this.owners(), ...this.falseDeaths())
     return { problems, warnings: this.warnings() }
@@ -109,7 +109,8 @@ export class Trial {
     return after.flatMap((count, index) => {
       const more = count - (before[index] ?? 0)
       const name = [this.a, this.b][index]?.node.name ?? ''
-      return more > QUIET_REQUESTS_MAX ? [`${name} is asked for lost packets without end: ${more} in ${QUIET_WATCH_MS} ms`] : []
+      if (more <= QUIET_REQUESTS_MAX) return []
+      return [`${name} is asked for lost packets without end: ${more} in ${QUIET_WATCH_MS} ms`]
     })
   }
 }

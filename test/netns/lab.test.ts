@@ -9,6 +9,8 @@ import { assertNothingLeft, labObstacle, withLab, type LabTraces } from '../../l
 import { until } from '../../lab/processes.js'
 
 const obstacle = await labObstacle()
+/** reboot(2) with LINUX_REBOOT_CMD_RESTART, for machines without the program reboot. */
+const REBOOT = 'import ctypes; ctypes.CDLL(None).reboot(0x1234567)'
 const needsLab = { skip: obstacle ?? false, timeout: 60_000 }
 
 async function reaches(lab: Lab, from: string, to: string): Promise<boolean> {
@@ -65,7 +67,7 @@ test('reboot(2) inside a node is noticed as node off and ends only that node', n
   await withLab({ name: 'reboot', nodes: ['nodea', 'nodeb'] }, async (lab) => {
     const node = lab.node('nodea')
     const off = once(node, 'off')
-    await node.exec(['sh', '-c', 'exec reboot -f || exec python3 -c "import ctypes; ctypes.CDLL(None).reboot(0x1234567)"'])
+    await node.exec(['sh', '-c', 'reboot -f 2>/dev/null; exec python3 -c "$0"', REBOOT])
     await off
     assert.equal(node.isOn, false)
     assert.ok(lab.node('nodeb').isOn)
@@ -77,7 +79,8 @@ test('reboot(2) inside a node is noticed as node off and ends only that node', n
 test('a frozen node does nothing until it is thawed', needsLab, async () => {
   await withLab({ name: 'freeze', nodes: ['nodea'] }, async (lab) => {
     const node = lab.node('nodea')
-    const ticker = node.spawn(['sh', '-c', 'while :; do echo tick; sleep 0.02; done'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const loop = 'while :; do echo tick; sleep 0.02; done'
+    const ticker = node.spawn(['sh', '-c', loop], { stdio: ['ignore', 'pipe', 'ignore'] })
     let ticks = 0
     ticker.stdout?.on('data', () => { ticks += 1 })
     assert.ok(await until(() => ticks > 3, 5_000))
@@ -91,7 +94,8 @@ test('a frozen node does nothing until it is thawed', needsLab, async () => {
 })
 
 test('a serial line carries bytes at its baud rate and nothing while cut', needsLab, async () => {
-  await withLab({ name: 'serial', nodes: ['nodea', 'nodeb'], serial: { baud: 9600, device: '/dev/ttyS7' } }, async (lab) => {
+  const serial = { baud: 9600, device: '/dev/ttyS7' }
+  await withLab({ name: 'serial', nodes: ['nodea', 'nodeb'], serial }, async (lab) => {
     const listener = lab.node('nodeb').spawn(['cat', '/dev/ttyS7'], { stdio: ['ignore', 'pipe', 'ignore'] })
     let received = ''
     listener.stdout?.on('data', (chunk: Buffer) => { received += chunk.toString('latin1') })
