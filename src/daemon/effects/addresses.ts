@@ -1,4 +1,5 @@
 // Members that are addresses: added, removed and probed by the engine's netlink thread.
+import { constants as osConstants } from 'node:os'
 import type { AddressStep, Engine, EngineAddress, EngineRecord } from '../../engine/engine.js'
 
 export interface AddressOutcome {
@@ -65,7 +66,10 @@ export class AddressRunner {
     return true
   }
 
-  /** Adopted without an add (a probe found it and it is kept). */
+  /**
+   * Found by a probe: watched. Not announced: whether it is kept is not decided yet, and an announcement
+   * would draw the clients away from a peer that holds it.
+   */
   adopt(address: EngineAddress): void {
     this.#watch(address, true)
   }
@@ -132,7 +136,16 @@ function judge(
 ): AddressOutcome {
   const first = results.find((result) => result.index === 0)
   if (first === undefined) return { ok: false, state: 'unknown', reason: 'no answer from the kernel' }
-  if (action === 'probe') return { ok: true, state: first.errno === 0 ? 'running' : 'stopped', reason: null }
+  if (action === 'probe') return judgeProbe(first.errno)
   if (first.errno !== 0) return { ok: false, state: 'unknown', reason: `system error ${String(first.errno)}` }
   return { ok: true, state: action === 'start' ? 'running' : 'stopped', reason: null }
+}
+
+/** No such address, or no such interface: surely not here. Any other error says nothing about the address. */
+const absentErrnos: readonly number[] = [osConstants.errno.EADDRNOTAVAIL, osConstants.errno.ENODEV]
+
+function judgeProbe(errno: number): AddressOutcome {
+  if (errno === 0) return { ok: true, state: 'running', reason: null }
+  if (absentErrnos.includes(errno)) return { ok: true, state: 'stopped', reason: null }
+  return { ok: false, state: 'unknown', reason: `the kernel cannot say: system error ${String(errno)}` }
 }
