@@ -17,6 +17,7 @@
       "native/core/engine/transmit.cc",
       "native/core/link/link.cc",
       "native/core/link/link_loopback.cc",
+      "native/core/link/link_manual.cc",
       "native/core/link/link_ping.cc",
       "native/core/link/link_serial.cc",
       "native/core/link/link_udp.cc",

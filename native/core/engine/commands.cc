@@ -80,7 +80,7 @@ void Engine::apply_setup(std::unique_ptr<Setup> setup, const Cycle& cycle) noexc
       from[i] = j;
     }
     if (from[i] == kMaxLinks) {
-      links_[i].link = options_.factory(spec, options_.instance);
+      links_[i].link = options_.factory(spec, options_.instance, options_.factory_context);
       spec.fd = -1;  // the link owns it now
     }
     links_[i].interval = link_interval(links_[i].link->spec(), setup->timing);

@@ -48,7 +48,7 @@ struct LinkPlace {
   int error = 0;
 };
 
-using LinkFactory = std::unique_ptr<Link> (*)(const LinkSpec& spec, std::uint16_t instance);
+using LinkFactory = std::unique_ptr<Link> (*)(const LinkSpec& spec, std::uint16_t instance, void* context);
 
 class Engine final : private PacketSink, private DetectorSink {
  public:
@@ -56,6 +56,7 @@ class Engine final : private PacketSink, private DetectorSink {
     std::uint64_t seed = 0;
     std::uint16_t instance = 0;
     LinkFactory factory = &make_link;
+    void* factory_context = nullptr;
   };
 
   Engine(EnginePort& port, const Options& options);

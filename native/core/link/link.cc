@@ -40,7 +40,7 @@ SendResult Link::failed_send(int error) noexcept {
   }
 }
 
-std::unique_ptr<Link> make_link(const LinkSpec& spec, std::uint16_t instance) noexcept {
+std::unique_ptr<Link> make_link(const LinkSpec& spec, std::uint16_t instance, void*) {
   switch (spec.type) {
     case LinkType::kBcast:
     case LinkType::kUcast:

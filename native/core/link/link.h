@@ -57,7 +57,7 @@ class Link {
   // 0 or errno. Called again, after close(), until it succeeds.
   [[nodiscard]] virtual int open() noexcept = 0;
   virtual void close() noexcept;
-  [[nodiscard]] bool is_open() const noexcept { return fd_ >= 0; }
+  [[nodiscard]] virtual bool is_open() const noexcept { return fd_ >= 0; }
   [[nodiscard]] int fd() const noexcept { return fd_; }
 
   [[nodiscard]] virtual SendResult send(const Outgoing& out, const Cycle& cycle) noexcept = 0;
@@ -82,6 +82,7 @@ class Link {
 };
 
 // nullptr for a type that has no implementation. `instance` tells the engines of one process apart.
-[[nodiscard]] std::unique_ptr<Link> make_link(const LinkSpec& spec, std::uint16_t instance) noexcept;
+// `context` is for other factories (manual links).
+[[nodiscard]] std::unique_ptr<Link> make_link(const LinkSpec& spec, std::uint16_t instance, void* context);
 
 }  // namespace twinbeat

@@ -1,0 +1,199 @@
+// Life and death on a manual clock.
+#include <doctest/doctest.h>
+
+#include "engine_world.h"
+
+namespace twinbeat::test {
+
+namespace {
+
+constexpr Micros kSecond = kMicrosPerSecond;
+// After this the announced dead time is the configured one again.
+constexpr Micros kSettled = 6 * kSecond;
+
+struct TwoNodes : World {
+  std::vector<LinkSpec> links{link("eth0"), link("eth1")};
+  WorldNode* a = nullptr;
+  WorldNode* b = nullptr;
+
+  void meet() {
+    a = &add("a", links, 100);
+    b = &add("b", links, 200);
+    run(kSettled);
+    REQUIRE(a->of(RecordType::kPeerUp).size() == 1);
+    REQUIRE(b->of(RecordType::kPeerUp).size() == 1);
+  }
+  void cut(const std::string& which = "") {
+    lose = [which](const Wire& wire, const ManualPacket&) { return which.empty() || wire.link == which; };
+  }
+  void heal() {
+    lose = [](const Wire&, const ManualPacket&) { return false; };
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(TwoNodes, "a silent peer is late after warntime and dead after its dead time, to the microsecond") {
+  meet();
+  b->frozen = true;
+  run(2 * kSecond);
+  REQUIRE(a->of(RecordType::kPeerLate).size() == 1);
+  REQUIRE(a->of(RecordType::kPeerDead).size() == 1);
+  CHECK(a->of(RecordType::kPeerLate)[0].value_us == timing.warntime);
+  const SeenRecord dead = a->of(RecordType::kPeerDead)[0];
+  CHECK(dead.value_us == timing.deadtime);
+  CHECK(dead.generation == 200);
+  CHECK(dead.body.size() == 2 * (1 + 4 + 8));
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "the loss of one of two links changes link states only") {
+  meet();
+  cut("eth0");
+  run(3 * kSecond);
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  CHECK(a->of(RecordType::kPeerLate).empty());
+  REQUIRE(a->of(RecordType::kLinkDown).size() == 1);
+  CHECK(a->of(RecordType::kLinkDown)[0].link == "eth0");
+  heal();
+  run(kSecond);
+  CHECK(a->of(RecordType::kLinkUp).back().link == "eth0");
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "a healed partition is a return of the same generation, seen by both") {
+  meet();
+  cut();
+  run(2 * kSecond);
+  CHECK(a->of(RecordType::kPeerDead).size() == 1);
+  heal();
+  run(kSecond);
+  for (const WorldNode* node : {a, b}) {
+    REQUIRE(node->of(RecordType::kPeerReturned).size() == 1);
+    CHECK(node->of(RecordType::kPeerRestarted).empty());
+  }
+  CHECK(a->of(RecordType::kPeerReturned)[0].generation == 200);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "a higher generation is a restart, and the old one is refused from then on") {
+  meet();
+  const std::vector<std::pair<Wire, ManualPacket>> before = traffic;
+  b->number_command(CommandType::kGeneration, 201);
+  run(kSecond);
+  REQUIRE(a->of(RecordType::kPeerRestarted).size() == 1);
+  CHECK(a->of(RecordType::kPeerRestarted)[0].generation == 201);
+  b->frozen = true;
+  for (const auto& [wire, packet] : before) {
+    if (wire.from == "b") a->hub.inject(wire.link, packet.bytes, now);
+  }
+  run(4 * kSecond);  // a node that just started has announced two seconds more
+  CHECK(a->of(RecordType::kPeerDead).size() == 1);
+  CHECK(a->of(RecordType::kPeerRestarted).size() == 1);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "recorded traffic of this generation keeps nobody alive") {
+  meet();
+  b->frozen = true;
+  const std::vector<std::pair<Wire, ManualPacket>> recorded = traffic;
+  run(200'000);
+  for (int round = 0; round < 20; ++round) {
+    for (const auto& [wire, packet] : recorded) {
+      if (wire.from == "b") a->hub.inject(wire.link, packet.bytes, now);
+    }
+    run(50'000);
+  }
+  CHECK(a->of(RecordType::kPeerDead).size() == 1);
+  CHECK(a->of(RecordType::kPeerReturned).empty());
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "our own pause is not the peer's silence") {
+  meet();
+  const Micros pause = timing.deadtime - 50'000;
+  b->frozen = true;
+  a->frozen = true;
+  run(pause);
+  a->frozen = false;
+  run(timing.deadtime - 100'000 - 20'000);
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  REQUIRE(a->of(RecordType::kStall).size() == 1);
+  CHECK((a->of(RecordType::kStall)[0].flags & kFlagMuted) == 0);
+  run(timing.deadtime);
+  CHECK(a->of(RecordType::kPeerDead).size() == 1);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "after a pause beyond the announced dead time the engine is silent until a new generation") {
+  meet();
+  a->frozen = true;
+  run(3 * kSecond);
+  CHECK(b->of(RecordType::kPeerDead).size() == 1);
+  a->frozen = false;
+  run(2 * kSecond);
+  REQUIRE(a->of(RecordType::kStall).size() == 1);
+  CHECK((a->of(RecordType::kStall)[0].flags & kFlagMuted) != 0);
+  CHECK(b->of(RecordType::kPeerReturned).empty());
+  CHECK(a->of(RecordType::kPeerDead).empty());  // b beat all the time: what lay in the buffers is evidence of life
+  a->number_command(CommandType::kGeneration, 101);
+  run(kSecond);
+  CHECK(b->of(RecordType::kPeerReturned).empty());
+  CHECK(b->of(RecordType::kPeerRestarted).size() == 1);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "a peer that was never heard is dead after initdead, and up when it comes") {
+  a = &add("a", links, 100);
+  run(timing.initdead - kSecond);
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  run(2 * kSecond);
+  REQUIRE(a->of(RecordType::kPeerDead).size() == 1);
+  CHECK(a->of(RecordType::kPeerDead)[0].generation == 0);
+  b = &add("b", links, 200);
+  run(kSecond);
+  CHECK(a->of(RecordType::kPeerUp).size() == 1);
+  CHECK(a->of(RecordType::kPeerReturned).empty());
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "an announced longer dead time is waited for") {
+  meet();
+  b->number_command(CommandType::kStatus, 3 * kSecond, "active");
+  run(200'000);
+  b->frozen = true;
+  run(3 * kSecond);
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  run(kSecond);
+  CHECK(a->of(RecordType::kPeerDead).size() == 1);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "a slow line keeps its peer alive by its own dead time when Ethernet is lost") {
+  // 9600 baud: 312 ms for one status, so 625 ms between two and 2.2 s until the line counts as silent.
+  links = {link("eth0"), link("ttyS0", LinkType::kSerial, 9600)};
+  meet();
+  const Micros slow_dead = link_dead_time(links[1], timing);
+  cut("eth0");
+  run(10 * kSecond);
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  CHECK(b->of(RecordType::kPeerDead).empty());
+  std::size_t frames = 0;
+  traffic.clear();
+  run(10 * kSecond);
+  for (const auto& [wire, packet] : traffic) frames += wire.from == "b" && contains(packet, "t=status") ? 1 : 0;
+  CHECK(frames <= 17);
+  CHECK(frames >= 15);
+  cut();
+  const Micros cut_at = now;
+  run(2 * slow_dead);
+  REQUIRE(a->of(RecordType::kPeerDead).size() == 1);
+  CHECK(a->of(RecordType::kPeerDead)[0].at - cut_at <= slow_dead + kMicrosPerMilli);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "a link whose interface is down is reported once and used again when it is back") {
+  meet();
+  a->hub.break_link("eth0", ENETDOWN);
+  run(5 * kSecond);
+  a->hub.break_link("eth0", 0);
+  run(3 * kSecond);
+  const auto states = a->of(RecordType::kLinkState);
+  REQUIRE(states.size() == 4);
+  CHECK((states[2].flags & kFlagOpen) == 0);
+  CHECK(states[2].number == ENETDOWN);
+  CHECK((states[3].flags & kFlagOpen) != 0);
+  CHECK(b->of(RecordType::kPeerDead).empty());
+}
+
+}  // namespace twinbeat::test
