@@ -65,11 +65,12 @@ export function routeMessage(node: Machines, event: MessageEvent): void {
   if (peer === null || peer.id !== event.from) return
   if (t === 'shutdone') return farewell(node)
   if (t === 'tb_claims') return node.claims.message(event.fields)
-  if (peer.dead) return
   if (peer.kind === 'twinbeat') {
+    // Also of a peer held for dead: what it asks is answered, though nothing is given on it.
     if (t === 'tb_handover') node.handover.message(event.fields)
     return
   }
+  if (peer.dead) return
   if (t === 'resource' && word(event.fields, 'info') === 'shutdown') node.heal.shutdownAnnounced()
   if (node.legacy.rules) return node.legacy.message(t, event.fields)
   if (t === 'ask_resources' || t === 'hb_takeover') node.standby.message(t, event.fields)

@@ -42,6 +42,8 @@ export function scheduleFaults(world: World, prng: Prng, untilUs: number): void 
       node.machine.misbehaviour = {
         startFails: some(), startLies: some(), stopFails: some(), stopLies: some(), hangs: some(),
       }
+      // What the original does about a failed start is a single attempt half a minute later.
+      if (node.twinbeat === null) node.machine.misbehaviour = { ...node.machine.misbehaviour, startFails: 0, startLies: 0 }
     }
   }
   if (enabled.length === 0) return
@@ -63,7 +65,8 @@ function inject(world: World, prng: Prng, kind: Kind): void {
     case 'partitions': return cut(world, prng, [0, 1])
     case 'oneWay': return cut(world, prng, [prng.below(2) as 0 | 1])
     case 'crashes': return crash(world, prng, node, 'machine')
-    case 'daemonCrashes': return crash(world, prng, node, 'daemon')
+    // The original neither looks for nor stops what an earlier life left behind.
+    case 'daemonCrashes': return crash(world, prng, node, node.twinbeat === null ? 'machine' : 'daemon')
     case 'freezes': return freeze(world, prng, node)
     case 'disk':
       node.diskFails = !node.diskFails

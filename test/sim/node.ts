@@ -54,6 +54,8 @@ export class SimNode {
     private readonly wires: NodeWires,
     private readonly observer: NodeObserver,
     private readonly makeCore: MakeCore,
+    /** What its heartbeats say of it; null: a real heartbeat. */
+    readonly twinbeat: string | null,
   ) {
     this.id = config.self
     this.machine = new Machine(prng)
@@ -71,7 +73,7 @@ export class SimNode {
     const life = this.life
     this.core = this.makeCore(this.config, createPrng(this.prng.below(1 << 30)))
     this.engine = new SimEngine(
-      this.clock, this.config.timing, '1', this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody'),
+      this.clock, this.config.timing, this.twinbeat, this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody'),
       this.generation,
       {
         heartbeat: (status) => { this.wires.heartbeat(this, status) },

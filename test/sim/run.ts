@@ -1,4 +1,4 @@
-// npm run sim -- --seeds N [--from S] | --replay SEED
+// npm run sim -- [--real] --seeds N [--from S] | --replay SEED      (--real: beside a model of a real heartbeat)
 // Prints a line for every failing seed and a summary; --replay prints the trace of one.
 
 import { parseArgs } from 'node:util'
@@ -9,12 +9,13 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '2000' },
     from: { type: 'string', default: '1' },
     replay: { type: 'string' },
+    real: { type: 'boolean', default: false },
     'stop-after': { type: 'string', default: '10' },
   },
 })
 
 function replay(seed: number): number {
-  const outcome = runSeed(seed, { ...defaults, trace: (line) => { process.stdout.write(`${line}\n`) } })
+  const outcome = runSeed(seed, { ...defaults, realPeer: values.real, trace: (line) => { process.stdout.write(`${line}\n`) } })
   process.stdout.write(`seed ${seed} hash ${outcome.hash} ${outcome.violation?.message ?? 'ok'}\n`)
   return outcome.violation === null ? 0 : 1
 }
@@ -26,13 +27,13 @@ function sweep(from: number, seeds: number, failuresMax: number): number {
   let failures = 0
   let done = 0
   for (let seed = from; seed < from + seeds && failures < failuresMax; seed += 1) {
-    const outcome = runSeed(seed)
+    const outcome = runSeed(seed, { ...defaults, realPeer: values.real })
     events += outcome.events
     injected += outcome.injected
     done += 1
     if (outcome.violation === null) continue
     failures += 1
-    process.stdout.write(`seed ${seed} FAILED: ${outcome.violation.message.split('\n')[0]}\n  again with: npm run sim -- --replay ${seed}\n`)
+    process.stdout.write(`seed ${seed} FAILED: ${outcome.violation.message.split('\n')[0]}\n  again with: npm run sim -- ${values.real ? '--real ' : ''}--replay ${seed}\n`)
   }
   const seconds = Number(process.hrtime.bigint() - began) / 1e9
   process.stdout.write(`${done} seeds, ${failures} failed, ${injected} faults, ${events} core events, ${seconds.toFixed(1)} s\n`)

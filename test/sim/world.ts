@@ -10,10 +10,13 @@ import { Clock } from './clock.js'
 import { drawFaults, scheduleFaults, type Faults } from './faults.js'
 import { Network } from './network.js'
 import { SimNode, type MakeCore } from './node.js'
+import { RealHeartbeat } from './real-node.js'
 
 export interface Options {
   readonly trace: ((line: string) => void) | null
   readonly makeCore: MakeCore
+  /** The second node is a model of a real heartbeat. */
+  readonly realPeer: boolean
   /** Restrict the faults; null: as the seed draws them. */
   readonly faults: Partial<Faults> | null
 }
@@ -26,7 +29,7 @@ export interface Outcome {
   readonly injected: number
 }
 
-export const defaults: Options = { trace: null, makeCore: createCore, faults: null }
+export const defaults: Options = { trace: null, makeCore: createCore, realPeer: false, faults: null }
 
 const faultPhaseUs = 60_000_000
 const calmPhaseUs = 100_000_000
@@ -37,14 +40,14 @@ const groups: readonly GroupConfig[] = [
   { id: groupId('db'), home: nodeId('beta'), members: [{ id: 'db-ip', kind: 'address' }, { id: 'disk', kind: 'agent' }, { id: 'sql', kind: 'agent' }] },
 ]
 
-export function configFor(self: 'alpha' | 'beta', prng: Prng): CoreConfig {
+export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean): CoreConfig {
   const pick = <T>(values: readonly T[]): T => values[prng.below(values.length)] as T
   return {
     self: nodeId(self),
     nodes: [{ id: nodeId('alpha'), kind: 'normal' }, { id: nodeId('beta'), kind: 'normal' }],
     groups,
     monitors: prng.below(2) === 0 ? [] : [{ group: groupId('web'), everyUs: 3_000_000, failuresMax: 2 }],
-    autoFailback: pick(['on', 'off', 'legacy']),
+    autoFailback: pick(realPeer ? ['on', 'off'] : ['on', 'off', 'legacy']),
     timing: { keepaliveUs: 250_000, deadtimeUs: 1_500_000, initdeadUs: 3_000_000 },
     stopFailure: pick(['reset', 'reset', 'block']),
     stopRetryMax: 3,
@@ -72,7 +75,7 @@ export class World implements Scene {
     this.network.duplicatePercent = this.faults.duplicates ? 3 : 0
     const shared = prng.below(1 << 30)
     const make = (index: 0 | 1): SimNode => new SimNode(
-      index, configFor(index === 0 ? 'alpha' : 'beta', createPrng(shared)), this.clock, createPrng(prng.below(1 << 30)),
+      index, configFor(index === 0 ? 'alpha' : 'beta', createPrng(shared), options.realPeer), this.clock, createPrng(prng.below(1 << 30)),
       { heartbeat: (from, status) => {
           const to = this.#other(from)
           this.network.heartbeat(from.index, () => { to.engine?.hear(status) })
@@ -101,10 +104,11 @@ export class World implements Scene {
           this.checkers.effect(node, effect)
         },
         truth: () => { this.#after() } },
-      options.makeCore,
+      options.realPeer && index === 1 ? (config) => new RealHeartbeat(config) : options.makeCore,
+      options.realPeer && index === 1 ? null : '1',
     )
     this.nodes = [make(0), make(1)]
-    this.checkers = new Checkers(this, true)
+    this.checkers = new Checkers(this, options.realPeer)
     this.prng = prng
   }
 

@@ -44,6 +44,7 @@ export class ResourceProtocol {
   #announceOwn = false
   #announceMachDown = false
   #waited = false
+  #owesReport = false
   #published: HoldWord | null = null
   /** A group is taken while nobody else is there to be asked. */
   onTakenAlone: (group: Group) => void = () => undefined
@@ -107,7 +108,8 @@ export class ResourceProtocol {
   #starting(): void {
     this.otherStable = false
     if (this.stage === 'starting') this.#enter('both-starting', 'peer-starting')
-    if (this.stage !== 'init') this.report()
+    if (this.stage === 'init') this.#owesReport = true
+    else this.report()
   }
 
   #resource(fields: readonly Field[]): void {
@@ -148,15 +150,18 @@ export class ResourceProtocol {
     this.#waited = false
     this.#enter('starting', 'joined')
     if (this.#speaks) this.ctx.send('starting')
+    // The peer asked before we took part: without an answer it would take what we may hold.
+    if (this.#owesReport && !this.world.alone) this.report()
+    this.#owesReport = false
     if (this.world.alone) this.takeAll()
   }
 
   /** The peer is gone: everything is ours, under `accept` after a death, `agreed` after a farewell. */
   peerGone(): void {
-    const firstWord = this.other !== null && wordOf(this.other) === 'none'
+    const heldNothing = !this.world.peerIsTwinbeat && this.other !== null && wordOf(this.other) === 'none'
     this.#beforeDeath ??= { mine: this.mine, other: this.other, otherStable: this.otherStable }
     if (this.world.peer?.dead === true) {
-      const unneeded = this.world.peer.left || (this.world.peer.heard && firstWord)
+      const unneeded = this.world.peer.left || (this.world.peer.heard && heldNothing)
       this.ctx.send('stonith', [['node', this.world.peer.id], ['result', unneeded ? 'unneeded' : 'n_stnth']])
     }
     this.other = noBits
