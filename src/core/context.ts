@@ -79,3 +79,12 @@ export function word(fields: readonly Field[], name: string): string | null {
   }
   return null
 }
+
+/** A hexadecimal number of a message, as `seq` and `hg` are written; null when the engine did not pass it on. */
+export function hexOf(fields: readonly Field[], name: string): number | null {
+  const text = word(fields, name)
+  return text !== null && /^[0-9a-f]{1,12}$/.test(text) ? parseInt(text, 16) : null
+}
+
+/** Sequence number: tells which of two messages was said later. */
+export const seqOf = (fields: readonly Field[]): number | null => hexOf(fields, 'seq')

@@ -2,7 +2,7 @@
 
 import type { GroupId } from './base/ids.js'
 import { invariant } from './base/invariant.js'
-import { word } from './context.js'
+import { hexOf, word } from './context.js'
 import type { EngineEvent, MessageEvent } from './events.js'
 import type { Machines } from './machines.js'
 import { joinTimer } from './membership/join.js'
@@ -12,7 +12,7 @@ import { handoverTimer } from './takeover/handover.js'
 import { healTimer } from './takeover/heal.js'
 import { legacyTimer } from './takeover/legacy.js'
 import { haltTimer, requestTimer } from './takeover/operator.js'
-import { failbackTimer, failureTimer, settleTimer } from './takeover/resource-protocol.js'
+import { disputeTimer, failbackTimer, failureTimer, ownerlessTimer, settleTimer } from './takeover/resource-protocol.js'
 import { standbyTimer } from './takeover/standby.js'
 
 type PeerEvent = Extract<
@@ -27,6 +27,8 @@ export function routeTimer(node: Machines, key: string): void {
     case joinTimer: return node.join.ask()
     case settleTimer: return node.protocol.settleDue()
     case failbackTimer: return node.protocol.failbackDue()
+    case ownerlessTimer: return node.protocol.ownerlessDue()
+    case disputeTimer: return node.protocol.disputeDue()
     case failureTimer: return node.protocol.failureDue()
     case standbyTimer: return node.standby.timeout()
     case legacyTimer: return node.legacy.askAgain()
@@ -63,6 +65,12 @@ export function routeMessage(node: Machines, event: MessageEvent): void {
   if (t === null) return
   if (node.join.message(t, event.from, event.fields)) node.protocol.joined()
   if (peer === null || peer.id !== event.from) return
+  const generation = hexOf(event.fields, 'hg')
+  if (generation !== null && generation < peer.generation) return
+  if (generation !== null && generation > peer.generation && peer.heard) {
+    // The message overtook the status that tells of the restart.
+    routePeer(node, { type: 'peer.restarted', node: peer.id, generation })
+  }
   if (t === 'shutdone') return farewell(node)
   if (t === 'tb_claims') return node.claims.message(event.fields)
   if (peer.kind === 'twinbeat') {
@@ -70,7 +78,7 @@ export function routeMessage(node: Machines, event: MessageEvent): void {
     if (t === 'tb_handover') node.handover.message(event.fields)
     return
   }
-  if (peer.dead) return
+  if (peer.dead) return node.protocol.messageWhileDead(t, event.fields)
   if (t === 'resource' && word(event.fields, 'info') === 'shutdown') node.heal.shutdownAnnounced()
   if (node.legacy.rules) return node.legacy.message(t, event.fields)
   if (t === 'ask_resources' || t === 'hb_takeover') node.standby.message(t, event.fields)
@@ -162,9 +170,9 @@ function peerChanged(node: Machines, change: PeerChange): void {
       return node.protocol.peerRestarted()
     case 'returned':
       node.standby.cancel('peer-restarted')
-      if (peer.kind === 'twinbeat') node.claims.peerReturned()
-      else node.heal.returned()
-      return
+      if (peer.kind === 'twinbeat') return node.claims.peerReturned()
+      node.protocol.peerReturned()
+      return node.heal.returned()
     case 'first': case 'status': case 'none': return
   }
 }

@@ -34,6 +34,7 @@ export class SimEngine {
   muted = false
   #st = 'init'
   #extraUs = 0
+  #seq = 0
   #started = false
   #stopped = false
   #frozen = false
@@ -75,7 +76,10 @@ export class SimEngine {
   }
 
   send(fields: readonly Field[]): void {
-    if (!this.muted && !this.#stopped) this.wire.message(fields, this.generation)
+    if (this.muted || this.#stopped) return
+    this.#seq += 1
+    const own = (name: string, value: number): Field => ({ name, type: 0, value: value.toString(16) })
+    this.wire.message([...fields, own('seq', this.#seq), own('hg', this.generation)], this.generation)
   }
 
   raise(): number {

@@ -19,7 +19,7 @@ interface Request {
 }
 
 const keepLimitUs = 30_000_000
-const takeoverLimitUs = 120_000_000
+const takeoverLimitUs = 90_000_000
 /** Our last messages must be able to be asked for again before the engine stops. */
 const lingerUs = 1_000_000
 const requestsMax = 32

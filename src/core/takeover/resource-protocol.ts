@@ -8,12 +8,12 @@
 // nothing is ever reported as released before it is.
 
 import type { Context } from '../context.js'
-import { word } from '../context.js'
+import { seqOf, word } from '../context.js'
 import type { Authority, Field, HoldWord } from '../types.js'
 import type { Group, Outcome, TakeReason } from './group.js'
 import type { Standby } from './standby.js'
 import {
-  allBits, bitsOf, noBits, sides, wordOf, type Bits, type Side, type World,
+  allBits, bitsOf, covers, noBits, sides, wordOf, type Bits, type Side, type What, type World,
 } from './world.js'
 
 type Stage = 'init' | 'starting' | 'both-starting' | 'received' | 'stable' | 'shutdown'
@@ -25,9 +25,14 @@ type StageReason =
 const bothStartingUs = 10_000_000
 /** The original goes standby this long after a group did not start. */
 const startFailureUs = 30_000_000
+/** Longer than a real node that noticed a partition needs to announce its own shutdown. */
+const disputeUs = 4_000_000
+const ownerlessUs = 10_000_000
 const failbackRetryUs = 1_000_000
 
 export const settleTimer = 'resource.settle'
+export const ownerlessTimer = 'resource.ownerless'
+export const disputeTimer = 'resource.dispute'
 export const failbackTimer = 'resource.failback'
 export const failureTimer = 'resource.failure'
 
@@ -40,11 +45,18 @@ export class ResourceProtocol {
   /** How things stood before the peer's death was judged; a partition's heal may have to go back to it. */
   #beforeDeath: { mine: Bits; other: Bits | null; otherStable: boolean } | null = null
   #tookByDeath = false
-  #peerRestarted = false
   #announceOwn = false
   #announceMachDown = false
   #waited = false
   #owesReport = false
+  #ownerlessSince: { asked: boolean; answered: boolean } | null = null
+  /** Number of the newest report of this life of the peer; older ones arrive late and say nothing. */
+  #reportSeq = 0
+  /** Said by a peer that was held for dead. */
+  #heardDead: Bits | null = null
+  #disputeAsked: { answered: boolean } | null = null
+  /** What the last report said. */
+  #said: HoldWord | null = null
   #published: HoldWord | null = null
   /** A group is taken while nobody else is there to be asked. */
   onTakenAlone: (group: Group) => void = () => undefined
@@ -93,6 +105,7 @@ export class ResourceProtocol {
       ['rsc_hold', wordOf(this.held)], ['rtype', 'full'], ['isstable', stable ? '1' : '0'],
     ]
     if (info !== null) words.push(['info', info])
+    this.#said = wordOf(this.held)
     this.ctx.send('resource', words)
     if (this.stage === 'starting' || this.stage === 'both-starting') this.#received()
   }
@@ -114,9 +127,16 @@ export class ResourceProtocol {
 
   #resource(fields: readonly Field[]): void {
     const hold = bitsOf(word(fields, 'rsc_hold'))
-    if (hold === null) return
+    const seq = seqOf(fields)
+    if (hold === null || (seq !== null && seq < this.#reportSeq)) return
+    this.#reportSeq = seq ?? this.#reportSeq
+    if (this.#ownerlessSince !== null) this.#ownerlessSince.answered = true
     const full = word(fields, 'rtype') === 'full' || wordOf(hold) === 'none'
-    if (full) this.other = hold
+    // A node that stops or stands by reports the end before its scripts have begun; `shutdone` and `done` are
+    // the words that count.
+    const releasing = word(fields, 'info') === 'shutdown' || word(fields, 'info') === 'standby'
+    if (releasing) this.otherStable = false
+    else if (full) this.other = hold
     else if (this.other !== null) {
       this.other = { local: this.other.local || hold.local, foreign: this.other.foreign || hold.foreign }
     }
@@ -130,18 +150,48 @@ export class ResourceProtocol {
       this.#checkFailback()
     }
     if (this.#waiting && (this.otherStable || this.#waited)) this.#stabilise('peer-stable')
-    else if (this.stage === 'stable') this.#checkOrphans()
-    this.#complainOfTwoOwners()
+    this.#watchDispute()
   }
 
-  #complainOfTwoOwners(): void {
-    if (this.other === null) return
-    for (const side of sides) {
-      const theirs = side === 'local' ? this.other.foreign : this.other.local
-      if (theirs && this.world.groupsOf(side).some((group) => group.state === 'held')) {
-        this.ctx.note('error', 'owners.two', `both nodes say that they hold the ${side} groups`, { side })
-      }
+  /** Sides that both nodes say they hold. */
+  #disputed(): Side[] {
+    if (this.other === null || this.standby.running || this.world.contested) return []
+    return sides.filter((side) => this.#peerHolds(side) && this.mine[side] &&
+      this.world.groupsOf(side).some((group) => group.state === 'held' || group.state === 'taking'))
+  }
+
+  /**
+   * A real node only logs that both hold the same groups. A report may be old, so the peer is made to say it
+   * again (it answers whoever becomes stable); if it does, the node that can yield is this one.
+   */
+  #watchDispute(): void {
+    if (this.#disputed().length === 0) {
+      if (this.#disputeAsked !== null) this.ctx.cancel(disputeTimer)
+      this.#disputeAsked = null
+    } else if (this.#disputeAsked === null) {
+      this.#askAgain()
+    } else {
+      this.#disputeAsked.answered = true
     }
+  }
+
+  #askAgain(): void {
+    this.#disputeAsked = { answered: false }
+    this.ctx.note('error', 'owners.two', `both nodes say that they hold the ${this.#disputed().join(' and ')} groups`, {})
+    this.#provoke()
+    this.ctx.timer(disputeTimer, disputeUs)
+  }
+
+  disputeDue(): void {
+    const sides = this.#disputed()
+    if (sides.length === 0 || this.world.alone || this.#disputeAsked === null) {
+      this.#disputeAsked = null
+      return
+    }
+    if (!this.#disputeAsked.answered) return this.#askAgain()
+    this.#disputeAsked = null
+    this.ctx.note('error', 'owners.yielded', `the peer insists: giving up the ${sides.join(' and ')} groups`, {})
+    for (const side of sides) this.mine = { ...this.mine, [side]: false }
   }
 
   // --------------------------------------------------------------------------------------- life of the peer
@@ -164,6 +214,7 @@ export class ResourceProtocol {
       const unneeded = this.world.peer.left || (this.world.peer.heard && heldNothing)
       this.ctx.send('stonith', [['node', this.world.peer.id], ['result', unneeded ? 'unneeded' : 'n_stnth']])
     }
+    this.#heardDead = null
     this.other = noBits
     this.otherStable = true
     if (this.world.joined && !this.world.stopping) this.takeAll()
@@ -176,6 +227,8 @@ export class ResourceProtocol {
     this.#announceMachDown ||= missing('foreign')
     if (this.world.peer !== null) this.#tookByDeath ||= missing('foreign')
     this.mine = allBits
+    // Nobody else is left to run what did not start here.
+    for (const group of this.world.groups.values()) group.failed = false
   }
 
   /** The peer was not dead and does not step back: give up what was taken because of its silence. */
@@ -183,19 +236,46 @@ export class ResourceProtocol {
     if (this.#beforeDeath === null) return
     const { mine, other, otherStable } = this.#beforeDeath
     this.#beforeDeath = null
+    this.#announceMachDown = false
+    if (this.other !== null) {
+      // It has spoken since, so that only what it holds itself is in dispute.
+      this.mine = { local: this.mine.local && !this.#peerHolds('local'), foreign: this.mine.foreign && !this.#peerHolds('foreign') }
+      return
+    }
     this.mine = mine
     this.other = other
     this.otherStable = otherStable
     this.#tookByDeath = false
-    this.#announceMachDown = false
     this.#announceOwn = true
+  }
+
+  /** The peer is back from the dead: what it said before counts no more. */
+  peerReturned(): void {
+    this.other = this.#heardDead
+    this.#heardDead = null
+    this.otherStable = false
+  }
+
+  /** A report can overtake the status that ends a death. */
+  messageWhileDead(t: string, fields: readonly Field[]): void {
+    const hold = bitsOf(word(fields, 'rsc_hold'))
+    if (t === 'resource' && word(fields, 'rtype') === 'full' && hold !== null) this.#heardDead = hold
+  }
+
+  /** The peer says that it has taken what we gave: true before its next report is here. */
+  givenAway(what: What, seq: number | null): void {
+    if (this.other === null) return
+    this.other = {
+      local: this.other.local || covers(what, 'foreign'), foreign: this.other.foreign || covers(what, 'local'),
+    }
+    this.#reportSeq = Math.max(this.#reportSeq, seq ?? 0)
   }
 
   peerRestarted(): void {
     this.#beforeDeath = null
+    this.#reportSeq = 0
     this.other = null
     this.otherStable = false
-    this.#peerRestarted = true
   }
 
   /** What is held decides what we answer for: after a time beside a twinbeat peer, group by group. */
@@ -246,6 +326,7 @@ export class ResourceProtocol {
   /** Half a minute after a failed start: to the peer if it is fit, else try again here. */
   failureDue(): void {
     if (this.world.stopping) return
+    if ([...this.world.groups.values()].some((group) => group.failed)) this.ctx.timer(failureTimer, startFailureUs)
     if ((this.world.peerIsTwinbeat || !this.#speaks) && !this.world.alone) {
       for (const group of this.world.groups.values()) group.failed = false
       return
@@ -289,7 +370,10 @@ export class ResourceProtocol {
   #stabilise(reason: 'peer-stable' | 'ten-seconds'): void {
     this.ctx.cancel(settleTimer)
     const found = this.world.groupsOf('foreign').some((group) => group.mayHold)
-    this.mine = { local: !this.#peerHolds('local'), foreign: found && !this.#peerHolds('foreign') }
+    // A stable peer that does not hold its own groups does not take them either: they would have no owner.
+    const ownerless = reason === 'peer-stable' && this.otherStable
+    this.mine = { local: !this.#peerHolds('local'), foreign: (found || ownerless) && !this.#peerHolds('foreign') }
+    if (ownerless && this.mine.foreign) this.#tookByDeath = true
     this.#enter('stable', reason)
     this.#announceOwn = true
   }
@@ -302,15 +386,49 @@ export class ResourceProtocol {
     if (refusal !== null) this.ctx.timer(failbackTimer, failbackRetryUs)
   }
 
-  /** The peer restarted in the middle of an exchange: what it had been given may have no owner now. */
-  #checkOrphans(): void {
-    if (!this.#peerRestarted || !this.otherStable || this.standby.running) return
-    this.#peerRestarted = false
-    if (!this.mine.local && !this.#peerHolds('local')) {
-      this.ctx.note('warn', 'groups.orphaned', 'the restarted peer does not hold our own groups: taking them', {})
-      this.mine = { ...this.mine, local: true }
-      this.#announceOwn = true
+  /** Neither node answers for this half, although both are stable. */
+  #ownerless(): Side[] {
+    const quiet = this.stage === 'stable' && this.otherStable && !this.standby.running && !this.world.contested
+    if (!quiet || this.other === null || this.world.alone) return []
+    return sides.filter((side) => !this.mine[side] && !this.#peerHolds(side) && this.world.groupsOf(side).length > 0)
+  }
+
+  /** The peer takes part but has never said what it holds: its report was lost with an earlier life. */
+  get #unheard(): boolean {
+    return this.stage === 'stable' && this.other === null && this.world.peer?.active === true && !this.world.contested
+  }
+
+  /** An exchange broken off by a restart can leave groups without owner. Wait, make sure, then take them. */
+  #watchOwnerless(): void {
+    if (this.#ownerless().length === 0 && !this.#unheard) {
+      if (this.#ownerlessSince !== null) this.ctx.cancel(ownerlessTimer)
+      this.#ownerlessSince = null
+    } else if (this.#ownerlessSince === null) {
+      this.#ownerlessSince = { asked: false, answered: false }
+      this.ctx.timer(ownerlessTimer, ownerlessUs)
     }
+  }
+
+  ownerlessDue(): void {
+    const since = this.#ownerlessSince
+    const ownerless = this.#ownerless()
+    if (since === null || (ownerless.length === 0 && !this.#unheard)) return
+    if (!since.asked || !since.answered || ownerless.length === 0) {
+      this.#ownerlessSince = { asked: true, answered: false }
+      this.#provoke()
+      return this.ctx.timer(ownerlessTimer, disputeUs)
+    }
+    this.#ownerlessSince = null
+    this.ctx.note('warn', 'groups.orphaned', `neither node holds the ${ownerless.join(' and ')} groups: taking them`, {})
+    for (const side of ownerless) this.mine = { ...this.mine, [side]: true }
+    this.#tookByDeath ||= ownerless.includes('foreign')
+    this.#announceOwn = true
+  }
+
+  /** A real node answers whoever becomes stable with a report of its own. */
+  #provoke(): void {
+    this.report(null, false)
+    this.report()
   }
 
   standbyEnded(outcome: { readonly changed: boolean; readonly finished: boolean }): void {
@@ -368,6 +486,7 @@ export class ResourceProtocol {
     if (!world.joined || world.stopping || world.paused || world.halted) return
     const decided = this.stage === 'stable' || world.alone
     for (const group of decided ? world.groups.values() : []) this.#reconcileGroup(group)
+    if (!world.alone) this.#watchOwnerless()
     if (this.#waiting && world.alone && world.quiet('all')) this.#enter('stable', 'peer-gone')
     this.#announce()
   }
@@ -397,7 +516,10 @@ export class ResourceProtocol {
     if (this.#announceMachDown && this.world.quiet('foreign') && this.#holds('foreign')) {
       this.#announceMachDown = false
       this.ctx.send('resource', [['rsc_hold', 'foreign'], ['info', 'mach_down']])
+      this.#said = wordOf(this.held)
     }
+    // Whatever else changed what is held (a start that failed, a partition): the peer is told.
+    if (this.world.quiet('all') && !this.standby.running && this.#said !== wordOf(this.held)) this.report()
   }
 
   #enter(stage: Stage, reason: StageReason): void {

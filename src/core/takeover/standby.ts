@@ -6,7 +6,7 @@
 // every group of the set is verified stopped: it is the message that permits the other to take.
 
 import type { Context } from '../context.js'
-import { word } from '../context.js'
+import { seqOf, word } from '../context.js'
 import type { Field } from '../types.js'
 import {
   covers, mirrored, sides, whatOf, type Bits, type Side, type What, type World,
@@ -27,6 +27,7 @@ export interface StandbyHost {
   readonly otherStable: boolean
   readonly held: Bits
   setMine(side: Side, responsible: boolean): void
+  givenAway(what: What, seq: number | null): void
   report(info: string | null, stable: boolean): void
   /** `changed`: groups may have moved, so the peer is told what is held now. */
   standbyEnded(outcome: { readonly changed: boolean; readonly finished: boolean }): void
@@ -95,7 +96,7 @@ export class Standby {
     switch (word(fields, 'info')) {
       case 'me': return this.#me(mirrored(what))
       case 'other': return this.#other(what)
-      case 'done': return this.#done(what)
+      case 'done': return this.#done(what, seqOf(fields))
       default: return
     }
   }
@@ -118,9 +119,12 @@ export class Standby {
     for (const side of sides) if (covers(what, side)) this.host?.setMine(side, false)
   }
 
-  #done(theirs: What): void {
+  #done(theirs: What, seq: number | null): void {
     const state = this.#state
-    if (state.name === 'done' && state.role === 'giver' && state.what === theirs) return this.#end('finished')
+    if (state.name === 'done' && state.role === 'giver' && state.what === theirs) {
+      this.host?.givenAway(theirs, seq)
+      return this.#end('finished')
+    }
     if (state.name !== 'other' || state.what !== mirrored(theirs)) return this.#ignore('done', state.name)
     this.#enter({ name: 'done', role: 'taker', what: state.what, request: null }, workUs)
     for (const side of sides) if (covers(state.what, side)) this.host?.setMine(side, true)
