@@ -114,7 +114,7 @@ export class RealHeartbeat implements Core {
   }
 
   #activate(): void {
-    if (this.#status !== 'up') return
+    if (this.#status !== 'up' || this.#leaving !== null) return
     this.#status = 'active'
     this.#out.push({ type: 'status', st: 'active', deadtimeExtraUs: 0 })
     this.#stage = 'starting'

@@ -10,6 +10,13 @@ test('every rule holds in the first 150 seeds', () => {
   }
 })
 
+test('every rule holds in the first 150 seeds beside a model of a real heartbeat', () => {
+  for (let seed = 1; seed <= 150; seed += 1) {
+    const { violation } = runSeed(seed, { ...defaults, realPeer: true })
+    assert.equal(violation, null, `seed ${seed}: ${violation?.message ?? ''}`)
+  }
+})
+
 test('the same seed gives the same run, event for event', () => {
   for (const seed of [3, 17, 88]) {
     const first = runSeed(seed)

@@ -25,7 +25,8 @@ type EndReason = 'finished' | 'no-reply' | 'too-long' | 'peer-dead' | 'peer-rest
 export interface StandbyHost {
   readonly stable: boolean
   readonly otherStable: boolean
-  readonly held: Bits
+  /** The halves this node answers for. */
+  readonly mine: Bits
   setMine(side: Side, responsible: boolean): void
   givenAway(what: What, seq: number | null): void
   report(info: string | null, stable: boolean): void
@@ -65,8 +66,9 @@ export class Standby {
     if (host === null || this.ctx.config.autoFailback === 'legacy') return 'TB_STANDBY_LEGACY'
     if (world.peer === null || !world.peer.active || world.contested) return 'TB_STANDBY_NO_TARGET'
     if (this.running || !host.stable || !host.otherStable || world.stopping || world.paused) return 'TB_BUSY'
-    const holds = host.held
-    if (!sides.some((side) => covers(what, side) && holds[side])) return 'TB_STANDBY_NOTHING'
+    // What did not start here is not held, but it is ours to give.
+    const { mine } = host
+    if (!sides.some((side) => covers(what, side) && mine[side])) return 'TB_STANDBY_NOTHING'
     this.#expired = null
     this.ctx.send('ask_resources', [['rsc_hold', what], ['info', 'me']])
     this.#enter({ name: 'asked', what, request }, replyUs)
