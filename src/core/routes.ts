@@ -12,7 +12,7 @@ import { handoverTimer } from './takeover/handover.js'
 import { healTimer } from './takeover/heal.js'
 import { legacyTimer } from './takeover/legacy.js'
 import { haltTimer, requestTimer } from './takeover/operator.js'
-import { disputeTimer, failbackTimer, failureTimer, ownerlessTimer, settleTimer } from './takeover/resource-protocol.js'
+import { disputeTimer, failbackTimer, failureTimer, ownerlessTimer, provokeTimer, settleTimer } from './takeover/resource-protocol.js'
 import { standbyTimer } from './takeover/standby.js'
 
 type PeerEvent = Extract<
@@ -28,6 +28,7 @@ export function routeTimer(node: Machines, key: string): void {
     case settleTimer: return node.protocol.settleDue()
     case failbackTimer: return node.protocol.failbackDue()
     case ownerlessTimer: return node.protocol.ownerlessDue()
+    case provokeTimer: return node.protocol.provokeDue()
     case disputeTimer: return node.protocol.disputeDue()
     case failureTimer: return node.protocol.failureDue()
     case standbyTimer: return node.standby.timeout()

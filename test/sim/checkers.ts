@@ -31,6 +31,8 @@ export interface Scene {
 }
 
 const graceUs = 1_000_000
+/** A real node goes on with what it began while it was alone, however long its scripts take. */
+const realGraceUs = 40_000_000
 const messagesPerSecondMax = 400
 
 const isAddressOnly = (group: GroupConfig): boolean => group.members.every((member) => member.kind === 'address')
@@ -66,7 +68,7 @@ export class Checkers {
       const since = this.#overlapSince.get(group.id) ?? now
       this.#overlapSince.set(group.id, since)
       if (this.#togetherSince === null || this.#undecided(group)) continue
-      if (since >= this.#togetherSince + graceUs) this.fail('single-holder', `${group.id} began to run on both nodes`)
+      if (since >= this.#togetherSince + (this.realPeer ? realGraceUs : graceUs)) this.fail('single-holder', `${group.id} began to run on both nodes`)
       const limit = isAddressOnly(group) && !this.realPeer ? graceUs : 120_000_000
       if (now > this.#togetherSince + limit) this.fail('heal', `${group.id} still runs on both nodes`)
     }

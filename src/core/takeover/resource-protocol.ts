@@ -27,11 +27,15 @@ const bothStartingUs = 10_000_000
 const startFailureUs = 30_000_000
 /** Longer than a real node that noticed a partition needs to announce its own shutdown. */
 const disputeUs = 4_000_000
+/** After an attempt that the peer left without an answer. */
+const failbackLaterUs = 10_000_000
+const provokeUs = 1_000_000
 const ownerlessUs = 10_000_000
 const failbackRetryUs = 1_000_000
 
 export const settleTimer = 'resource.settle'
 export const ownerlessTimer = 'resource.ownerless'
+export const provokeTimer = 'resource.provoke'
 export const disputeTimer = 'resource.dispute'
 export const failbackTimer = 'resource.failback'
 export const failureTimer = 'resource.failure'
@@ -131,6 +135,7 @@ export class ResourceProtocol {
     if (hold === null || (seq !== null && seq < this.#reportSeq)) return
     this.#reportSeq = seq ?? this.#reportSeq
     if (this.#ownerlessSince !== null) this.#ownerlessSince.answered = true
+    if (this.#disputeAsked !== null) this.#disputeAsked.answered = true
     const full = word(fields, 'rtype') === 'full' || wordOf(hold) === 'none'
     // A node that stops or stands by reports the end before its scripts have begun; `shutdone` and `done` are
     // the words that count.
@@ -143,6 +148,9 @@ export class ResourceProtocol {
     if (this.stage === 'starting' || this.stage === 'both-starting') this.#received()
     const stable = word(fields, 'isstable')
     if (stable === '0') this.otherStable = false
+    // A starting peer that never heard from this life what it holds would take its own groups in the end.
+    const untold = this.#said === null && this.stage !== 'init' && wordOf(this.held) !== 'none'
+    if (untold && !this.#mustClear()) this.report()
     if (stable === '1' && !this.otherStable) {
       this.otherStable = true
       // Leftovers that the peer claims are stopped first: the answer then tells the truth without alarm.
@@ -150,7 +158,6 @@ export class ResourceProtocol {
       this.#checkFailback()
     }
     if (this.#waiting && (this.otherStable || this.#waited)) this.#stabilise('peer-stable')
-    this.#watchDispute()
   }
 
   /** Sides that both nodes say they hold. */
@@ -170,8 +177,6 @@ export class ResourceProtocol {
       this.#disputeAsked = null
     } else if (this.#disputeAsked === null) {
       this.#askAgain()
-    } else {
-      this.#disputeAsked.answered = true
     }
   }
 
@@ -198,6 +203,7 @@ export class ResourceProtocol {
 
   joined(): void {
     this.#waited = false
+    this.#said = null
     this.#enter('starting', 'joined')
     if (this.#speaks) this.ctx.send('starting')
     // The peer asked before we took part: without an answer it would take what we may hold.
@@ -254,6 +260,9 @@ export class ResourceProtocol {
     this.other = this.#heardDead
     this.#heardDead = null
     this.otherStable = false
+    if (this.#waiting && wordOf(this.mine) !== 'none') this.#enter('stable', 'peer-gone')
+    // It may not have heard what was taken, and would take its own groups when its wait is over.
+    if (this.world.joined && !this.world.stopping && this.stage !== 'init') this.report()
   }
 
   /** A report can overtake the status that ends a death. */
@@ -267,6 +276,15 @@ export class ResourceProtocol {
     if (this.other === null) return
     this.other = {
       local: this.other.local || covers(what, 'foreign'), foreign: this.other.foreign || covers(what, 'local'),
+    }
+    this.#reportSeq = Math.max(this.#reportSeq, seq ?? 0)
+  }
+
+  /** The peer's `done` as giver: the word that it has let go. */
+  released(what: What, seq: number | null): void {
+    if (this.other === null) return
+    this.other = {
+      local: this.other.local && !covers(what, 'foreign'), foreign: this.other.foreign && !covers(what, 'local'),
     }
     this.#reportSeq = Math.max(this.#reportSeq, seq ?? 0)
   }
@@ -382,6 +400,7 @@ export class ResourceProtocol {
     const { peer } = this.world
     if (this.ctx.config.autoFailback !== 'on' || this.world.contested || !this.#tookByDeath || !this.mine.foreign) return
     if (peer === null || !peer.active || this.world.peerIsTwinbeat || this.world.stopping) return
+    if (this.#disputed().length > 0) return this.ctx.timer(failbackTimer, failbackLaterUs)
     const refusal = this.otherStable && this.world.quiet('all') ? this.standby.request('foreign', null) : 'in flux'
     if (refusal !== null) this.ctx.timer(failbackTimer, failbackRetryUs)
   }
@@ -428,13 +447,19 @@ export class ResourceProtocol {
   /** A real node answers whoever becomes stable with a report of its own. */
   #provoke(): void {
     this.report(null, false)
-    this.report()
+    // Apart, because the two could overtake each other and leave us unstable in its eyes.
+    this.ctx.timer(provokeTimer, provokeUs)
   }
 
-  standbyEnded(outcome: { readonly changed: boolean; readonly finished: boolean }): void {
+  provokeDue(): void {
+    if (this.stage === 'stable' && !this.world.stopping) this.report()
+  }
+
+  standbyEnded(outcome: { readonly finished: boolean }): void {
     if (outcome.finished) this.#tookByDeath = false
-    else if (this.#tookByDeath) this.ctx.timer(failbackTimer, failbackRetryUs)
-    if (outcome.changed) this.report()
+    else if (this.#tookByDeath) this.ctx.timer(failbackTimer, failbackLaterUs)
+    // Also after no reply: reports that overtook each other may have left us unstable in its eyes.
+    if (this.stage === 'stable') this.report()
   }
 
   setMine(side: Side, responsible: boolean): void {
@@ -486,7 +511,10 @@ export class ResourceProtocol {
     if (!world.joined || world.stopping || world.paused || world.halted) return
     const decided = this.stage === 'stable' || world.alone
     for (const group of decided ? world.groups.values() : []) this.#reconcileGroup(group)
-    if (!world.alone) this.#watchOwnerless()
+    if (!world.alone) {
+      this.#watchOwnerless()
+      this.#watchDispute()
+    }
     if (this.#waiting && world.alone && world.quiet('all')) this.#enter('stable', 'peer-gone')
     this.#announce()
   }

@@ -29,9 +29,10 @@ export interface StandbyHost {
   readonly mine: Bits
   setMine(side: Side, responsible: boolean): void
   givenAway(what: What, seq: number | null): void
+  released(what: What, seq: number | null): void
   report(info: string | null, stable: boolean): void
-  /** `changed`: groups may have moved, so the peer is told what is held now. */
-  standbyEnded(outcome: { readonly changed: boolean; readonly finished: boolean }): void
+  /** The peer is told what is held now. */
+  standbyEnded(outcome: { readonly finished: boolean }): void
 }
 
 const replyUs = 10_000_000
@@ -128,6 +129,7 @@ export class Standby {
       return this.#end('finished')
     }
     if (state.name !== 'other' || state.what !== mirrored(theirs)) return this.#ignore('done', state.name)
+    this.host?.released(state.what, seq)
     this.#enter({ name: 'done', role: 'taker', what: state.what, request: null }, workUs)
     for (const side of sides) if (covers(state.what, side)) this.host?.setMine(side, true)
   }
@@ -202,7 +204,7 @@ export class Standby {
       for (const side of sides) if (covers(state.what, side)) this.host?.setMine(side, true)
     }
     if (reason !== 'peer-dead' && reason !== 'peer-left' && reason !== 'stopping') {
-      this.host?.standbyEnded({ changed: state.name !== 'asked', finished: fine })
+      this.host?.standbyEnded({ finished: fine })
     }
   }
 }
