@@ -147,10 +147,12 @@ function routePeer(node: Machines, event: PeerEvent): void {
     silentUs: event.type === 'peer.dead' ? event.silentUs : null,
   })
   // A node that was only presumed dead and is heard for the first time is a new life like any other.
-  if (peer === world.peer) peerChanged(node, change === 'first' && wasDead ? 'restarted' : change)
+  if (peer === world.peer) {
+    peerChanged(node, change === 'first' && wasDead ? 'restarted' : change, { sameLife: change === 'first' })
+  }
 }
 
-function peerChanged(node: Machines, change: PeerChange): void {
+function peerChanged(node: Machines, change: PeerChange, how: { readonly sameLife: boolean }): void {
   const { peer } = node.world
   invariant(peer !== null, 'only the peer changes')
   switch (change) {
@@ -168,7 +170,7 @@ function peerChanged(node: Machines, change: PeerChange): void {
       node.operator.peerRestarted()
       node.claims.peerLost()
       node.legacy.peerChanged()
-      return node.protocol.peerRestarted()
+      return node.protocol.peerRestarted(how)
     case 'returned':
       node.standby.cancel('peer-restarted')
       if (peer.kind === 'twinbeat') return node.claims.peerReturned()

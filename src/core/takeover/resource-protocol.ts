@@ -289,11 +289,16 @@ export class ResourceProtocol {
     this.#reportSeq = Math.max(this.#reportSeq, seq ?? 0)
   }
 
-  peerRestarted(): void {
+  /** `sameLife`: presumed dead and now heard for the first time, so that what it said meanwhile counts. */
+  peerRestarted(how: { readonly sameLife: boolean }): void {
     this.#beforeDeath = null
     this.#reportSeq = 0
-    this.other = null
+    this.other = how.sameLife ? this.#heardDead : null
+    this.#heardDead = null
     this.otherStable = false
+    // What was begun while nobody else was there goes on, and the newcomer is told.
+    if (this.#waiting && wordOf(this.mine) !== 'none') this.#enter('stable', 'peer-gone')
+    if (how.sameLife && this.stage === 'stable' && !this.world.stopping && !this.world.peerIsTwinbeat) this.report()
   }
 
   /** What is held decides what we answer for: after a time beside a twinbeat peer, group by group. */
