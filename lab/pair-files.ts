@@ -41,7 +41,7 @@ export const PAIR_DEFAULTS: PairSettings = {
 /** One address per node; the group of the first node is VIPS[0]. */
 export const VIPS = ['10.77.0.100', '10.77.0.101'] as const
 
-const KEY = 'a-key-of-the-lab'
+export const LAB_KEY = 'a-key-of-the-lab'
 const MCAST_GROUP = '239.77.0.1'
 const PORT = 694
 
@@ -76,7 +76,7 @@ export function haresources(settings: PairSettings): string {
 }
 
 export function authkeys(settings: PairSettings): string {
-  return `auth 1\n1 ${settings.auth}${settings.auth === 'crc' ? '' : ` ${KEY}`}\n`
+  return `auth 1\n1 ${settings.auth}${settings.auth === 'crc' ? '' : ` ${LAB_KEY}`}\n`
 }
 
 export function writePairFiles(settings: PairSettings, node: LabNode, peer: LabNode): void {
