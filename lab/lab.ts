@@ -10,7 +10,7 @@ import { CLIENT_INIT, SWITCH_INIT } from './init-script.js'
 import { Namespace } from './namespace.js'
 import { LabNode, linkName } from './node.js'
 import { openSerialLine, SERIAL_DEVICE, type SerialLine, type SerialOptions } from './serial-line.js'
-import { namespaceId, pids, run } from './processes.js'
+import { namespaceId, pids, run, startTicks, uptimeTicks } from './processes.js'
 
 export interface LabSpec {
   readonly name: string
@@ -24,6 +24,8 @@ export interface LabTraces {
   readonly dir: string
   readonly pidNamespaces: readonly string[]
   readonly netNamespaces: readonly string[]
+  /** Clock ticks since boot. The kernel gives names of ended namespaces to new ones of other labs. */
+  readonly atTicks: number
 }
 
 export const CLIENT_ADDRESS = '10.77.0.253'
@@ -86,12 +88,14 @@ export class Lab {
     return [...this.nodes.values()]
   }
 
+  /** To be asked for right before cleanup. */
   traces(): LabTraces {
     const spaces = [this.switch, this.client]
     return {
       dir: this.dir,
       pidNamespaces: [...spaces.map((s) => s.pidNamespace), ...this.allNodes().flatMap((n) => n.pidNamespaces)],
       netNamespaces: [...spaces.map((s) => s.netNamespace), ...this.allNodes().flatMap((n) => n.netNamespaces)],
+      atTicks: uptimeTicks(),
     }
   }
 
@@ -118,7 +122,8 @@ export function assertNothingLeft(traces: LabTraces): void {
   const spaces = new Set([...traces.pidNamespaces, ...traces.netNamespaces])
   for (const pid of pids()) {
     for (const kind of ['pid', 'net'] as const) {
-      if (spaces.has(namespaceId(pid, kind) ?? '')) left.push(`process ${pid} in a ${kind} namespace`)
+      if (!spaces.has(namespaceId(pid, kind) ?? '')) continue
+      if (startTicks(pid) <= traces.atTicks) left.push(`process ${pid} in a ${kind} namespace`)
     }
   }
   if (existsSync(traces.dir)) left.push(`folder ${traces.dir}`)
@@ -129,10 +134,10 @@ export function assertNothingLeft(traces: LabTraces): void {
 /** Runs `body` with a lab that is gone afterwards, whatever happened. */
 export async function withLab<T>(spec: LabSpec, body: (lab: Lab) => Promise<T>): Promise<T> {
   const lab = await Lab.create(spec)
-  const traces = lab.traces()
   try {
     return await body(lab)
   } finally {
+    const traces = lab.traces()
     await lab.cleanup()
     assertNothingLeft(traces)
   }

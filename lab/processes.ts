@@ -156,6 +156,21 @@ export function processState(pid: number): string | null {
   return /^State:\s+(\S)/m.exec(readStatus(pid))?.[1] ?? null
 }
 
+/** When a process began, in clock ticks since boot; for ever in the future when it is gone. */
+export function startTicks(pid: number): number {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19])
+  } catch {
+    return Infinity
+  }
+}
+
+/** Linux tells user space a hundred ticks a second, whatever the kernel's own rate. */
+export function uptimeTicks(): number {
+  return Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]) * 100
+}
+
 export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(pid, signal)

@@ -105,6 +105,7 @@ async function playAll(
     await pause(number * STAGGER_MS)
     for (let lane = queue.shift(); lane !== undefined; lane = queue.shift()) {
       await runLane(lane, { reference, wanted, onResult, keepLogsIn: join(RESULTS_DIR, 'failed') })
+        .catch((error: unknown) => process.stderr.write(`a lane ended early: ${String(error)}\n`))
     }
   }
   await Promise.all(Array.from({ length: options.jobs }, (_job, number) => worker(number)))

@@ -33,7 +33,6 @@ async function exchange(pair: Pair, member: PairMember, kind: Kind): Promise<voi
 test('a real pair is upgraded and rolled back node by node with one owner throughout',
   { skip: obstacle ?? false, timeout: 300_000 }, async () => {
     const pair = await Pair.create({ name: 'upgrade', kinds: ['heartbeat', 'heartbeat'] })
-    const traces = pair.lab.traces()
     try {
       for (const { node } of [pair.a, pair.b]) startAnswering(node)
       await Promise.all([pair.a.daemon.start(), pair.b.daemon.start()])
@@ -54,7 +53,8 @@ test('a real pair is upgraded and rolled back node by node with one owner throug
         await client.stop()
       }
     } finally {
+      const traces = pair.lab.traces()
       await pair.close()
+      assertNothingLeft(traces)
     }
-    assertNothingLeft(traces)
   })
