@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 import { CLIENT_INIT, SWITCH_INIT } from './init-script.js'
-import { Namespace } from './namespace.js'
+import { Namespace, type SpaceTrace } from './namespace.js'
 import { LabNode, linkName } from './node.js'
 import { openSerialLine, SERIAL_DEVICE, type SerialLine, type SerialOptions } from './serial-line.js'
-import { namespaceId, pids, run, startTicks, uptimeTicks } from './processes.js'
+import { namespaceId, pids, run, startTicks } from './processes.js'
 
 export interface LabSpec {
   readonly name: string
@@ -22,10 +22,7 @@ export interface LabSpec {
 /** What was there, kept after cleanup so that a test can look for leftovers. */
 export interface LabTraces {
   readonly dir: string
-  readonly pidNamespaces: readonly string[]
-  readonly netNamespaces: readonly string[]
-  /** Clock ticks since boot. The kernel gives names of ended namespaces to new ones of other labs. */
-  readonly atTicks: number
+  readonly spaces: readonly SpaceTrace[]
 }
 
 export const CLIENT_ADDRESS = '10.77.0.253'
@@ -90,13 +87,8 @@ export class Lab {
 
   /** To be asked for right before cleanup. */
   traces(): LabTraces {
-    const spaces = [this.switch, this.client]
-    return {
-      dir: this.dir,
-      pidNamespaces: [...spaces.map((s) => s.pidNamespace), ...this.allNodes().flatMap((n) => n.pidNamespaces)],
-      netNamespaces: [...spaces.map((s) => s.netNamespace), ...this.allNodes().flatMap((n) => n.netNamespaces)],
-      atTicks: uptimeTicks(),
-    }
+    const spaces = [this.switch, this.client, ...this.allNodes().flatMap((node) => node.spaces)]
+    return { dir: this.dir, spaces: spaces.map((space) => space.trace()) }
   }
 
   cleanup(): Promise<void> {
@@ -119,12 +111,10 @@ export class Lab {
 /** Throws, naming it, if any process, mount or file of these labs is still there. */
 export function assertNothingLeft(traces: LabTraces): void {
   const left: string[] = []
-  const spaces = new Set([...traces.pidNamespaces, ...traces.netNamespaces])
   for (const pid of pids()) {
-    for (const kind of ['pid', 'net'] as const) {
-      if (!spaces.has(namespaceId(pid, kind) ?? '')) continue
-      if (startTicks(pid) <= traces.atTicks) left.push(`process ${pid} in a ${kind} namespace`)
-    }
+    const own = [namespaceId(pid, 'pid'), namespaceId(pid, 'net')]
+    const space = traces.spaces.find((s) => own.includes(s.pidNamespace) || own.includes(s.netNamespace))
+    if (space !== undefined && startTicks(pid) <= space.untilTicks) left.push(`process ${pid}`)
   }
   if (existsSync(traces.dir)) left.push(`folder ${traces.dir}`)
   if (readFileSync('/proc/self/mountinfo', 'utf8').includes(traces.dir)) left.push(`mount below ${traces.dir}`)

@@ -4,7 +4,7 @@
 import type { ChildProcess, SpawnOptions } from 'node:child_process'
 
 import {
-  exited, must, namespaceId, namespaceInit, run, signalProcess, spawnChild, within,
+  exited, must, namespaceId, namespaceInit, run, signalProcess, spawnChild, uptimeTicks, within,
 } from './processes.js'
 import type { RunOptions, RunResult } from './processes.js'
 
@@ -28,6 +28,14 @@ export interface NamespaceSpec {
   readonly inside: Namespace | null
 }
 
+/** How to recognise what belonged to a namespace after its end. */
+export interface SpaceTrace {
+  readonly pidNamespace: string
+  readonly netNamespace: string
+  /** Its end, or now, in clock ticks since boot: the kernel gives the names to new namespaces later. */
+  readonly untilTicks: number
+}
+
 export class Namespace {
   readonly pid: number
   readonly pidNamespace: string
@@ -35,6 +43,7 @@ export class Namespace {
   /** Resolves when PID 1 has gone, whoever ended it. */
   readonly ended: Promise<void>
   private readonly holder: ChildProcess
+  private endTicks: number | null = null
   /** The nsenter processes that wait, outside, for what was started inside. */
   private readonly waiters = new Set<ChildProcess>()
 
@@ -43,7 +52,9 @@ export class Namespace {
     this.pid = pid
     this.pidNamespace = namespaceId(pid, 'pid') ?? ''
     this.netNamespace = namespaceId(pid, 'net') ?? ''
-    this.ended = exited(holder)
+    this.ended = exited(holder).then(() => {
+      this.endTicks = uptimeTicks()
+    })
   }
 
   static async open(spec: NamespaceSpec): Promise<Namespace> {
@@ -69,6 +80,11 @@ export class Namespace {
       throw new Error('PID 1 of a new namespace was not found')
     }
     return new Namespace(holder, pid)
+  }
+
+  trace(): SpaceTrace {
+    const { pidNamespace, netNamespace } = this
+    return { pidNamespace, netNamespace, untilTicks: this.endTicks ?? uptimeTicks() }
   }
 
   get isOpen(): boolean {

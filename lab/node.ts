@@ -41,8 +41,8 @@ export class LabNode extends EventEmitter<NodeEvents> {
   readonly name: string
   readonly dir: string
   readonly folders: { readonly log: string, readonly lib: string, readonly state: string, readonly haD: string }
-  readonly pidNamespaces: string[] = []
-  readonly netNamespaces: string[] = []
+  /** One for each time it was switched on. */
+  readonly spaces: Namespace[] = []
   private readonly spec: NodeSpec
   private space: Namespace | null = null
   private generation = 0
@@ -82,8 +82,7 @@ export class LabNode extends EventEmitter<NodeEvents> {
       inside: this.spec.hub,
     })
     this.space = space
-    this.pidNamespaces.push(space.pidNamespace)
-    this.netNamespaces.push(space.netNamespace)
+    this.spaces.push(space)
     void space.ended.then(() => {
       if (!this.forgotten) this.emit('off')
     })

@@ -8,6 +8,7 @@ import { assertNothingLeft } from '../../lab/lab.js'
 import { Pair, type Kind } from '../../lab/pair.js'
 import type { AuthMethod, Medium } from '../../lab/pair-files.js'
 import { joinTogether, type Programme, type Scenario } from './scenarios.js'
+import { StallWatch } from './stall-watch.js'
 import { Trial } from './trial.js'
 
 export const PAIRS = {
@@ -37,7 +38,14 @@ export interface CellResult {
   /** All warnings of the real nodes in this cell, normalised. */
   readonly warnings: readonly string[]
   readonly seconds: number
+  /** More than one only after the machine itself had stood still. */
+  readonly tries: number
+  readonly stalledMs: number
 }
+
+/** Half of the dead time of most scenarios; a cell that fails after such a stall is played again. */
+const STALL_MS_MAX = 1_500
+const TRIES_MAX = 3
 
 /** Warnings a real pair logs, by scenario and medium. */
 export type Reference = Readonly<Record<string, readonly string[]>>
@@ -60,36 +68,55 @@ export async function runLane(lane: Lane, options: LaneOptions): Promise<void> {
   let pair: Pair | null = null
   try {
     for (const scenario of lane.programme.scenarios) {
-      if (!options.wanted(cellName(lane, scenario))) continue
-      const fromMs = performance.now()
-      let problems: readonly string[]
-      let warnings: readonly string[] = []
-      try {
-        pair = await ready(pair, lane, scenario)
-        const trial = new Trial(pair)
-        const failure = await scenario.play(trial).then(() => null, (error: unknown) => error)
-        const findings = await trial.findings(failure)
-        problems = [...findings.problems, ...strange(findings.warnings, lane, scenario, options.reference)]
-        warnings = findings.warnings
-      } catch (error) {
-        problems = [`could not begin: ${error instanceof Error ? error.message : String(error)}`]
-      }
       const cell = cellName(lane, scenario)
-      if (problems.length > 0) {
-        if (pair !== null) {
-          keepLogs(pair, cell, problems, options.keepLogsIn)
-          await close(pair)
-        }
-        pair = null
-      }
+      if (!options.wanted(cell)) continue
+      const fromMs = performance.now()
+      let attempt: Attempt
+      let tries = 0
+      do {
+        tries += 1
+        attempt = await tryOnce(pair, lane, scenario, options)
+        pair = attempt.pair
+      } while (attempt.problems.length > 0 && attempt.stalledMs > STALL_MS_MAX && tries < TRIES_MAX)
+      const { problems, warnings, stalledMs } = attempt
       options.onResult({
         cell, pair: lane.pair, auth: lane.auth, medium: lane.medium, scenario: scenario.name,
-        passed: problems.length === 0, problems, warnings, seconds: Math.round((performance.now() - fromMs) / 100) / 10,
+        passed: problems.length === 0, problems, warnings, tries, stalledMs: Math.round(stalledMs),
+        seconds: Math.round((performance.now() - fromMs) / 100) / 10,
       })
     }
   } finally {
     if (pair !== null) await close(pair)
   }
+}
+
+interface Attempt {
+  /** The pair for the next scenario; null when this one was not left as it has to be. */
+  readonly pair: Pair | null
+  readonly problems: readonly string[]
+  readonly warnings: readonly string[]
+  readonly stalledMs: number
+}
+
+async function tryOnce(
+  given: Pair | null, lane: Lane, scenario: Scenario, options: LaneOptions,
+): Promise<Attempt> {
+  const watch = new StallWatch()
+  let pair: Pair
+  try {
+    pair = await ready(given, lane, scenario)
+  } catch (error) {
+    const problems = [`could not begin: ${error instanceof Error ? error.message : String(error)}`]
+    return { pair: null, problems, warnings: [], stalledMs: watch.stop() }
+  }
+  const trial = new Trial(pair)
+  const failure = await scenario.play(trial).then(() => null, (error: unknown) => error)
+  const { problems, warnings } = await trial.findings(failure)
+  const all = [...problems, ...strange(warnings, lane, scenario, options.reference)]
+  if (all.length === 0) return { pair, problems: all, warnings, stalledMs: watch.stop() }
+  keepLogs(pair, cellName(lane, scenario), all, options.keepLogsIn)
+  await close(pair)
+  return { pair: null, problems: all, warnings, stalledMs: watch.stop() }
 }
 
 async function ready(pair: Pair | null, lane: Lane, scenario: Scenario): Promise<Pair> {
