@@ -119,7 +119,7 @@ TEST_CASE_FIXTURE(TwoNodes, "our own pause is not the peer's silence") {
   CHECK(a->of(RecordType::kPeerDead).size() == 1);
 }
 
-TEST_CASE_FIXTURE(TwoNodes, "after a pause beyond the announced dead time the engine is silent until a new generation") {
+TEST_CASE_FIXTURE(TwoNodes, "after a pause beyond its announced dead time it is silent until a new generation") {
   meet();
   a->frozen = true;
   run(3 * kSecond);

@@ -35,8 +35,20 @@ interface NativeHandle {
   now(): number
 }
 
-interface Addon {
+/** The same engine on a manual clock; see src/engine/manual.ts. */
+export interface ManualHandle {
+  configure(bytes: Uint8Array): boolean
+  command(type: number, bytes: Uint8Array): boolean
+  doWork(nowUs: number, wallUs: number): number | null
+  inject(link: string, bytes: Uint8Array, atUs: number): boolean
+  collect(): { link: string; bytes: Uint8Array }[]
+  drain(): Uint8Array
+  snapshot(): string
+}
+
+export interface Addon {
   readonly abiHash: number
+  readonly ManualEngine: new (seed: number) => ManualHandle
   readonly NativeEngine: new (wake: () => void, seed: number, instance: number) => NativeHandle
 }
 
@@ -225,7 +237,7 @@ export class NativeEngine implements Engine {
 const reserved = new Set(['src', 'srcuuid', 'seq', 'hg', 'ts', 'ld', 'ttl', 'auth'])
 const fieldNamePattern = /^[!-')-<>-~][!-<>-~]*$/
 
-function checkMessage(fields: readonly Field[]): void {
+export function checkMessage(fields: readonly Field[]): void {
   const type = fields.find((field) => field.name === 't')
   if (type === undefined || typeof type.value !== 'string' || type.value === '') {
     refuse('fields', 'need a text field "t" with the type of the message')
