@@ -37,7 +37,8 @@ const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (conf
   ['timing.keepalive', 'live', (c) => c.timing.keepaliveUs],
   ['timing.deadtime', 'live', (c) => c.timing.deadtimeUs],
   ['timing.warntime', 'live', (c) => c.timing.warntimeUs],
-  ['timing.initdead', 'restart', (c) => c.timing.initdeadUs],
+  // Counts at the next start anyway, and follows deadtime where it is not set.
+  ['timing.initdead', 'live', (c) => c.timing.initdeadUs],
   ['timing.deadping', 'live', (c) => c.timing.deadpingUs],
   ['timing.max_rexmit_delay', 'live', (c) => c.timing.maxRexmitDelayUs],
   ['hopfudge', 'live', (c) => c.hopfudge],

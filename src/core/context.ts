@@ -1,8 +1,8 @@
 // What every machine of the core shares: the configuration, the time of this step, and the effects of it.
 
-import { micros, type GroupId, type Micros } from './base/ids.js'
+import { micros, type Micros } from './base/ids.js'
 import type { Effect, HaltEffect, MemberRunEffect, NoteEffect } from './effects.js'
-import type { Authority, CoreConfig, Field } from './types.js'
+import type { CoreConfig, Field } from './types.js'
 
 export type Details = NoteEffect['details']
 export type Level = NoteEffect['level']
@@ -41,9 +41,9 @@ export class Context {
     this.#out.push({ type: 'status', st, deadtimeExtraUs })
   }
 
-  run(group: GroupId, member: string, action: MemberRunEffect['action'], authority: Authority | null): number {
+  run(order: Pick<MemberRunEffect, 'group' | 'digest' | 'member' | 'action' | 'authority'>): number {
     this.#call += 1
-    this.#out.push({ type: 'member.run', call: this.#call, group, member, action, authority })
+    this.#out.push({ type: 'member.run', call: this.#call, ...order })
     return this.#call
   }
 

@@ -7,6 +7,7 @@ import type { Effect } from './effects.js'
 import type { BootEvent, CoreEvent } from './events.js'
 import { snapshotOf } from './explain.js'
 import { Machines } from './machines.js'
+import { decodeKeep, keepKey } from './takeover/keep.js'
 import { routeEngine, routeMessage, routeTimer } from './routes.js'
 import type { CoreConfig, CoreSnapshot } from './types.js'
 
@@ -63,15 +64,23 @@ function dispatch(node: Machines, event: CoreEvent): void {
 function boot(node: Machines, event: BootEvent): void {
   const { ctx, world } = node
   ctx.generation = event.generation
-  const kept = keptGroups(event.persisted['keep'], ctx.now)
-  if (event.persisted['keep'] !== undefined) ctx.persist('keep', null)
+  const kept = decodeKeep(event.persisted[keepKey], ctx.now)
+  if (event.persisted[keepKey] !== undefined) ctx.persist(keepKey, null)
   if (world.peer !== null) {
     ctx.note('warn', 'split_brain.accepted', 'no fencing: a peer that is only cut off will hold its groups too', {})
   }
   for (const config of ctx.config.groups) node.addGroup(config)
   for (const monitor of ctx.config.monitors) ctx.timer(`monitor:${monitor.group}`, monitor.everyUs)
   node.handover.boot(event.persisted)
-  for (const group of world.groups.values()) group.boot(kept.has(group.id))
+  for (const group of world.groups.values()) {
+    const intent = kept.groups.get(group.id)
+    const keep = intent?.digest === group.config.digest
+    if (keep && intent.returning) {
+      node.handover.returnsHome(group.id)
+      if (world.side(group) === 'foreign') node.protocol.inheritFailback()
+    }
+    group.boot(keep)
+  }
   node.join.start('boot')
 }
 
@@ -85,16 +94,4 @@ function raised(node: Machines, generation: number): void {
   node.claims.reset()
   node.legacy.peerChanged()
   node.join.start('generation-raised')
-}
-
-/** Groups that the last daemon left running on purpose, while its permission lasts. */
-function keptGroups(text: string | undefined, now: number): ReadonlySet<string> {
-  if (text === undefined) return new Set()
-  try {
-    const value = JSON.parse(text) as { until?: unknown; groups?: unknown }
-    if (typeof value.until !== 'number' || value.until < now || !Array.isArray(value.groups)) return new Set()
-    return new Set(value.groups.filter((group): group is string => typeof group === 'string'))
-  } catch {
-    return new Set()
-  }
 }

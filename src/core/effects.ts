@@ -24,6 +24,8 @@ export interface MemberRunEffect {
   readonly type: 'member.run'
   readonly call: number
   readonly group: GroupId
+  /** Definition that the order is about; during a reload two of one group are known. */
+  readonly digest: string
   readonly member: string
   readonly action: 'probe' | 'start' | 'stop' | 'monitor'
   readonly authority: Authority | null

@@ -41,6 +41,7 @@ function groupSnapshot(node: Machines, group: Group): GroupSnapshot {
   return {
     id: group.id,
     home: group.home,
+    digest: group.config.digest,
     state: group.state,
     holder: holderOf(node, group),
     members: group.memberSnapshots(),

@@ -15,6 +15,7 @@ import { Pause } from './takeover/pause.js'
 import { Reload } from './takeover/reload.js'
 import { ResourceProtocol } from './takeover/resource-protocol.js'
 import { Standby } from './takeover/standby.js'
+import { TakeoverSummary } from './takeover/summary.js'
 import { World } from './takeover/world.js'
 import type { CoreConfig, GroupConfig } from './types.js'
 
@@ -31,6 +32,7 @@ export class Machines {
   readonly claims: Claims
   readonly reload: Reload
   readonly operator: Operator
+  readonly summary: TakeoverSummary
 
   constructor(config: CoreConfig) {
     const ctx = new Context(config)
@@ -48,6 +50,7 @@ export class Machines {
     this.claims = new Claims(ctx, world, this.handover)
     this.handover.claims = this.claims
     this.reload = new Reload(ctx, world, (group) => { this.addGroup(group).boot(false) })
+    this.summary = new TakeoverSummary(ctx)
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
     this.protocol.onTakenAlone = (group) => {
@@ -66,6 +69,7 @@ export class Machines {
       authorise: (asking) => authorise(this.world, asking, {
         permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
       }),
+      taking: (taken, grant, reason) => { this.summary.taking(taken, grant, reason) },
       settled: (settled, outcome) => { this.#settled(settled, outcome) },
     })
     this.world.groups.set(config.id, group)
@@ -90,6 +94,7 @@ export class Machines {
   }
 
   #settled(group: Group, outcome: Outcome): void {
+    this.summary.settled(group, outcome)
     if (outcome === 'blocked' && group.wantsReset) {
       this.world.halted = true
       return

@@ -10,6 +10,7 @@ import type { PeerChange } from './membership/peers.js'
 import { claimsTimer, oneWayTimer, vetoTimer } from './takeover/claims.js'
 import { handoverTimer } from './takeover/handover.js'
 import { healTimer } from './takeover/heal.js'
+import { keepTimer } from './takeover/keep.js'
 import { legacyTimer } from './takeover/legacy.js'
 import { haltTimer, requestTimer } from './takeover/operator.js'
 import { disputeTimer, failbackTimer, failureTimer, ownerlessTimer, provokeTimer, settleTimer } from './takeover/resource-protocol.js'
@@ -34,6 +35,7 @@ export function routeTimer(node: Machines, key: string): void {
     case standbyTimer: return node.standby.timeout()
     case legacyTimer: return node.legacy.askAgain()
     case haltTimer: return node.operator.haltDue()
+    case keepTimer: return node.operator.keepDue()
     case requestTimer: return node.operator.limitDue(subject)
     case healTimer: return yieldAfterPartition(node)
     case claimsTimer: return node.claims.repeatDue()
@@ -139,6 +141,9 @@ function routePeer(node: Machines, event: PeerEvent): void {
   if (peer === undefined || peer === null) return
   const { dead: wasDead, heard: wasHeard, kind } = peer
   const change = peer.apply(event)
+  if (peer === world.peer && event.type === 'peer.dead' && change === 'dead') {
+    node.summary.peerDead({ peer: peer.id, silentUs: event.silentUs, links: event.links })
+  }
   if (peer === world.peer && peer.kind !== kind && wasHeard) kindChanged(node)
   if (change === 'none') return
   const links = event.type === 'peer.dead' ? event.links.map((link) => `${link.name} ${Math.round(link.silentUs / 1000)} ms`) : []

@@ -27,6 +27,8 @@ export interface GroupConfig {
   readonly id: GroupId
   readonly home: NodeId
   readonly members: readonly MemberConfig[]
+  /** Of everything that the definition says, arguments and parameters too: another digest is another group. */
+  readonly digest: string
 }
 
 /** Check a held group every `everyUs`; restart it at most `failuresMax` times before handing it over. */
@@ -100,6 +102,8 @@ export interface MemberSnapshot {
 export interface GroupSnapshot {
   readonly id: GroupId
   readonly home: NodeId
+  /** Of the definition in force here: after a reload the old one until it is stopped. */
+  readonly digest: string
   readonly state: GroupStateName
   /** Who holds the group as far as we know; null: nobody, or unknown. */
   readonly holder: NodeId | null

@@ -17,6 +17,7 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     groups: config.groups.map((group) => ({
       id: group.key,
       home: group.home,
+      digest: group.digest,
       members: group.members.map((member) => ({
         id: member.id,
         kind: member.by === 'engine' ? ('address' as const) : ('agent' as const),

@@ -13,7 +13,7 @@ import type { Core } from '../core/core.js'
 import { ControlServer } from '../control/server.js'
 import { controlSocketName } from '../control/protocol.js'
 import type { StatusReport } from '../control/report.js'
-import type { Engine, EngineRecord } from '../engine/engine.js'
+import type { Engine, EngineRecord, EngineTiming } from '../engine/engine.js'
 import { createEngine } from '../engine/native.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { Lrm } from '../lrm/lrm.js'
@@ -28,6 +28,7 @@ import { AddressRunner } from './effects/addresses.js'
 import { Members } from './effects/members.js'
 import { engineConfigOf } from './engine-config.js'
 import { Lines } from './lines.js'
+import { refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
 import { addressLocator } from './locate.js'
 import { notifySupervisor } from './notify.js'
 import type { DaemonOptions } from './options.js'
@@ -37,6 +38,7 @@ import { resolvePingHosts, type PingHosts } from './ping-hosts.js'
 import { Requests } from './requests.js'
 import { Shell } from './shell.js'
 import { buildStatus } from './status.js'
+import { bridgeTiming, bridgeUs } from './timing-change.js'
 import { buildMethods } from './verbs.js'
 
 const bootIdFile = '/proc/sys/kernel/random/boot_id'
@@ -53,6 +55,10 @@ export class Daemon {
   #config: ClusterConfig
   #revision = 1
   #stopping = false
+  #reloading: Promise<unknown> = Promise.resolve()
+  /** What the engine beats by: for a moment after a reload not yet the configured timing. */
+  #timing: EngineTiming
+  #bridge: NodeJS.Timeout | null = null
   readonly #log: LogHandle
   readonly #identity: Identity
   #generation: number
@@ -80,6 +86,7 @@ export class Daemon {
     this.#options = options
     this.#version = version
     this.#config = config
+    this.#timing = config.timing
     this.#pings = pings
     this.#exit = exit
     this.#log = openLog(config.self, process.pid, this.#logTargets(config))
@@ -205,6 +212,11 @@ export class Daemon {
     this.#engine.configure(this.#engineConfig(this.#config))
     this.#engine.setGeneration(this.#generation)
     this.#engine.start()
+    const silence = silentMs(process.env, this.#engine.now())
+    if (silence !== null) {
+      const text = `this daemon succeeds another: no heartbeat for ${silence.toFixed(0)} ms`
+      logger.info({ event: 'daemon.succeeded', silentMs: Math.round(silence) }, text)
+    }
     await this.#control.listen()
     this.#shell.feed({ type: 'boot', generation: this.#generation, persisted: this.#loadFacts() })
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
@@ -240,14 +252,19 @@ export class Daemon {
     this.#log.setDebug(on)
   }
 
+  /** One after the other; refused as a whole, with everything kept, or done as a whole. */
   async reload(): Promise<string> {
+    const turn = this.#reloading.then(async () => await this.#reload())
+    this.#reloading = turn.catch((error: unknown) => {
+      this.#log.logger.error({ event: 'reload.refused' }, messageOf(error))
+    })
+    return await turn
+  }
+
+  async #reload(): Promise<string> {
     this.#log.reopen()
-    const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...this.#options, checkHost: true }))
-    if (config === null) {
-      const error = configError(diagnostics)
-      this.#log.logger.error({ event: 'reload.refused' }, error.message)
-      throw error
-    }
+    if (this.#stopping) throw new TwinbeatError('TB_BUSY', 'this daemon is ending')
+    const config = this.#readFiles()
     const diff = diffConfig(this.#config, config)
     if (diff.kind === null) return 'nothing has changed'
     if (diff.kind === 'restart') {
@@ -262,19 +279,50 @@ export class Daemon {
     this.#config = config
     this.#peerFiles.update(config.files)
     this.#revision += 1
-    this.#members.configure(config.groups, config.twinbeat, this.#options.haDir)
-    this.#engine.configure(this.#engineConfig(config))
+    const running = this.#core.snapshot()
+    this.#members.configure(config.groups, config.twinbeat, this.#options.haDir, (group, digest) =>
+      running.groups.some((one) => one.id === group && one.digest === digest),
+    )
+    this.#configureEngine()
     this.#log.retarget(this.#logTargets(config))
     this.#shell.feed({ type: 'config.changed', config: coreConfigOf(config) })
+    if (running.status === 'active') await this.#respawner.change(config.respawn, this.#respawnEnvironment())
     this.#log.logger.info({ event: 'config.reloaded' }, changes)
     return `reloaded: ${changes}`
   }
 
+  /** The files as they are now; throws with every problem if a daemon could not start from them. */
+  #readFiles(): ClusterConfig {
+    const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...this.#options, checkHost: true }))
+    if (config === null) throw configError(diagnostics)
+    return config
+  }
+
+  /** Another pace or dead time goes over a bridge, so that no moment of it looks like death to the peer. */
+  #configureEngine(): void {
+    if (this.#bridge !== null) clearTimeout(this.#bridge)
+    this.#bridge = null
+    const before = this.#timing
+    const bridge = bridgeTiming(before, this.#config.timing)
+    this.#timing = bridge ?? this.#config.timing
+    this.#engine.configure(this.#engineConfig(this.#config))
+    if (bridge === null) return
+    this.#engine.setStatus(this.#core.snapshot().status, { deadtimeExtraUs: 0 })
+    const intervals = this.#engine.snapshot().links.map((link) => link.intervalUs)
+    this.#bridge = setTimeout(() => {
+      this.#bridge = null
+      this.#revision += 1
+      this.#timing = this.#config.timing
+      this.#engine.configure(this.#engineConfig(this.#config))
+    }, bridgeUs(before, intervals) / 1000)
+  }
+
   #engineConfig(config: ClusterConfig): Parameters<Engine['configure']>[0] {
-    return engineConfigOf(config, this.#identity, this.#revision, {
-      serialFd: (device) => this.#lines.fdOf(device),
-      addressesOf: (hosts) => hosts.flatMap((host) => this.#pings.get(host) ?? []),
-    })
+    const facts = {
+      serialFd: (device: string): number | null => this.#lines.fdOf(device),
+      addressesOf: (hosts: readonly string[]): string[] => hosts.flatMap((host) => this.#pings.get(host) ?? []),
+    }
+    return engineConfigOf(config, this.#identity, this.#revision, facts, this.#timing)
   }
 
   #logTargets(config: ClusterConfig): LogTargets {
@@ -318,13 +366,15 @@ export class Daemon {
   }
 
   #active(): void {
-    this.#respawner.start(
-      this.#config.respawn,
-      Object.fromEntries(this.#config.env.map(([name, value]) => [`HA_${name}`, value])),
-    )
+    this.#respawner.start(this.#config.respawn, this.#respawnEnvironment())
+  }
+
+  #respawnEnvironment(): Record<string, string> {
+    return Object.fromEntries(this.#config.env.map(([name, value]) => [`HA_${name}`, value]))
   }
 
   #note(note: NoteEffect): void {
+    if (note.event === 'group.held') this.#members.held(String(note.details['group']))
     this.#log.logger[note.level]({ event: note.event, ...note.details }, note.text)
     if (note.level !== 'debug') notifySupervisor(`STATUS=${note.event}: ${note.text}`)
   }
@@ -355,14 +405,24 @@ export class Daemon {
   }
 
   async #askStop(verb: 'stop' | 'restart-keep', progress: (text: string) => void): Promise<string> {
+    if (verb === 'restart-keep') this.#checkSuccessor()
+    const before = this.#stopping
     this.#stopping = true
     notifySupervisor(verb === 'stop' ? 'STOPPING=1' : 'RELOADING=1')
     try {
       return await this.#requests.ask(verb, '', progress)
     } catch (error) {
-      this.#stopping = false
+      this.#stopping = before
       throw error
     }
+  }
+
+  /** A successor that cannot start leaves running resources without a heartbeat. */
+  #checkSuccessor(): void {
+    const config = this.#readFiles()
+    refuseUnfitSuccessor(this.#config, config)
+    refuseRivals()
+    refuseConfiguredAddresses(addressesOf(config))
   }
 
   async #halt(halt: HaltEffect): Promise<void> {
@@ -376,8 +436,9 @@ export class Daemon {
       return
     }
     this.#shell.stop()
-    if (halt.how === 'stop') await this.#respawner.stop()
-    this.#engine.stop({ farewell: halt.how === 'stop' })
+    if (this.#bridge !== null) clearTimeout(this.#bridge)
+    await this.#respawner.stop()
+    if (halt.how === 'stop') this.#engine.stop({ farewell: true })
     await this.#end(halt.how)
   }
 
@@ -393,6 +454,7 @@ export class Daemon {
           type: 'member.run',
           call: 0,
           group: group.key,
+          digest: group.digest,
           member: member.id,
           action: 'stop',
           authority: null,
@@ -411,6 +473,11 @@ export class Daemon {
     await this.#control.close()
     this.#lines.close()
     await this.#log.flush(logFlushMs)
+    if (kind === 'restart') {
+      // Last of all: until here the engine has gone on beating by itself.
+      process.env[silentSinceVariable] = String(this.#engine.now())
+      this.#engine.stop({ farewell: false })
+    }
     this.#exit(kind)
   }
 }

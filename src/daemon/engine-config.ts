@@ -1,7 +1,7 @@
 // The validated configuration in the engine's words. Lines are opened and names looked up by the caller;
 // this file only translates.
 import type { ClusterConfig, LinkConfig as ConfiguredLink } from '../config/model.js'
-import type { EngineConfig, LinkConfig } from '../engine/engine.js'
+import type { EngineConfig, EngineTiming, LinkConfig } from '../engine/engine.js'
 
 export interface LinkFacts {
   /** Descriptor of an opened serial device; null: it could not be opened, the link is left out. */
@@ -19,12 +19,13 @@ export function engineConfigOf(
   identity: Identity,
   revision: number,
   facts: LinkFacts,
+  timing: EngineTiming = config.timing,
 ): EngineConfig {
   return {
     revision,
     self: { name: config.self, uuid: identity.uuid },
     nodes: config.nodes.map((name) => ({ name, uuid: name === config.self ? identity.uuid : null })),
-    timing: { ...config.timing },
+    timing: { ...timing },
     hopfudge: config.hopfudge,
     muteAfterPause: true,
     auth: {

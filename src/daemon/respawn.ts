@@ -153,6 +153,18 @@ export class Respawner {
     for (const program of this.#programs) program.start()
   }
 
+  /** After a reload: what is configured no more is ended, what is new is started, the rest runs on. */
+  async change(configs: readonly RespawnConfig[], env: Readonly<Record<string, string>>): Promise<void> {
+    const textOf = ({ user, path, args }: RespawnConfig): string => JSON.stringify([user, path, ...args])
+    const wanted = new Map(configs.map((config) => [textOf(config), config]))
+    const kept = this.#programs.filter((program) => wanted.delete(textOf(program.config)))
+    const ended = this.#programs.filter((program) => !kept.includes(program))
+    const added = [...wanted.values()].map((config) => new RespawnedProgram(config, env, this.log))
+    this.#programs = [...kept, ...added]
+    for (const program of added) program.start()
+    await Promise.all(ended.map((program) => program.stop()))
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#programs.map((program) => program.stop()))
     this.#programs = []

@@ -18,8 +18,8 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
     self: nodeId('alpha'),
     nodes: [{ id: nodeId('alpha'), kind: 'normal' }, { id: nodeId('beta'), kind: 'normal' }],
     groups: [
-      { id: groupId('web'), home: nodeId('alpha'), members: [{ id: 'ip-web', kind: 'address' }, { id: 'httpd', kind: 'agent' }] },
-      { id: groupId('db'), home: nodeId('beta'), members: [{ id: 'ip-db', kind: 'address' }] },
+      { id: groupId('web'), home: nodeId('alpha'), digest: 'web-1', members: [{ id: 'ip-web', kind: 'address' }, { id: 'httpd', kind: 'agent' }] },
+      { id: groupId('db'), home: nodeId('beta'), digest: 'db-1', members: [{ id: 'ip-db', kind: 'address' }] },
     ],
     monitors: [],
     autoFailback: 'off',
@@ -45,7 +45,10 @@ export class Stage {
   readonly failing = new Set<string>()
   /** These actions are not answered until `answer` is called. */
   readonly hanging = new Set<string>()
+  diskFails = false
   readonly held: { effect: Extract<Effect, { type: 'member.run' }> }[] = []
+  /** What the next life would be told. */
+  readonly facts: Record<string, string> = {}
   halted = false
   now = 0
   #timers = new Map<string, number>()
@@ -77,7 +80,9 @@ export class Stage {
   }
 
   peerDead(generation = 100): void {
-    this.feed({ type: 'peer.dead', node: nodeId('beta'), generation, silentUs: 10 * second, links: [] }, 'engine: beta dead')
+    const silentUs = generation === 0 ? 20 * second : 10 * second
+    const links = generation === 0 ? [] : [{ name: 'eth0', silentUs }, { name: 'ttyS0', silentUs: silentUs + second }]
+    this.feed({ type: 'peer.dead', node: nodeId('beta'), generation, silentUs, links }, 'engine: beta dead')
   }
 
   operator(verb: 'standby' | 'takeover' | 'stop' | 'restart-keep', what = '', id = verb): void {
@@ -146,7 +151,9 @@ export class Stage {
         return
       case 'persist':
         this.trace.push(`${stamp}   persist ${effect.key} ${effect.value === null ? 'nothing' : 'value'}`)
-        this.#results.push({ at: this.now + 1000, event: { type: 'persisted', key: effect.key, ok: true } })
+        if (effect.value === null) delete this.facts[effect.key]
+        else this.facts[effect.key] = effect.value
+        this.#results.push({ at: this.now + 1000, event: { type: 'persisted', key: effect.key, ok: !this.diskFails } })
         return
       case 'generation.raise':
         this.trace.push(`${stamp}   generation.raise`)

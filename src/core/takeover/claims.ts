@@ -263,7 +263,8 @@ export class Claims {
     if (theirs === 'held' || theirs === 'promised') return false
     if (group.home === this.ctx.config.self) return true
     if (this.#wanted.has(group.id)) return theirs !== 'claim'
-    return theirs === 'waive'
+    // A group that the peer's configuration lacks starts at its home, once that has read the new files.
+    return theirs === 'waive' && this.#theirs?.claims.has(group.id) === true
   }
 
   // ------------------------------------------------------------------------------------------- speaking

@@ -21,7 +21,7 @@ export type GiveReason =
   | 'left-behind' | 'claimed-by-peer' | 'monitor-failed' | 'ip-request' | 'removed' | 'not-responsible'
 export type TakeReason =
   | 'own-group' | 'peer-dead' | 'peer-left' | 'standby' | 'handover' | 'agreed' | 'ip-request' | 'refused'
-  | 'adopted' | 'repair' | 'operator' | 'orphan' | 'responsible'
+  | 'adopted' | 'repair' | 'redefined' | 'operator' | 'orphan' | 'responsible'
 
 /** What became of the last order; told once, when the group comes to rest. */
 export type Outcome = 'probed' | 'held' | 'stopped' | 'start-failed' | 'withheld' | 'blocked' | 'monitor-failed'
@@ -52,6 +52,7 @@ interface Member extends MemberConfig {
 
 export interface GroupHooks {
   authorise(group: Group): Authority | Withheld
+  taking(group: Group, grant: Authority, reason: TakeReason): void
   settled(group: Group, outcome: Outcome): void
 }
 
@@ -142,6 +143,7 @@ export class Group {
     this.begun = false
     this.epoch += 1
     this.#pendingGive = null
+    this.hooks.taking(this, grant, reason)
     this.#enter({ name: 'taking', index: 0, phase: 'probe' }, reason)
     this.#next()
   }
@@ -228,7 +230,7 @@ export class Group {
     invariant(member !== undefined && this.#call === null, 'one action of a group at a time')
     if (action === 'monitor') this.#monitorIndex = index
     this.#action = action
-    this.#call = this.ctx.run(this.id, member.id, action, authority)
+    this.#call = this.ctx.run({ group: this.id, digest: this.config.digest, member: member.id, action, authority })
   }
 
   #enter(state: State, reason: GiveReason | TakeReason | Outcome): void {

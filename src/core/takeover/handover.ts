@@ -355,6 +355,10 @@ export class Handover {
     }
   }
 
+  returns(id: GroupId): boolean {
+    return this.#returning.has(id)
+  }
+
   /** Taken because its home was gone: with failback it goes home again. */
   returnsHome(id: GroupId): void {
     this.#returning.add(id)

@@ -6,6 +6,7 @@ import type { Context } from '../context.js'
 import type { OperatorEvent } from '../events.js'
 import type { Group } from './group.js'
 import type { Handover } from './handover.js'
+import { encodeKeep, KeepAnnouncement, keepExtraUs, keepKey } from './keep.js'
 import type { ResourceProtocol } from './resource-protocol.js'
 import type { Standby } from './standby.js'
 import { whatOf, type What, type World } from './world.js'
@@ -18,7 +19,6 @@ interface Request {
   readonly pending: Set<GroupId>
 }
 
-const keepLimitUs = 30_000_000
 const takeoverLimitUs = 90_000_000
 /** Our last messages must be able to be asked for again before the engine stops. */
 const lingerUs = 1_000_000
@@ -30,6 +30,7 @@ export class Operator {
   #requests: Request[] = []
   #stopId: string | null = null
   #keep: { id: string } | null = null
+  readonly #announcement: KeepAnnouncement
   #ending: 'stop' | 'restart' | null = null
 
   constructor(
@@ -38,7 +39,9 @@ export class Operator {
     private readonly protocol: ResourceProtocol,
     private readonly standby: Standby,
     private readonly handover: Handover,
-  ) {}
+  ) {
+    this.#announcement = new KeepAnnouncement(ctx)
+  }
 
   get snapshot(): readonly { readonly id: string; readonly verb: string; readonly what: string }[] {
     return this.#requests.map(({ id, verb, what }) => ({ id, verb, what }))
@@ -155,20 +158,38 @@ export class Operator {
     this.world.stopping = true
     this.#keep = { id: event.id }
     this.#requests.push({ id: event.id, verb: 'restart-keep', what: '', pending: new Set() })
-    const groups = [...this.world.groups.values()].filter((group) => group.state === 'held').map((group) => group.id)
-    this.ctx.status('active', keepLimitUs)
-    this.ctx.persist('keep', JSON.stringify({ until: this.ctx.now + keepLimitUs, groups }))
+    const held = [...this.world.groups.values()].filter((group) => group.state === 'held')
+    this.ctx.note('info', 'node.restarting', `restarting, keeping: ${held.map((group) => group.id).join(' ') || 'nothing'}`, {})
+    this.#announcement.begin()
+    this.ctx.persist(keepKey, encodeKeep(held, this.ctx.now + keepExtraUs, (id) => this.handover.returns(id)))
   }
 
   persisted(key: string, ok: boolean): void {
-    if (key !== 'keep' || this.#keep === null) return
-    const { id } = this.#keep
-    this.#keep = null
-    if (!ok) {
-      this.world.stopping = false
-      this.ctx.status('active', 0)
-      return this.#finish(id, false, 'TB_STATE_WRITE', 'the intent to keep the groups could not be written')
+    if (key !== keepKey || this.#keep === null) return
+    if (ok) {
+      if (this.#announcement.written()) this.#replace(this.#keep.id)
+      return
     }
+    this.#stay(this.#keep.id, 'TB_STATE_WRITE', 'the intent to keep the groups could not be written')
+  }
+
+  keepDue(): void {
+    if (this.#keep !== null && this.#announcement.due()) this.#replace(this.#keep.id)
+  }
+
+  #stay(id: string, code: string, text: string): void {
+    this.#keep = null
+    this.world.stopping = false
+    this.#announcement.cancel()
+    this.#finish(id, false, code, text)
+  }
+
+  #replace(id: string): void {
+    if (this.world.paused || !this.world.quiet('all')) {
+      this.ctx.persist(keepKey, null)
+      return this.#stay(id, 'TB_BUSY', 'a group began to move meanwhile')
+    }
+    this.#keep = null
     this.#finish(id, true, 'ok', 'resources run on')
     this.#ending = 'restart'
     this.ctx.timer(haltTimer, 0)

@@ -301,6 +301,11 @@ export class ResourceProtocol {
     if (how.sameLife && this.stage === 'stable' && !this.world.stopping && !this.world.peerIsTwinbeat) this.report()
   }
 
+  /** The last life took the peer's groups because of its death and handed them on to this one. */
+  inheritFailback(): void {
+    this.#tookByDeath = true
+  }
+
   /** What is held decides what we answer for: after a time beside a twinbeat peer, group by group. */
   adoptFromGroups(): void {
     this.mine = this.#fromGroups()

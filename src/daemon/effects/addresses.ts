@@ -18,6 +18,8 @@ const answerMaxMs = 20_000
 const againTimes = 20
 const againEveryMs = 1_000
 const againFrames = { count: 2, intervalUs: 20_000 } as const
+/** What is adopted moved nowhere: this only refreshes what the neighbours know. */
+const adoptedFrames = { count: 3, intervalUs: 250_000 } as const
 
 interface Pending {
   readonly action: 'probe' | 'start' | 'stop'
@@ -30,6 +32,8 @@ export class AddressRunner {
   readonly #engine: Engine
   readonly #pending = new Map<number, Pending>()
   readonly #held = new Map<string, EngineAddress>()
+  /** Found here by a probe and neither added nor announced since. */
+  readonly #adopted = new Set<string>()
   #nextToken = 1
   #again: NodeJS.Timeout | null = null
 
@@ -42,6 +46,7 @@ export class AddressRunner {
     this.#nextToken += 1
     // Watched from before the add: a rival that answers in between must not be missed. Unwatched before the
     // removal: our own removal is no loss.
+    if (action !== 'probe') this.#adopted.delete(keyOf(address))
     if (action === 'start') this.#watch(address, true)
     if (action === 'stop') this.#watch(address, false)
     return await new Promise<AddressOutcome>((resolve) => {
@@ -71,7 +76,22 @@ export class AddressRunner {
    * would draw the clients away from a peer that holds it.
    */
   adopt(address: EngineAddress): void {
+    if (!this.#held.has(keyOf(address))) this.#adopted.add(keyOf(address))
     this.#watch(address, true)
+  }
+
+  /** A group with these is held now: those that were found here and not added are told to the neighbours. */
+  announceAdopted(addresses: readonly EngineAddress[]): void {
+    const adopted = addresses.filter((address) => this.#adopted.delete(keyOf(address)))
+    this.#announce(adopted, adoptedFrames)
+  }
+
+  /** Nobody waits for the answer, and a full queue costs an announcement, not an address. */
+  #announce(addresses: readonly EngineAddress[], frames: { readonly count: number; readonly intervalUs: number }): void {
+    if (addresses.length === 0) return
+    const steps = addresses.map((address): AddressStep => ({ type: 'announce', address, ...frames }))
+    this.#engine.runSteps(this.#nextToken, steps)
+    this.#nextToken += 1
   }
 
   #announceAgain(): void {
@@ -80,13 +100,7 @@ export class AddressRunner {
     this.#again = setInterval(() => {
       left -= 1
       if (left === 0 && this.#again !== null) clearInterval(this.#again)
-      const steps = this.#settledAddresses().map(
-        (address): AddressStep => ({ type: 'announce', address, ...againFrames }),
-      )
-      if (steps.length === 0) return
-      // Nobody waits for the answer: a full queue means that the next second does it.
-      this.#engine.runSteps(this.#nextToken, steps)
-      this.#nextToken += 1
+      this.#announce(this.#settledAddresses(), againFrames)
     }, againEveryMs)
     this.#again.unref()
   }

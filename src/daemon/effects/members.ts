@@ -24,6 +24,9 @@ type Answer = Pick<MemberResultEvent, 'outcome' | 'text'>
 
 interface Entry {
   readonly resolved: ResolvedMember
+  readonly group: string
+  readonly digest: string
+  readonly member: string
   /** Where the address was put; removal goes there even if the routes changed since. */
   placed: EngineAddress | null
   last: string | null
@@ -38,27 +41,48 @@ export class Members {
     this.#dependencies = dependencies
   }
 
-  /** Resolves every member anew; what is unchanged keeps its place. */
-  configure(groups: readonly GroupConfig[], settings: TwinbeatSettings, haDir: string): void {
+  /**
+   * Resolves every member anew; what is unchanged keeps its place. A definition that is still in force, because
+   * its group is not stopped yet, stays known beside its successor: it must be stopped as it was started.
+   */
+  configure(
+    groups: readonly GroupConfig[],
+    settings: TwinbeatSettings,
+    haDir: string,
+    inForce: (group: string, digest: string) => boolean = () => false,
+  ): void {
     const places = defaultPlaces(haDir)
     const next = new Map<string, Entry>()
     for (const group of groups) {
       for (const member of group.members) {
-        const key = keyOf(group.key, member.id)
-        const resolved = resolveMember(member, group.key, places)
+        const key = keyOf(group.key, group.digest, member.id)
         next.set(key, {
-          resolved,
+          resolved: resolveMember(member, group.key, places),
+          group: group.key,
+          digest: group.digest,
+          member: member.id,
           placed: this.#entries.get(key)?.placed ?? null,
           last: this.#entries.get(key)?.last ?? null,
         })
       }
     }
+    for (const [key, entry] of this.#entries) {
+      if (!next.has(key) && inForce(entry.group, entry.digest)) next.set(key, entry)
+    }
     this.#entries = next
     this.#settings = settings
   }
 
+  /** A group is held now: addresses of it that were only adopted are announced. */
+  held(group: string): void {
+    const placed = [...this.#entries.values()].flatMap((entry) =>
+      entry.group === group && entry.placed !== null ? [entry.placed] : [],
+    )
+    this.#dependencies.addresses.announceAdopted(placed)
+  }
+
   async run(order: MemberRunEffect): Promise<Answer> {
-    const entry = this.#entries.get(keyOf(order.group, order.member))
+    const entry = this.#entries.get(keyOf(order.group, order.digest, order.member))
     if (entry === undefined) return { outcome: 'failed', text: 'this member is not configured any more' }
     if (order.action === 'start' && order.authority === null) {
       return { outcome: 'failed', text: 'a start without authority is refused' }
@@ -121,7 +145,7 @@ export class Members {
 
   /** For status: what runs the member, and its last result. */
   describe(group: string, member: string): { runs: string; last: string | null } {
-    const entry = this.#entries.get(keyOf(group, member))
+    const entry = [...this.#entries.values()].find((one) => one.group === group && one.member === member)
     if (entry === undefined) return { runs: '?', last: null }
     const resolved = entry.resolved
     if (resolved.kind === 'address') {
@@ -136,17 +160,14 @@ export class Members {
 
   /** Which member an address on an interface belongs to. */
   ownerOf(address: string): { group: string; member: string } | null {
-    for (const [key, entry] of this.#entries) {
-      if (entry.resolved.kind === 'address' && entry.resolved.address.address === address) {
-        const [group, member] = key.split('\n')
-        if (group !== undefined && member !== undefined) return { group, member }
-      }
+    for (const { resolved, group, member } of this.#entries.values()) {
+      if (resolved.kind === 'address' && resolved.address.address === address) return { group, member }
     }
     return null
   }
 }
 
-const keyOf = (group: string, member: string): string => `${group}\n${member}`
+const keyOf = (group: string, digest: string, member: string): string => `${group}\n${digest}\n${member}`
 
 function unresolved(
   resolved: Extract<ResolvedMember, { kind: 'unresolved' }>,
