@@ -18,8 +18,14 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
     self: nodeId('alpha'),
     nodes: [{ id: nodeId('alpha'), kind: 'normal' }, { id: nodeId('beta'), kind: 'normal' }],
     groups: [
-      { id: groupId('web'), home: nodeId('alpha'), digest: 'web-1', members: [{ id: 'ip-web', kind: 'address' }, { id: 'httpd', kind: 'agent' }] },
-      { id: groupId('db'), home: nodeId('beta'), digest: 'db-1', members: [{ id: 'ip-db', kind: 'address' }] },
+      {
+        id: groupId('web'), home: nodeId('alpha'), digest: 'web-1',
+        members: [{ id: 'ip-web', kind: 'address' }, { id: 'httpd', kind: 'agent' }],
+      },
+      {
+        id: groupId('db'), home: nodeId('beta'), digest: 'db-1',
+        members: [{ id: 'ip-db', kind: 'address' }],
+      },
     ],
     monitors: [],
     autoFailback: 'off',
@@ -85,7 +91,7 @@ export class Stage {
     this.feed({ type: 'peer.dead', node: nodeId('beta'), generation, silentUs, links }, 'engine: beta dead')
   }
 
-  operator(verb: 'standby' | 'takeover' | 'stop' | 'restart-keep', what = '', id = verb): void {
+  operator(verb: 'standby' | 'takeover' | 'stop' | 'restart-keep', what = '', id: string = verb): void {
     this.feed({ type: 'operator', id, verb, what }, `operator: ${verb} ${what}`.trimEnd())
   }
 

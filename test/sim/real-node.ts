@@ -58,7 +58,8 @@ export class RealHeartbeat implements Core {
       self: this.config.self, generation: 0, status: this.#status, resources: wordOf(this.#hold),
       standby: { state: this.#standby, what: null }, peers: [], requests: [],
       groups: this.config.groups.map((group) => ({
-        id: group.id, home: group.home, holder: null, members: [], reason: this.#clean ? '' : 'claimed-by-peer', since: micros(0), epoch: 0,
+        id: group.id, home: group.home, digest: group.digest, holder: null, members: [], since: micros(0), epoch: 0,
+        reason: this.#clean ? '' : 'claimed-by-peer',
         state: busy === group.id ? (this.#at?.script.kind === 'take' ? 'taking' as const : 'giving' as const)
           : this.#took.has(group.id) ? 'held' as const : this.#clean ? 'stopped' as const : 'found' as const,
         authority: null, takeNow: { withheld: '' }, obstacles: [], exchange: null,
@@ -341,7 +342,7 @@ export class RealHeartbeat implements Core {
     const action = at.phase === 'probe' ? 'probe' : at.script.kind === 'take' ? 'start' : 'stop'
     this.#out.push({
       type: 'member.run', call: this.#call, group: at.script.group.id, member: member.id, action,
-      authority: { kind: 'operator', request: 'model' },
+      digest: at.script.group.digest, authority: { kind: 'operator', request: 'model' },
     })
   }
 

@@ -35,9 +35,18 @@ const faultPhaseUs = 60_000_000
 const calmPhaseUs = 100_000_000
 
 const groups: readonly GroupConfig[] = [
-  { id: groupId('vip'), home: nodeId('alpha'), digest: 'vip-1', members: [{ id: 'vip-ip', kind: 'address' }] },
-  { id: groupId('web'), home: nodeId('alpha'), digest: 'web-1', members: [{ id: 'web-ip', kind: 'address' }, { id: 'httpd', kind: 'agent' }] },
-  { id: groupId('db'), home: nodeId('beta'), digest: 'db-1', members: [{ id: 'db-ip', kind: 'address' }, { id: 'disk', kind: 'agent' }, { id: 'sql', kind: 'agent' }] },
+  {
+    id: groupId('vip'), home: nodeId('alpha'), digest: 'vip-1',
+    members: [{ id: 'vip-ip', kind: 'address' }],
+  },
+  {
+    id: groupId('web'), home: nodeId('alpha'), digest: 'web-1',
+    members: [{ id: 'web-ip', kind: 'address' }, { id: 'httpd', kind: 'agent' }],
+  },
+  {
+    id: groupId('db'), home: nodeId('beta'), digest: 'db-1',
+    members: [{ id: 'db-ip', kind: 'address' }, { id: 'disk', kind: 'agent' }, { id: 'sql', kind: 'agent' }],
+  },
 ]
 
 export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean): CoreConfig {
