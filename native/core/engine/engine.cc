@@ -34,6 +34,20 @@ Engine::Engine(EnginePort& port, const Options& options)
 
 Engine::~Engine() = default;
 
+std::array<Bytes, 8> Engine::memory() const noexcept {
+  const auto whole = [](const auto& object) {
+    return Bytes{reinterpret_cast<const std::uint8_t*>(&object), sizeof(object)};
+  };
+  return {whole(*this),
+          whole(*peers_),
+          whole(*receive_arena_),
+          Bytes{message_arena_.get(), kMaxMessageBytes},
+          Bytes{compose_arena_.get(), kMaxMessageBytes},
+          Bytes{netstring_.get(), kMaxMessageBytes},
+          Bytes{classic_.get(), 2 * kMaxMessageBytes},
+          history_.memory()};
+}
+
 void Engine::do_work(const Cycle& cycle) noexcept {
   current_ = cycle;
   port_.count(Counter::kCycles);

@@ -73,6 +73,9 @@ class Engine final : private PacketSink, private DetectorSink {
   [[nodiscard]] std::size_t link_count() const noexcept { return link_count_; }
   [[nodiscard]] Link* link(std::size_t index) noexcept { return links_[index].link.get(); }
 
+  // Everything that a duty cycle touches, for locking into memory.
+  [[nodiscard]] std::array<Bytes, 8> memory() const noexcept;
+
   // JSON of everything that src/engine/engine.ts calls the snapshot, but for `realtime`. 0 if it does not fit.
   [[nodiscard]] std::size_t write_snapshot(std::span<char> out, Micros now) const noexcept;
 

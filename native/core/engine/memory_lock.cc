@@ -67,6 +67,12 @@ int lock_own_memory() noexcept {
   return search.error;
 }
 
+int lock_range(Bytes range) noexcept {
+  return ::mlock(range.data(), range.size()) == 0 ? 0 : errno;
+}
+
+void unlock_range(Bytes range) noexcept { static_cast<void>(::munlock(range.data(), range.size())); }
+
 void touch_stack() noexcept {
   std::array<volatile unsigned char, kStackBytes> stack;
   for (std::size_t i = 0; i < stack.size(); i += 1024) stack[i] = 0;

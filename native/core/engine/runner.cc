@@ -59,7 +59,7 @@ Runner::~Runner() {
 int Runner::start() {
   if (running_) return 0;
   if (epoll_ < 0 || timer_ < 0 || event_ < 0) return EMFILE;
-  const int error = lock_own_memory();
+  const int error = lock_memory();
   realtime_.memory_locked = error == 0;
   realtime_.memory_errno = error;
   // Signals belong to the owner's thread.
@@ -78,11 +78,30 @@ int Runner::start() {
   return failed;
 }
 
+int Runner::lock_memory() noexcept {
+  int error = lock_own_memory();
+  for (const Bytes& range : engine_.memory()) {
+    const int failed = lock_range(range);
+    if (error == 0) error = failed;
+  }
+  for (ByteRing* ring : {&port_.commands, &port_.records}) {
+    const int failed = lock_range(ring->memory());
+    if (error == 0) error = failed;
+  }
+  return error;
+}
+
+void Runner::unlock_memory() noexcept {
+  for (const Bytes& range : engine_.memory()) unlock_range(range);
+  for (ByteRing* ring : {&port_.commands, &port_.records}) unlock_range(ring->memory());
+}
+
 void Runner::stop() {
   if (!running_) return;
   wake();
   pthread_join(thread_, nullptr);
   running_ = false;
+  unlock_memory();
 }
 
 void Runner::wake() noexcept {

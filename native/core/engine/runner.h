@@ -43,6 +43,8 @@ class Runner {
  private:
   static void* entry(void* self);
   void run() noexcept;
+  [[nodiscard]] int lock_memory() noexcept;
+  void unlock_memory() noexcept;
   void prepare_thread() noexcept;
   void watch_links() noexcept;
   void sleep_until(Micros deadline) noexcept;

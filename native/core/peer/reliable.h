@@ -33,6 +33,7 @@ class History {
   // What is kept under `seq`; kTooSoon when it was resent less than `not_again_within` ago. kFound marks it as resent.
   [[nodiscard]] HistoryAnswer find(std::uint64_t seq, Micros now, Micros not_again_within, Bytes& body) noexcept;
 
+  [[nodiscard]] Bytes memory() const noexcept { return {bytes_.get(), kHistoryBytes}; }
   [[nodiscard]] std::uint64_t highest() const noexcept { return highest_; }
   [[nodiscard]] std::size_t size() const noexcept;
 
