@@ -8,12 +8,13 @@ import type { Machines } from './machines.js'
 import { joinTimer } from './membership/join.js'
 import type { PeerChange } from './membership/peers.js'
 import { claimsTimer, oneWayTimer, vetoTimer } from './takeover/claims.js'
+import { disputeTimer, ownerlessTimer, provokeTimer } from './takeover/doubts.js'
 import { handoverTimer } from './takeover/handover.js'
 import { healTimer } from './takeover/heal.js'
 import { keepTimer } from './takeover/keep.js'
 import { legacyTimer } from './takeover/legacy.js'
 import { haltTimer, requestTimer } from './takeover/operator.js'
-import { disputeTimer, failbackTimer, failureTimer, ownerlessTimer, provokeTimer, settleTimer } from './takeover/resource-protocol.js'
+import { failbackTimer, failureTimer, settleTimer } from './takeover/resource-protocol.js'
 import { standbyTimer } from './takeover/standby.js'
 
 type PeerEvent = Extract<
@@ -28,9 +29,9 @@ export function routeTimer(node: Machines, key: string): void {
     case joinTimer: return node.join.ask()
     case settleTimer: return node.protocol.settleDue()
     case failbackTimer: return node.protocol.failbackDue()
-    case ownerlessTimer: return node.protocol.ownerlessDue()
-    case provokeTimer: return node.protocol.provokeDue()
-    case disputeTimer: return node.protocol.disputeDue()
+    case ownerlessTimer: return node.protocol.doubts.ownerlessDue()
+    case provokeTimer: return node.protocol.doubts.provokeDue()
+    case disputeTimer: return node.protocol.doubts.disputeDue()
     case failureTimer: return node.protocol.failureDue()
     case standbyTimer: return node.standby.timeout()
     case legacyTimer: return node.legacy.askAgain()
@@ -118,19 +119,20 @@ export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageE
       })
     case 'send.history-full':
       return ctx.note('warn', 'history.full', 'the peer does not acknowledge our messages', {})
-    case 'link.up': case 'link.down':
-      return ctx.note(event.type === 'link.up' ? 'info' : 'warn', event.type, `${event.node}: link ${event.link} is ${event.type.slice(5)}`, {
-        peer: event.node, link: event.link,
-      })
+    case 'link.up': case 'link.down': {
+      const text = `${event.node}: link ${event.link} is ${event.type.slice(5)}`
+      return ctx.note(event.type === 'link.up' ? 'info' : 'warn', event.type, text, { peer: event.node, link: event.link })
+    }
     case 'peer.late':
       return ctx.note('warn', 'peer.late', `${event.node} is late: silent for ${Math.round(event.silentUs / 1000)} ms`, {
         peer: event.node, silentUs: event.silentUs,
       })
     case 'overflow': return node.claims.repeatDue()
-    case 'interface':
-      return ctx.note(event.up && event.carrier ? 'info' : 'warn', 'interface.changed', `${event.name} is ${event.up ? 'up' : 'down'}${event.carrier ? '' : ', no carrier'}`, {
-        interface: event.name, up: event.up, carrier: event.carrier,
-      })
+    case 'interface': {
+      const { name, up, carrier } = event
+      const text = `${name} is ${up ? 'up' : 'down'}${carrier ? '' : ', no carrier'}`
+      return ctx.note(up && carrier ? 'info' : 'warn', 'interface.changed', text, { interface: name, up, carrier })
+    }
     default: return routePeer(node, event)
   }
 }
@@ -147,7 +149,8 @@ function routePeer(node: Machines, event: PeerEvent): void {
   if (peer === world.peer && peer.kind !== kind && wasHeard) kindChanged(node)
   if (change === 'none') return
   const links = event.type === 'peer.dead' ? event.links.map((link) => `${link.name} ${Math.round(link.silentUs / 1000)} ms`) : []
-  ctx.note(change === 'dead' ? 'warn' : 'info', `peer.${change}`, `${peer.id} is ${peer.dead ? `dead: silent on ${links.join(', ') || 'every link'}` : `${peer.status} (${change})`}`, {
+  const now = peer.dead ? `dead: silent on ${links.join(', ') || 'every link'}` : `${peer.status} (${change})`
+  ctx.note(change === 'dead' ? 'warn' : 'info', `peer.${change}`, `${peer.id} is ${now}`, {
     peer: peer.id, status: peer.status, generation: peer.generation, kind: peer.kind,
     silentUs: event.type === 'peer.dead' ? event.silentUs : null,
   })

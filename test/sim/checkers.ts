@@ -68,7 +68,8 @@ export class Checkers {
       const since = this.#overlapSince.get(group.id) ?? now
       this.#overlapSince.set(group.id, since)
       if (this.#togetherSince === null || this.#undecided(group)) continue
-      if (since >= this.#togetherSince + (this.realPeer ? realGraceUs : graceUs)) this.fail('single-holder', `${group.id} began to run on both nodes`)
+      const lateUs = this.realPeer ? realGraceUs : graceUs
+      if (since >= this.#togetherSince + lateUs) this.fail('single-holder', `${group.id} began to run on both nodes`)
       const limit = isAddressOnly(group) && !this.realPeer ? graceUs : 120_000_000
       if (now > this.#togetherSince + limit) this.fail('heal', `${group.id} still runs on both nodes`)
     }

@@ -75,7 +75,8 @@ function inject(world: World, prng: Prng, kind: Kind): void {
       const verb = (['standby', 'standby', 'takeover', 'restart-keep'] as const)[prng.below(4)] ?? 'standby'
       const what = (['all', 'local', 'foreign', 'vip', 'web', 'db'] as const)[prng.below(6)] ?? 'all'
       world.inject(`${node.id}: operator ${verb} ${what}`)
-      return node.frozen ? undefined : node.feed({ type: 'operator', id: `op${world.injected}`, verb, what: verb === 'restart-keep' ? '' : what })
+      if (node.frozen) return
+      return node.feed({ type: 'operator', id: `op${world.injected}`, verb, what: verb === 'restart-keep' ? '' : what })
     }
     case 'stops':
       world.inject(`${node.id}: operator stop`)

@@ -33,7 +33,9 @@ function sweep(from: number, seeds: number, failuresMax: number): number {
     done += 1
     if (outcome.violation === null) continue
     failures += 1
-    process.stdout.write(`seed ${seed} FAILED: ${outcome.violation.message.split('\n')[0]}\n  again with: npm run sim -- ${values.real ? '--real ' : ''}--replay ${seed}\n`)
+    const [why] = outcome.violation.message.split('\n')
+    const again = `npm run sim -- ${values.real ? '--real ' : ''}--replay ${seed}`
+    process.stdout.write(`seed ${seed} FAILED: ${why ?? ''}\n  again with: ${again}\n`)
   }
   const seconds = Number(process.hrtime.bigint() - began) / 1e9
   process.stdout.write(`${done} seeds, ${failures} failed, ${injected} faults, ${events} core events, ${seconds.toFixed(1)} s\n`)

@@ -108,7 +108,8 @@ export class World implements Scene {
         },
         effect: (node, effect) => {
           if (options.trace !== null && !effect.type.startsWith('timer')) {
-            options.trace(`${this.stamp} ${node.id} > ${effect.type === 'note' ? `${effect.event}: ${effect.text}` : JSON.stringify(effect)}`)
+            const text = effect.type === 'note' ? `${effect.event}: ${effect.text}` : JSON.stringify(effect)
+            options.trace(`${this.stamp} ${node.id} > ${text}`)
           }
           this.checkers.effect(node, effect)
         },
@@ -154,7 +155,8 @@ export class World implements Scene {
       this.clock.runUntil(faultPhaseUs + calmPhaseUs)
       this.checkers.end()
     } catch (error) {
-      violation = error instanceof Violation ? error : new Violation('invariant', this.clock.now, String(error instanceof Error ? error.stack : error))
+      const text = error instanceof Error ? String(error.stack) : String(error)
+      violation = error instanceof Violation ? error : new Violation('invariant', this.clock.now, text)
     }
     return {
       seed: this.seed, hash: this.#hash.toString(16).padStart(8, '0'), violation, events: this.#events, injected: this.injected,

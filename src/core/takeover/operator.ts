@@ -124,7 +124,8 @@ export class Operator {
     if (groups === null || groups.length === 0) this.#refuse(event.id, 'TB_UNKNOWN_GROUP', `no group '${event.what}'`)
     else if (this.world.stopping) this.#refuse(event.id, 'TB_BUSY', 'this node is stopping')
     else if (peer === null || !peer.active || this.world.contested || !this.world.joined) {
-      this.#refuse(event.id, 'TB_STANDBY_NO_TARGET', `the peer is ${peer === null ? 'not configured' : peer.dead ? 'dead' : peer.left ? 'gone' : peer.status}`)
+      const state = peer === null ? 'not configured' : peer.dead ? 'dead' : peer.left ? 'gone' : peer.status
+      this.#refuse(event.id, 'TB_STANDBY_NO_TARGET', `the peer is ${state}`)
     } else if (this.ctx.config.autoFailback === 'legacy' && !this.world.peerIsTwinbeat) {
       this.#refuse(event.id, 'TB_STANDBY_LEGACY', 'auto_failback legacy knows no hand-over')
     } else return groups

@@ -10,6 +10,7 @@
 import type { Context } from '../context.js'
 import { seqOf, word } from '../context.js'
 import type { Authority, Field, HoldWord } from '../types.js'
+import { Doubts } from './doubts.js'
 import type { Group, Outcome, TakeReason } from './group.js'
 import type { Standby } from './standby.js'
 import {
@@ -25,18 +26,11 @@ type StageReason =
 const bothStartingUs = 10_000_000
 /** The original goes standby this long after a group did not start. */
 const startFailureUs = 30_000_000
-/** Longer than a real node that noticed a partition needs to announce its own shutdown. */
-const disputeUs = 4_000_000
 /** After an attempt that the peer left without an answer. */
 const failbackLaterUs = 10_000_000
-const provokeUs = 1_000_000
-const ownerlessUs = 10_000_000
 const failbackRetryUs = 1_000_000
 
 export const settleTimer = 'resource.settle'
-export const ownerlessTimer = 'resource.ownerless'
-export const provokeTimer = 'resource.provoke'
-export const disputeTimer = 'resource.dispute'
 export const failbackTimer = 'resource.failback'
 export const failureTimer = 'resource.failure'
 
@@ -53,15 +47,14 @@ export class ResourceProtocol {
   #announceMachDown = false
   #waited = false
   #owesReport = false
-  #ownerlessSince: { asked: boolean; answered: boolean } | null = null
   /** Number of the newest report of this life of the peer; older ones arrive late and say nothing. */
   #reportSeq = 0
   /** Said by a peer that was held for dead. */
   #heardDead: Bits | null = null
-  #disputeAsked: { answered: boolean } | null = null
   /** What the last report said. */
   #said: HoldWord | null = null
   #published: HoldWord | null = null
+  readonly doubts: Doubts
   /** A group is taken while nobody else is there to be asked. */
   onTakenAlone: (group: Group) => void = () => undefined
   /** A word of the peer forbids this take although the peer is held for dead. */
@@ -71,7 +64,9 @@ export class ResourceProtocol {
     private readonly ctx: Context,
     private readonly world: World,
     private readonly standby: Standby,
-  ) {}
+  ) {
+    this.doubts = new Doubts(ctx, world, standby, this)
+  }
 
   /** Legacy mode knows none of these messages. */
   get #speaks(): boolean {
@@ -134,8 +129,7 @@ export class ResourceProtocol {
     const seq = seqOf(fields)
     if (hold === null || (seq !== null && seq < this.#reportSeq)) return
     this.#reportSeq = seq ?? this.#reportSeq
-    if (this.#ownerlessSince !== null) this.#ownerlessSince.answered = true
-    if (this.#disputeAsked !== null) this.#disputeAsked.answered = true
+    this.doubts.heard()
     const full = word(fields, 'rtype') === 'full' || wordOf(hold) === 'none'
     // A node that stops or stands by reports the end before its scripts have begun; `shutdone` and `done` are
     // the words that count.
@@ -158,45 +152,6 @@ export class ResourceProtocol {
       this.#checkFailback()
     }
     if (this.#waiting && (this.otherStable || this.#waited)) this.#stabilise('peer-stable')
-  }
-
-  /** Sides that both nodes say they hold. */
-  #disputed(): Side[] {
-    if (this.other === null || this.standby.running || this.world.contested) return []
-    return sides.filter((side) => this.#peerHolds(side) && this.mine[side] &&
-      this.world.groupsOf(side).some((group) => group.state === 'held' || group.state === 'taking'))
-  }
-
-  /**
-   * A real node only logs that both hold the same groups. A report may be old, so the peer is made to say it
-   * again (it answers whoever becomes stable); if it does, the node that can yield is this one.
-   */
-  #watchDispute(): void {
-    if (this.#disputed().length === 0) {
-      if (this.#disputeAsked !== null) this.ctx.cancel(disputeTimer)
-      this.#disputeAsked = null
-    } else if (this.#disputeAsked === null) {
-      this.#askAgain()
-    }
-  }
-
-  #askAgain(): void {
-    this.#disputeAsked = { answered: false }
-    this.ctx.note('error', 'owners.two', `both nodes say that they hold the ${this.#disputed().join(' and ')} groups`, {})
-    this.#provoke()
-    this.ctx.timer(disputeTimer, disputeUs)
-  }
-
-  disputeDue(): void {
-    const sides = this.#disputed()
-    if (sides.length === 0 || this.world.alone || this.#disputeAsked === null) {
-      this.#disputeAsked = null
-      return
-    }
-    if (!this.#disputeAsked.answered) return this.#askAgain()
-    this.#disputeAsked = null
-    this.ctx.note('error', 'owners.yielded', `the peer insists: giving up the ${sides.join(' and ')} groups`, {})
-    for (const side of sides) this.mine = { ...this.mine, [side]: false }
   }
 
   // --------------------------------------------------------------------------------------- life of the peer
@@ -245,7 +200,7 @@ export class ResourceProtocol {
     this.#announceMachDown = false
     if (this.other !== null) {
       // It has spoken since, so that only what it holds itself is in dispute.
-      this.mine = { local: this.mine.local && !this.#peerHolds('local'), foreign: this.mine.foreign && !this.#peerHolds('foreign') }
+      this.mine = { local: this.mine.local && !this.peerHolds('local'), foreign: this.mine.foreign && !this.peerHolds('foreign') }
       return
     }
     this.mine = mine
@@ -386,11 +341,11 @@ export class ResourceProtocol {
 
   /** Something an earlier life left here is claimed by the peer. */
   #mustClear(): boolean {
-    return sides.some((side) => this.#peerHolds(side) &&
+    return sides.some((side) => this.peerHolds(side) &&
       this.world.groupsOf(side).some((group) => group.state === 'found'))
   }
 
-  #peerHolds(side: Side): boolean {
+  peerHolds(side: Side): boolean {
     if (this.other === null) return true
     return side === 'local' ? this.other.foreign : this.other.local
   }
@@ -400,7 +355,7 @@ export class ResourceProtocol {
     const found = this.world.groupsOf('foreign').some((group) => group.mayHold)
     // A stable peer that does not hold its own groups does not take them either: they would have no owner.
     const ownerless = reason === 'peer-stable' && this.otherStable
-    this.mine = { local: !this.#peerHolds('local'), foreign: (found || ownerless) && !this.#peerHolds('foreign') }
+    this.mine = { local: !this.peerHolds('local'), foreign: (found || ownerless) && !this.peerHolds('foreign') }
     if (ownerless && this.mine.foreign) this.#tookByDeath = true
     this.#enter('stable', reason)
     this.#announceOwn = true
@@ -410,59 +365,9 @@ export class ResourceProtocol {
     const { peer } = this.world
     if (this.ctx.config.autoFailback !== 'on' || this.world.contested || !this.#tookByDeath || !this.mine.foreign) return
     if (peer === null || !peer.active || this.world.peerIsTwinbeat || this.world.stopping) return
-    if (this.#disputed().length > 0) return this.ctx.timer(failbackTimer, failbackLaterUs)
+    if (this.doubts.disputed().length > 0) return this.ctx.timer(failbackTimer, failbackLaterUs)
     const refusal = this.otherStable && this.world.quiet('all') ? this.standby.request('foreign', null) : 'in flux'
     if (refusal !== null) this.ctx.timer(failbackTimer, failbackRetryUs)
-  }
-
-  /** Neither node answers for this half, although both are stable. */
-  #ownerless(): Side[] {
-    const quiet = this.stage === 'stable' && this.otherStable && !this.standby.running && !this.world.contested
-    if (!quiet || this.other === null || this.world.alone) return []
-    return sides.filter((side) => !this.mine[side] && !this.#peerHolds(side) && this.world.groupsOf(side).length > 0)
-  }
-
-  /** The peer takes part but has never said what it holds: its report was lost with an earlier life. */
-  get #unheard(): boolean {
-    return this.stage === 'stable' && this.other === null && this.world.peer?.active === true && !this.world.contested
-  }
-
-  /** An exchange broken off by a restart can leave groups without owner. Wait, make sure, then take them. */
-  #watchOwnerless(): void {
-    if (this.#ownerless().length === 0 && !this.#unheard) {
-      if (this.#ownerlessSince !== null) this.ctx.cancel(ownerlessTimer)
-      this.#ownerlessSince = null
-    } else if (this.#ownerlessSince === null) {
-      this.#ownerlessSince = { asked: false, answered: false }
-      this.ctx.timer(ownerlessTimer, ownerlessUs)
-    }
-  }
-
-  ownerlessDue(): void {
-    const since = this.#ownerlessSince
-    const ownerless = this.#ownerless()
-    if (since === null || (ownerless.length === 0 && !this.#unheard)) return
-    if (!since.asked || !since.answered || ownerless.length === 0) {
-      this.#ownerlessSince = { asked: true, answered: false }
-      this.#provoke()
-      return this.ctx.timer(ownerlessTimer, disputeUs)
-    }
-    this.#ownerlessSince = null
-    this.ctx.note('warn', 'groups.orphaned', `neither node holds the ${ownerless.join(' and ')} groups: taking them`, {})
-    for (const side of ownerless) this.mine = { ...this.mine, [side]: true }
-    this.#tookByDeath ||= ownerless.includes('foreign')
-    this.#announceOwn = true
-  }
-
-  /** A real node answers whoever becomes stable with a report of its own. */
-  #provoke(): void {
-    this.report(null, false)
-    // Apart, because the two could overtake each other and leave us unstable in its eyes.
-    this.ctx.timer(provokeTimer, provokeUs)
-  }
-
-  provokeDue(): void {
-    if (this.stage === 'stable' && !this.world.stopping) this.report()
   }
 
   standbyEnded(outcome: { readonly finished: boolean }): void {
@@ -470,6 +375,14 @@ export class ResourceProtocol {
     else if (this.#tookByDeath) this.ctx.timer(failbackTimer, failbackLaterUs)
     // Also after no reply: reports that overtook each other may have left us unstable in its eyes.
     if (this.stage === 'stable') this.report()
+  }
+
+  /** A doubt was settled. */
+  answerFor(side: Side, responsible: boolean): void {
+    this.mine = { ...this.mine, [side]: responsible }
+    if (!responsible) return
+    this.#tookByDeath ||= side === 'foreign'
+    this.#announceOwn = true
   }
 
   setMine(side: Side, responsible: boolean): void {
@@ -490,7 +403,7 @@ export class ResourceProtocol {
     const exchange = this.standby.exchangeFor(side)
     if (exchange !== null) return { authority: { kind: 'handover', exchange }, reason: 'standby' }
     if (this.other === null) return { withheld: 'peer-has-not-said-what-it-holds' }
-    if (this.#peerHolds(side)) return { withheld: 'peer-holds-it' }
+    if (this.peerHolds(side)) return { withheld: 'peer-holds-it' }
     return { authority: agreed, reason: side === 'local' ? 'own-group' : 'responsible' }
   }
 
@@ -521,10 +434,7 @@ export class ResourceProtocol {
     if (!world.joined || world.stopping || world.paused || world.halted) return
     const decided = this.stage === 'stable' || world.alone
     for (const group of decided ? world.groups.values() : []) this.#reconcileGroup(group)
-    if (!world.alone) {
-      this.#watchOwnerless()
-      this.#watchDispute()
-    }
+    if (!world.alone) this.doubts.watch()
     if (this.#waiting && world.alone && world.quiet('all')) this.#enter('stable', 'peer-gone')
     this.#announce()
   }
