@@ -73,7 +73,7 @@ export class Doubts {
   #askAgain(): void {
     this.#disputeAsked = { answered: false }
     this.ctx.note('error', 'owners.two', `both nodes say that they hold the ${this.disputed().join(' and ')} groups`, {})
-    this.#provoke()
+    this.provoke()
     this.ctx.timer(disputeTimer, disputeUs)
   }
 
@@ -118,7 +118,7 @@ export class Doubts {
     if (since === null || (ownerless.length === 0 && !this.#unheard)) return
     if (!since.asked || !since.answered || ownerless.length === 0) {
       this.#ownerlessSince = { asked: true, answered: false }
-      this.#provoke()
+      this.provoke()
       return this.ctx.timer(ownerlessTimer, disputeUs)
     }
     this.#ownerlessSince = null
@@ -127,7 +127,7 @@ export class Doubts {
   }
 
   /** A real node answers whoever becomes stable with a report of its own. */
-  #provoke(): void {
+  provoke(): void {
     this.host.report(null, false)
     // Apart, because the two could overtake each other and leave us unstable in its eyes.
     this.ctx.timer(provokeTimer, provokeUs)

@@ -208,6 +208,8 @@ export class ResourceProtocol {
     this.otherStable = otherStable
     this.#tookByDeath = false
     this.#announceOwn = true
+    // What it holds is only known from before: it is made to say it again.
+    if (this.#speaks) this.doubts.provoke()
   }
 
   /** The peer is back from the dead: what it said before counts no more. */
