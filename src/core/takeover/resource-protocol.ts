@@ -375,6 +375,8 @@ export class ResourceProtocol {
   standbyEnded(outcome: { readonly finished: boolean }): void {
     if (outcome.finished) this.#tookByDeath = false
     else if (this.#tookByDeath) this.ctx.timer(failbackTimer, failbackLaterUs)
+    // Nobody takes what did not start here: it is tried here again.
+    if (!outcome.finished) for (const group of this.world.groups.values()) group.failed = false
     // Also after no reply: reports that overtook each other may have left us unstable in its eyes.
     if (this.stage === 'stable') this.report()
   }
