@@ -27,6 +27,8 @@ export function twinbeatObstacle(): string | null {
 export class TwinbeatNode implements Daemon {
   readonly kind = 'twinbeat'
   private readonly node: LabNode
+  /** Added to the daemon's environment at its next start; a successor inherits it. */
+  environment: Readonly<Record<string, string>> = {}
   private child: ChildProcess | null = null
 
   constructor(node: LabNode) {
@@ -47,7 +49,7 @@ export class TwinbeatNode implements Daemon {
     const out = openSync(this.outputPath(), 'a')
     try {
       this.child = this.node.spawn([
-        process.execPath, DAEMON, '--ha-dir', this.node.folders.haD, '--state-dir', this.node.folders.state,
+        'env', ...Object.entries(this.environment).map(([name, value]) => `${name}=${value}`), process.execPath, DAEMON, '--ha-dir', this.node.folders.haD, '--state-dir', this.node.folders.state,
         '--run-dir', RUN_DIR, '--name', this.node.name,
       ], { stdio: ['ignore', out, out] })
     } finally {

@@ -1,5 +1,6 @@
 // The commands that change something on a running node: one request each, progress on standard error.
 import { Command } from 'commander'
+import type { StatusReport } from '../../control/report.js'
 import { TwinbeatError } from '../../errors.js'
 import { askDaemon, parseDurationMs, print, printJson, type CommonOptions } from '../output.js'
 
@@ -80,8 +81,38 @@ export function restartCommand(): Command {
           { hint: "use 'twinbeat restart --keep', or 'twinbeat stop' and start it again" },
         )
       }
-      await operate('restart-keep', {}, command, 'the daemon is being replaced; resources run on')
+      await restartKeep(command)
     })
+}
+
+const successorPollMs = 100
+
+/** Asks for the restart and waits until the successor takes part again. */
+async function restartKeep(command: Command): Promise<void> {
+  const options = command.optsWithGlobals<CommonOptions>()
+  const limitMs = parseDurationMs(options.timeout ?? '120s')
+  const endMs = performance.now() + limitMs
+  const { generation } = (await askDaemon('status', {}, options, limitMs)) as StatusReport
+  await askDaemon('restart-keep', {}, options, limitMs)
+  while (performance.now() < endMs) {
+    const now = await successorStatus(options)
+    if (now !== null && now.generation !== generation && now.membership === 'active') {
+      if (options.json === true) printJson({ ok: true, result: 'restarted', generation: now.generation })
+      else print('restarted; resources ran on')
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, successorPollMs))
+  }
+  throw new TwinbeatError('TB_CONTROL_TIMEOUT', 'the successor does not take part yet')
+}
+
+/** Null while there is nobody to ask. */
+async function successorStatus(options: CommonOptions): Promise<StatusReport | null> {
+  try {
+    return (await askDaemon('status', {}, options, successorPollMs * 10)) as StatusReport
+  } catch {
+    return null
+  }
 }
 
 export function explainCommand(): Command {
