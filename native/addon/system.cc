@@ -119,6 +119,14 @@ Napi::Value reboot_now_call(const Napi::CallbackInfo& info) {
   return number(info.Env(), reboot(LINUX_REBOOT_CMD_RESTART) != 0 ? -errno : 0);
 }
 
+// exitNow(code): ends the process without waiting for any other thread. exit(3) joins Node's thread pool, and a
+// thread that is inside a write to a hung disk never comes back.
+Napi::Value exit_now_call(const Napi::CallbackInfo& info) {
+  int code = 1;
+  if (!fd_argument(info, 0, &code)) return info.Env().Undefined();
+  _exit(code);
+}
+
 // execReplace(program, argv, env) -> -errno; does not return when it works. The process keeps its pid, so a
 // supervisor sees no restart. Node opens its descriptors close-on-exec; nothing leaks into the successor.
 Napi::Value exec_replace_call(const Napi::CallbackInfo& info) {
@@ -165,6 +173,7 @@ void register_system(Napi::Env env, Napi::Object exports) {
   system.Set("peerCredentials", Napi::Function::New(env, peer_credentials_call));
   system.Set("lockFile", Napi::Function::New(env, lock_file_call));
   system.Set("rebootNow", Napi::Function::New(env, reboot_now_call));
+  system.Set("exitNow", Napi::Function::New(env, exit_now_call));
   system.Set("execReplace", Napi::Function::New(env, exec_replace_call));
   system.Set("boottimeUs", Napi::Function::New(env, boottime_call));
   exports.Set("system", system);

@@ -2,6 +2,7 @@
 // people, JSON by option, syslog. Nothing here ever waits: files are written from the thread pool with a
 // bounded buffer, syslog by a non-blocking datagram; what does not fit is dropped, counted and reported.
 import { pino, type Logger, type DestinationStream } from 'pino'
+import { FileSink } from './file-sink.js'
 import { connect as connectSyslog, syslogStamp, type SyslogSink } from './syslog.js'
 
 export interface LogTargets {
@@ -26,13 +27,14 @@ export interface LogHandle {
   setDebug(on: boolean): void
   /** Lines dropped so far because a target could not take them. */
   dropped(): number
+  /** Targets that lose lines right now, as sentences for status. */
+  problems(): readonly string[]
   /** Gives the files up to `ms` to take what is buffered. Never longer: a hung disk must not hold a stop. */
   flush(ms: number): Promise<void>
 }
 
-interface FileSink {
-  readonly file: string
-  readonly stream: ReturnType<typeof pino.destination>
+interface FileTarget {
+  readonly sink: FileSink
   readonly minLevel: number
 }
 
@@ -45,8 +47,6 @@ interface LogLine {
 }
 
 const infoLevel = 30
-/** About 10 000 lines; a disk that hangs longer than that loses lines, never time. */
-const fileBufferMaxBytes = 4 * 1024 * 1024
 const levelWords: Readonly<Record<number, string>> = {
   10: 'trace',
   20: 'debug',
@@ -73,28 +73,20 @@ export const oneLine = (text: string): string =>
 
 export function openLog(node: string, pid: number, targets: LogTargets): LogHandle {
   let current = targets
-  let files: FileSink[] = []
+  let files: FileTarget[] = []
   let syslog: SyslogSink | null = null
-  let droppedLines = 0
+  /** Lines that targets of an earlier configuration lost. */
+  let droppedBefore = 0
 
-  const openFile = (file: string, minLevel: number): FileSink => {
-    // minLength 1 writes every line at once; with 0 the stream's flush would not wait for anything.
-    const stream = pino.destination({
-      dest: file,
-      sync: false,
-      append: true,
-      minLength: 1,
-      maxLength: fileBufferMaxBytes,
-    })
-    stream.on('drop', () => {
-      droppedLines += 1
-    })
-    // A full disk: the lines are lost and counted; the next write tries again.
-    stream.on('error', () => {
-      droppedLines += 1
-    })
-    return { file, stream, minLevel }
-  }
+  const openFile = (file: string, minLevel: number): FileTarget => ({
+    minLevel,
+    sink: new FileSink({
+      file,
+      onRecovered: (lost, why) => {
+        logger.warn({ event: 'log.recovered', file, lost }, `'${file}' takes lines again; ${String(lost)} were lost: ${why}`)
+      },
+    }),
+  })
   const openAll = (): void => {
     if (current.logFile !== null) files.push(openFile(current.logFile, infoLevel))
     if (current.debugFile !== null && current.debugFile !== current.logFile) {
@@ -108,12 +100,12 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
     write(json: string): void {
       const line = JSON.parse(json) as LogLine
       const text = current.format === 'json' ? json : formatText(line, node, pid)
-      for (const sink of files) if (line.level >= sink.minLevel) sink.stream.write(text)
+      for (const { sink, minLevel } of files) if (line.level >= minLevel) sink.write(text)
       if (current.stderr) process.stderr.write(text)
       if (syslog !== null && line.level >= infoLevel) {
         const event = line.event === undefined ? '' : `${line.event}: `
         const plain = current.format === 'json' ? json.trimEnd() : oneLine(`${event}${line.msg ?? ''}`)
-        if (!syslog.send(line.level, plain)) droppedLines += 1
+        syslog.send(line.level, plain)
       }
     },
   }
@@ -121,37 +113,26 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
 
   return {
     logger,
-    reopen: () => {
-      for (const sink of files) sink.stream.reopen(sink.file)
-    },
+    reopen: () => { for (const { sink } of files) sink.reopen() },
     retarget: (next) => {
       const old = files
+      const before = syslog
       files = []
-      syslog?.close()
       current = next
       openAll()
-      for (const sink of old) sink.stream.end()
+      before?.close()
+      droppedBefore += (before?.dropped() ?? 0) + sum(old.map(({ sink }) => sink.dropped))
+      for (const { sink } of old) sink.end()
       logger.level = next.debug ? 'debug' : 'info'
     },
-    setDebug: (on) => {
-      logger.level = on ? 'debug' : 'info'
-    },
-    dropped: () => droppedLines + (syslog?.dropped() ?? 0),
+    setDebug: (on) => { logger.level = on ? 'debug' : 'info' },
+    dropped: () => droppedBefore + (syslog?.dropped() ?? 0) + sum(files.map(({ sink }) => sink.dropped)),
+    problems: () => files.flatMap(({ sink }) => (sink.problem === null ? [] : [`log lines are lost: ${sink.problem}`])),
     flush: async (ms) => {
-      const flushed = Promise.all(
-        files.map(
-          (sink) =>
-            new Promise<void>((resolve) => {
-              sink.stream.flush(() => {
-                resolve()
-              })
-            }),
-        ),
-      )
-      const timeout = new Promise<void>((resolve) => {
-        setTimeout(resolve, ms).unref()
-      })
-      await Promise.race([flushed, timeout])
+      const timeout = new Promise<void>((resolve) => { setTimeout(resolve, ms).unref() })
+      await Promise.race([Promise.all(files.map(({ sink }) => sink.settled())), timeout])
     },
   }
 }
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)

@@ -12,6 +12,8 @@ export interface SystemCalls {
   peerCredentials(fd: number): readonly [number, number, number] | null
   lockFile(path: string): number
   rebootNow(): number
+  /** Ends this process at once, without waiting for a thread that a hung disk holds. */
+  exitNow(code: number): void
   /** Replaces this process by another program; returns only when that failed. */
   execReplace(program: string, argv: readonly string[], env: readonly string[]): number
   boottimeUs(): number

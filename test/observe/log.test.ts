@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { it } from 'node:test'
@@ -55,3 +57,70 @@ it('a full disk loses lines, counts them and stops nothing', async () => {
   await log.flush(500)
   assert.ok(log.dropped() > 0)
 })
+
+it('a fifo that nobody reads loses lines, says why, and holds no thread of the pool', async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'tb-log-'))
+  const logFile = path.join(dir, 'fifo')
+  try {
+    execFileSync('mkfifo', [logFile])
+    const log = openLog('alpha', 7, { ...none, logFile })
+    for (let index = 0; index < 8; index += 1) log.reopen()
+    log.logger.info('lost')
+    await log.flush(2000)
+    assert.equal(log.dropped(), 1)
+    assert.deepEqual(log.problems(), [`log lines are lost: '${logFile}' cannot be written: ENXIO`])
+    // Four threads: were one of them stuck in the fifo, reads would still work; were all, this would hang.
+    await Promise.all(Array.from({ length: 8 }, async () => await readFile('/proc/self/stat')))
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
+it('the first line that gets through says how many were lost and why', async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'tb-log-'))
+  const logFile = path.join(dir, 'late', 'ha-log')
+  try {
+    const log = openLog('alpha', 7, { ...none, logFile })
+    log.logger.info('lost')
+    await log.flush(2000)
+    log.logger.info('lost as well: the next try is a second away')
+    mkdirSync(path.dirname(logFile))
+    await new Promise((resolve) => { setTimeout(resolve, 1100) })
+    log.logger.info('written')
+    await log.flush(2000)
+    await log.flush(2000)
+    assert.equal(log.dropped(), 2)
+    assert.deepEqual(log.problems(), [])
+    assert.match(readFileSync(logFile, 'utf8'), /info: written\n.*WARN: log\.recovered: '.*' takes lines again; 2 were lost: ENOENT\n$/)
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
+it('new targets keep the count of the old ones and lose no line', async () => {
+  const dir = mkdtempSync(path.join(tmpdir(), 'tb-log-'))
+  const first = path.join(dir, 'first')
+  const second = path.join(dir, 'second')
+  try {
+    const log = openLog('alpha', 7, { ...none, logFile: '/dev/full' })
+    log.logger.info('lost')
+    await log.flush(2000)
+    log.retarget({ ...none, logFile: first })
+    log.logger.info('one')
+    log.retarget({ ...none, logFile: second })
+    log.logger.info('two')
+    await log.flush(2000)
+    assert.equal(log.dropped(), 1)
+    assert.match(readFileSync(second, 'utf8'), /two\n$/)
+    await until(() => existsSync(first) && readFileSync(first, 'utf8').endsWith('one\n'))
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let tries = 0; !condition(); tries += 1) {
+    assert.ok(tries < 200, 'waited two seconds')
+    await new Promise((resolve) => { setTimeout(resolve, 10) })
+  }
+}
