@@ -5,6 +5,7 @@ import type { Reporter } from './diagnostics.js'
 import type { DirectiveLine } from './directive-reader.js'
 import type { HostFacts, LinkConfig, Position } from './model.js'
 import type { Word } from './lexer.js'
+import { isHeartbeatLink } from './timing.js'
 import { canonicalIpv6, isMulticast, readInteger, readIpv4 } from './values.js'
 
 export const kUdpPortDefault = 694
@@ -14,11 +15,21 @@ export const kLinksMax = 16
 /** Members of one ping group; each gets an echo request every keepalive. */
 const kPingHostsMax = 100
 
+/** A link that is configured well and cannot be opened now; judged when all links are known. */
+interface Missing {
+  readonly id: string
+  readonly word: Word
+  readonly message: string
+  readonly hint: string | null
+}
+
 interface LinkContext {
   readonly report: Reporter
   readonly host: HostFacts | null
   readonly place: (word: Word) => Position
   readonly links: LinkConfig[]
+  /** Interfaces and devices that this machine lacks right now. */
+  readonly missing: Missing[]
   port: number
   baud: number
 }
@@ -27,7 +38,7 @@ export function readLinks(
   lines: readonly DirectiveLine[], report: Reporter, host: HostFacts | null,
   place: (word: Word) => Position, servicePort: number | null,
 ): LinkConfig[] {
-  const ctx: LinkContext = { report, host, place, links: [], port: servicePort ?? kUdpPortDefault, baud: kBaudDefault }
+  const ctx: LinkContext = { report, host, place, links: [], missing: [], port: servicePort ?? kUdpPortDefault, baud: kBaudDefault }
   const used = { udp: false, serial: false }
   for (const line of lines) {
     switch (line.directive.name) {
@@ -49,7 +60,21 @@ export function readLinks(
     }
     warnEmptyList(line, report)
   }
+  reportMissing(ctx)
   return ctx.links
+}
+
+/**
+ * A network card that died must not keep a node out of the cluster that another link still reaches: the link
+ * stays closed and is tried again. Without any usable link there is nothing to start with.
+ */
+function reportMissing(ctx: LinkContext): void {
+  const missing = new Set(ctx.missing.map(({ id }) => id))
+  const usable = ctx.links.some((link) => isHeartbeatLink(link) && !missing.has(link.id))
+  for (const { word, message, hint } of ctx.missing) {
+    if (usable) ctx.report.warning('TB_CONFIG_LINK', word, `${message}; the link stays closed until there is`, hint)
+    else ctx.report.error('TB_CONFIG_LINK', word, `${message}, and no other heartbeat link is usable`, hint)
+  }
 }
 
 function warnEmptyList(line: DirectiveLine, report: Reporter): void {
@@ -81,21 +106,26 @@ function addLink(link: LinkConfig, word: Word, ctx: LinkContext): void {
   if (ctx.links.length < kLinksMax) ctx.links.push(link)
 }
 
-function checkInterface(word: Word, ctx: LinkContext): boolean {
+function checkInterface(word: Word, id: string, ctx: LinkContext): void {
   if (word.text.length > 15) {
     ctx.report.error('TB_CONFIG_LINK', word, `'${word.text}' is longer than an interface name can be`, null)
-    return false
+    return
   }
-  if (ctx.host === null || ctx.host.interfaces.includes(word.text)) return true
+  if (word.text.includes(':')) {
+    ctx.report.error('TB_CONFIG_LINK', word, `'${word.text}' is the label of an address, not an interface`,
+      `write '${word.text.split(':')[0] ?? ''}'`)
+    return
+  }
+  if (ctx.host === null || ctx.host.interfaces.includes(word.text)) return
   const known = ctx.host.interfaces.filter((name) => name !== 'lo').join(', ')
-  ctx.report.error('TB_CONFIG_LINK', word, `there is no interface '${word.text}' on this machine`,
-    known === '' ? null : `it has: ${known}`)
-  return false
+  ctx.missing.push({ id, word, message: `there is no interface '${word.text}' on this machine`,
+    hint: known === '' ? null : `it has: ${known}` })
 }
 
 function readBcast(word: Word, ctx: LinkContext): void {
-  checkInterface(word, ctx)
-  addLink({ type: 'bcast', id: `bcast:${word.text}`, name: word.text, interface: word.text, port: ctx.port,
+  const id = `bcast:${word.text}`
+  checkInterface(word, id, ctx)
+  addLink({ type: 'bcast', id, name: word.text, interface: word.text, port: ctx.port,
     at: ctx.place(word) }, word, ctx)
 }
 
@@ -122,10 +152,11 @@ function readUcast(line: DirectiveLine, type: 'ucast' | 'ucast6', ctx: LinkConte
     return
   }
   if (extra !== undefined) warnExtra(extra, type, ctx)
-  checkInterface(device, ctx)
   const address = readHost(target, type === 'ucast' ? 4 : 6, ctx)
+  const id = `${type}:${device.text}:${address ?? target.text}`
+  checkInterface(device, id, ctx)
   if (address === null) return
-  addLink({ type, id: `${type}:${device.text}:${address}`, name: device.text, interface: device.text, address,
+  addLink({ type, id, name: device.text, interface: device.text, address,
     port: ctx.port, at: ctx.place(device) }, device, ctx)
 }
 
@@ -142,7 +173,6 @@ function readMcast(line: DirectiveLine, type: 'mcast' | 'mcast6', ctx: LinkConte
     return
   }
   if (extra !== undefined) warnExtra(extra, type, ctx)
-  checkInterface(device, ctx)
   const address = type === 'mcast' ? (readIpv4(group.text) === null ? null : group.text) : canonicalIpv6(group.text)
   if (address === null || !isMulticast(address)) {
     ctx.report.error('TB_CONFIG_LINK', group, `'${group.text}' is not a multicast address`,
@@ -153,7 +183,9 @@ function readMcast(line: DirectiveLine, type: 'mcast' | 'mcast6', ctx: LinkConte
   const ttl = readRange(ttlWord, 0, 255, ctx)
   const loop = readRange(loopWord, 0, 1, ctx)
   if (port === null || ttl === null || loop === null) return
-  addLink({ type, id: `${type}:${device.text}:${address}:${port}`, name: device.text, interface: device.text,
+  const id = `${type}:${device.text}:${address}:${port}`
+  checkInterface(device, id, ctx)
+  addLink({ type, id, name: device.text, interface: device.text,
     group: address, port, ttl, loop: loop === 1, at: ctx.place(device) }, device, ctx)
 }
 
@@ -170,12 +202,13 @@ function readSerial(word: Word, ctx: LinkContext): void {
     return
   }
   const kind = ctx.host === null ? 'character' : ctx.host.deviceKind(word.text)
+  const id = `serial:${word.text}`
   if (kind === 'missing') {
-    ctx.report.error('TB_CONFIG_LINK', word, `there is no device '${word.text}'`, null)
+    ctx.missing.push({ id, word, message: `there is no device '${word.text}'`, hint: 'is the adapter plugged in, its driver loaded?' })
   } else if (kind === 'other') {
     ctx.report.error('TB_CONFIG_LINK', word, `'${word.text}' is not a character device`, null)
   }
-  addLink({ type: 'serial', id: `serial:${word.text}`, name: word.text, device: word.text, baud: ctx.baud,
+  addLink({ type: 'serial', id, name: word.text, device: word.text, baud: ctx.baud,
     at: ctx.place(word) }, word, ctx)
 }
 

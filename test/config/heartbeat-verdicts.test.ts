@@ -35,6 +35,8 @@ const kStricter = new Map([
 const kExtensions = new Map([
   ['auth 1\n1 sha256 k\n', 'sha256'],
   ['normalpoll true', 'a directive of other builds of heartbeat'],
+  ['bcast eth9', 'a card that died must not keep out a node that another link reaches'],
+  ['serial /dev/nosuch', 'likewise for an adapter that is unplugged'],
 ])
 
 for (const verdict of verdicts) {
