@@ -5,7 +5,7 @@ import path from 'node:path'
 import { TwinbeatError } from '../errors.js'
 
 /** Process names of managers that would fight over the same addresses. */
-const rivalNames = new Set(['heartbeat', 'pacemakerd', 'corosync', 'keepalived', 'ucarp', 'vip-manager'])
+const rivalNames = new Set(['twinbeatd', 'heartbeat', 'pacemakerd', 'corosync', 'keepalived', 'ucarp', 'vip-manager'])
 
 export interface Rival {
   readonly name: string
@@ -21,18 +21,18 @@ function linkOf(file: string): string | null {
 }
 
 /** Running rivals that share our network namespace. A process that ends meanwhile is none. */
-export function findRivals(procDir = '/proc'): Rival[] {
+export function findRivals(procDir = '/proc', ownPid = process.pid): Rival[] {
   const ours = linkOf(path.join(procDir, 'self/ns/net'))
   const rivals: Rival[] = []
   for (const entry of readdirSync(procDir)) {
-    if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue
+    if (!/^\d+$/.test(entry) || Number(entry) === ownPid) continue
     let name: string
     try {
       name = readFileSync(path.join(procDir, entry, 'comm'), 'utf8').trim()
     } catch {
       continue
     }
-    if (rivalNames.has(name) && linkOf(path.join(procDir, entry, 'ns/net')) === ours) {
+    if (rivalNames.has(name) && ours !== null && linkOf(path.join(procDir, entry, 'ns/net')) === ours) {
       rivals.push({ name, pid: Number(entry) })
     }
   }
@@ -43,6 +43,9 @@ export function refuseRivals(): void {
   const rivals = findRivals()
   if (rivals.length === 0) return
   const list = rivals.map((rival) => `${rival.name} (pid ${String(rival.pid)})`).join(', ')
+  if (rivals.every((rival) => rival.name === 'twinbeatd')) {
+    throw new TwinbeatError('TB_ALREADY_RUNNING', `another twinbeatd runs in this network namespace: ${list}`)
+  }
   throw new TwinbeatError('TB_FOREIGN_MANAGER', `already running in this network namespace: ${list}`)
 }
 
@@ -79,14 +82,31 @@ export function findConfiguredAddresses(
   for (const file of files) {
     const text = read(file)
     if (text === null) continue
-    text.split('\n').forEach((raw, index) => {
-      const line = raw.replace(/^\s*[#;].*$/, '')
+    for (const { text: line, number } of linesWithAddresses(text)) {
       for (const word of line.split(/[^0-9A-Fa-f.:]+/)) {
-        if (wanted.has(word)) found.push({ address: word, file, line: index + 1 })
+        const address = word.toLowerCase()
+        if (wanted.has(address)) found.push({ address, file, line: number })
       }
-    })
+    }
   }
   return found
+}
+
+/** Keys whose values are addresses of others: a name server that runs on the pair is no address of this machine. */
+const othersKey = /^(gateway|dns|nameserver|ntp|route|via|to|from|metric|peer|neighbo)/i
+
+/** Lines that may give this machine an address: no comments, no keys of others, nor the block below such a key. */
+function linesWithAddresses(text: string): { text: string; number: number }[] {
+  let othersIndent: number | null = null
+  return text.split('\n').flatMap((line, index) => {
+    const words = line.trimStart().replace(/^- /, '')
+    const indent = line.length - line.trimStart().length
+    if (words === '' || /^[#;]/.test(words)) return []
+    if (othersIndent !== null && indent > othersIndent) return []
+    const others = othersKey.test(words)
+    othersIndent = others && /:\s*$/.test(words) ? indent : null
+    return others ? [] : [{ text: line, number: index + 1 }]
+  })
 }
 
 export function refuseConfiguredAddresses(addresses: readonly string[]): void {

@@ -155,7 +155,7 @@ function machineFindings(config: ClusterConfig): string[] {
     group.members.flatMap((member) => (member.address === null ? [] : [member.address.address])),
   )
   return [
-    ...findRivals().map(
+    ...findRivals().filter((rival) => rival.name !== 'twinbeatd').map(
       (rival) =>
         `${rival.name} (pid ${String(rival.pid)}) runs here: twinbeatd will refuse to start beside it`,
     ),
