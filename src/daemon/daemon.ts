@@ -1,32 +1,31 @@
 // The composition root: builds the adapters around one core and one engine, and takes them down in order.
-import { mkdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { Respawner } from './respawn.js'
 import { loadConfig } from '../config/load.js'
-import { formatDiagnostics } from '../config/diagnostics.js'
 import { diffConfig, type Change } from '../config/diff.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
 import { createCore } from '../core/core.js'
 import { createPrng } from '../core/base/prng.js'
 import type { HaltEffect, NoteEffect } from '../core/effects.js'
 import type { Core } from '../core/core.js'
-import { ControlServer } from '../control/server.js'
+import { ControlServer, type ControlServerOptions } from '../control/server.js'
 import { controlSocketName } from '../control/protocol.js'
 import type { StatusReport } from '../control/report.js'
-import type { Engine, EngineRecord, EngineTiming } from '../engine/engine.js'
+import type { Engine, EngineTiming } from '../engine/engine.js'
 import { createEngine } from '../engine/native.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { Lrm } from '../lrm/lrm.js'
 import { openLog, type LogHandle, type LogTargets } from '../observe/log.js'
 import { loadInputFromMachine } from '../store/ha-files.js'
 import { openIdentity, storeGeneration, type Identity } from '../store/identity.js'
-import { StateStore } from '../store/state-store.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { systemCalls } from '../system/system.js'
 import { coreConfigOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
-import { Members } from './effects/members.js'
+import { Members, type MemberDependencies } from './effects/members.js'
 import { engineConfigOf } from './engine-config.js'
+import { noteRecord } from './engine-notes.js'
+import { Facts } from './facts.js'
 import { Lines } from './lines.js'
 import { refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
 import { addressLocator } from './locate.js'
@@ -35,17 +34,20 @@ import type { DaemonOptions } from './options.js'
 import { PeerFiles } from './peer-files.js'
 import { permissionOf } from './permissions.js'
 import { resolvePingHosts, type PingHosts } from './ping-hosts.js'
+import { addressesOf, configError, prepareFolders, privilegesMissing } from './prepare.js'
 import { Requests } from './requests.js'
-import { Shell } from './shell.js'
+import { defaultReboot, resetLimits, resetMachine } from './reset.js'
+import { Shell, type ShellDependencies } from './shell.js'
 import { buildStatus } from './status.js'
 import { bridgeTiming, bridgeUs } from './timing-change.js'
 import { buildMethods } from './verbs.js'
 
-const bootIdFile = '/proc/sys/kernel/random/boot_id'
 /** The last statuses and the farewell leave within a few milliseconds; the log gets a little longer. */
 const logFlushMs = 1000
+/** Before a reset: enough for a disk that works, nothing that keeps the machine up. */
+const resetFlushMs = 200
 
-export type ExitKind = 'stop' | 'reset' | 'restart' | 'broken'
+export type ExitKind = 'stop' | 'restart' | 'broken'
 
 export class Daemon {
   readonly #options: DaemonOptions
@@ -59,10 +61,14 @@ export class Daemon {
   /** What the engine beats by: for a moment after a reload not yet the configured timing. */
   #timing: EngineTiming
   #bridge: NodeJS.Timeout | null = null
+  /** Why this machine still runs although it had to be reset. */
+  #resetFailure: string | null = null
+  #givingUp = false
+  #privileges: readonly string[] = []
   readonly #log: LogHandle
   readonly #identity: Identity
   #generation: number
-  readonly #store: StateStore
+  readonly #facts: Facts
   readonly #engine: Engine
   readonly #core: Core
   readonly #shell: Shell
@@ -90,7 +96,7 @@ export class Daemon {
     this.#pings = pings
     this.#exit = exit
     this.#log = openLog(config.self, process.pid, this.#logTargets(config))
-    this.#store = new StateStore(options.stateDir)
+    this.#facts = new Facts(options.stateDir, this.#log.logger)
     this.#identity = openIdentity({
       stateDir: options.stateDir,
       heartbeatDir: options.heartbeatDir,
@@ -105,10 +111,25 @@ export class Daemon {
       },
     })
     this.#peerFiles = new PeerFiles(this.#engine, config.files)
-    this.#lines = new Lines(this.#log.logger)
+    this.#lines = new Lines({
+      log: this.#log.logger,
+      onOpened: () => {
+        this.#revision += 1
+        this.#engine.configure(this.#engineConfig(this.#config))
+      },
+    })
     this.#addresses = new AddressRunner(this.#engine)
     this.#lrm = new Lrm({ nodeName: config.self, haDir: options.haDir, runDir: options.runDir })
-    this.#members = new Members({
+    this.#members = new Members(this.#memberParts())
+    this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
+    this.#respawner = new Respawner(this.#log.logger)
+    this.#shell = new Shell(this.#shellParts())
+    this.#requests = new Requests(() => this.#shell, this.#generation)
+    this.#control = new ControlServer(this.#controlParts())
+  }
+
+  #memberParts(): MemberDependencies {
+    return {
       addresses: this.#addresses,
       lrm: this.#lrm,
       locate: addressLocator(),
@@ -122,15 +143,16 @@ export class Daemon {
         debugfile: this.#config.log.debugfile,
         logfacility: this.#config.log.facility,
       }),
-    })
-    this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
-    this.#respawner = new Respawner(this.#log.logger)
-    this.#shell = new Shell({
+    }
+  }
+
+  #shellParts(): ShellDependencies {
+    return {
       engine: this.#engine,
       core: this.#core,
       members: this.#members,
       addresses: this.#addresses,
-      store: this.#store,
+      store: this.#facts,
       raiseGeneration: () => this.#raiseGeneration(),
       onNote: (note) => {
         this.#note(note)
@@ -145,15 +167,21 @@ export class Daemon {
         if (status === 'active') this.#active()
       },
       onRecord: (record) => {
-        this.#record(record)
+        noteRecord(record, {
+          log: this.#log.logger,
+          lines: this.#lines,
+          badPackets: () => this.#config.log.badPackets,
+        })
       },
       onBroken: (error) => {
         void this.#broken(error)
       },
-    })
-    this.#requests = new Requests(() => this.#shell, this.#generation)
-    this.#control = new ControlServer({
-      path: path.join(options.runDir, controlSocketName),
+    }
+  }
+
+  #controlParts(): ControlServerOptions {
+    return {
+      path: path.join(this.#options.runDir, controlSocketName),
       methods: buildMethods({
         status: () => this.status(),
         requests: this.#requests,
@@ -167,7 +195,7 @@ export class Daemon {
       onError: (text) => {
         this.#log.logger.error({ event: 'control.failed' }, text)
       },
-    })
+    }
   }
 
   /** Everything up to the first heartbeat. Throws a TwinbeatError with the whole story if that cannot be. */
@@ -199,15 +227,10 @@ export class Daemon {
       `twinbeatd ${this.#version} on ${this.#config.self}, ` +
         `generation ${this.#generation.toString(16)}, configuration from ${this.#options.haDir}`,
     )
-    for (const finding of diagnostics) {
-      if (finding.severity !== 'info')
-        logger.warn(
-          { event: 'config.warning', code: finding.code },
-          `${finding.file}:${String(finding.line)}: ${finding.message}`,
-        )
-    }
+    this.#warn(diagnostics)
     for (const warning of this.#identity.warnings) logger.warn({ event: 'state.unwritable' }, warning)
-    this.#members.configure(this.#config.groups, this.#config.twinbeat, this.#options.haDir)
+    this.#configureMembers(this.#config)
+    this.#findPrivileges(this.#config)
     await this.#lines.open(this.#config)
     this.#engine.configure(this.#engineConfig(this.#config))
     this.#engine.setGeneration(this.#generation)
@@ -218,8 +241,30 @@ export class Daemon {
       logger.info({ event: 'daemon.succeeded', silentMs: Math.round(silence) }, text)
     }
     await this.#control.listen()
-    this.#shell.feed({ type: 'boot', generation: this.#generation, persisted: this.#loadFacts() })
+    this.#shell.feed({ type: 'boot', generation: this.#generation, persisted: this.#facts.load() })
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
+  }
+
+  #warn(diagnostics: readonly Diagnostic[]): void {
+    for (const { severity, code, file, line, message } of diagnostics) {
+      const event = { event: 'config.warning', code }
+      if (severity === 'warning') this.#log.logger.warn(event, `${file}:${String(line)}: ${message}`)
+    }
+  }
+
+  #configureMembers(config: ClusterConfig, inForce?: (group: string, digest: string) => boolean): void {
+    this.#members.configure(config.groups, config.twinbeat, this.#options.haDir, inForce)
+    for (const [group, why] of this.#members.unusable()) {
+      this.#log.logger.error(
+        { event: 'resource.unresolved', group },
+        `${group} cannot start on this node, the peer may have it: ${why}; install the agent or correct haresources`,
+      )
+    }
+  }
+
+  #findPrivileges(config: ClusterConfig): void {
+    this.#privileges = privilegesMissing(config)
+    for (const text of this.#privileges) this.#log.logger.warn({ event: 'privilege.missing' }, text)
   }
 
   status(): StatusReport {
@@ -235,16 +280,28 @@ export class Daemon {
       logLinesDropped: this.#log.dropped(),
       stopping: this.#stopping,
       peerFiles: this.#peerFiles.verdict(),
-      warnings: [],
+      closedLines: this.#lines.closedLines(),
+      warnings: [
+        ...(this.#resetFailure === null ? [] : [this.#resetFailure]),
+        ...(this.#facts.problem === null ? [] : [this.#facts.problem]),
+        ...this.#identity.warnings,
+        ...this.#privileges,
+        ...this.#log.problems(),
+      ],
     })
   }
 
   /** TERM and INT: the same as `twinbeat stop`. A second one changes nothing. */
   requestStop(): void {
+    if (this.#stopping && this.#resetFailure === null) {
+      this.#log.logger.info({ event: 'stop.repeated' }, 'stopping already: this signal changes nothing')
+      return
+    }
     this.#askStop('stop', () => {
       /* nobody listens */
     }).catch((error: unknown) => {
-      this.#log.logger.error({ event: 'stop.refused' }, messageOf(error))
+      const hint = error instanceof TwinbeatError ? `; ${error.hint}` : ''
+      this.#log.logger.error({ event: 'stop.refused' }, `not stopped: ${messageOf(error)}${hint}`)
     })
   }
 
@@ -256,7 +313,10 @@ export class Daemon {
   async reload(): Promise<string> {
     const turn = this.#reloading.then(async () => await this.#reload())
     this.#reloading = turn.catch((error: unknown) => {
-      this.#log.logger.error({ event: 'reload.refused' }, messageOf(error))
+      const [what = ''] = messageOf(error).split('\n')
+      const hint = error instanceof TwinbeatError ? `; ${error.hint}` : ''
+      const text = `${what}: the old configuration stays in force${hint}`
+      this.#log.logger.error({ event: 'reload.refused' }, text)
     })
     return await turn
   }
@@ -280,9 +340,10 @@ export class Daemon {
     this.#peerFiles.update(config.files)
     this.#revision += 1
     const running = this.#core.snapshot()
-    this.#members.configure(config.groups, config.twinbeat, this.#options.haDir, (group, digest) =>
+    this.#configureMembers(config, (group, digest) =>
       running.groups.some((one) => one.id === group && one.digest === digest),
     )
+    this.#findPrivileges(config)
     this.#configureEngine()
     this.#log.retarget(this.#logTargets(config))
     this.#shell.feed({ type: 'config.changed', config: coreConfigOf(config) })
@@ -291,10 +352,22 @@ export class Daemon {
     return `reloaded: ${changes}`
   }
 
+  /** Each on a line of its own: what the one who sent the signal finds in the log. */
+  #logErrors(diagnostics: readonly Diagnostic[]): void {
+    const errors = diagnostics.filter((finding) => finding.severity === 'error')
+    for (const { file, line, code, message, hint } of errors) {
+      const next = hint === null ? '' : `; ${hint}`
+      this.#log.logger.error({ event: 'config.error', code }, `${file}:${String(line)}: ${message}${next}`)
+    }
+  }
+
   /** The files as they are now; throws with every problem if a daemon could not start from them. */
   #readFiles(): ClusterConfig {
     const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...this.#options, checkHost: true }))
-    if (config === null) throw configError(diagnostics)
+    if (config === null) {
+      this.#logErrors(diagnostics)
+      throw configError(diagnostics)
+    }
     return config
   }
 
@@ -336,22 +409,6 @@ export class Daemon {
     }
   }
 
-  /** Facts of the last life; a planned restart means nothing once the machine itself was restarted. */
-  #loadFacts(): Readonly<Record<string, string>> {
-    const { facts, damaged } = this.#store.load()
-    for (const name of damaged) this.#log.logger.warn({ event: 'state.damaged' }, `ignored: ${name}`)
-    const bootId = readFileSync(bootIdFile, 'utf8').trim()
-    const sameBoot = facts['boot-id'] === bootId
-    void this.#store.store('boot-id', bootId).catch((error: unknown) => {
-      this.#log.logger.warn({ event: 'state.unwritable' }, `cannot store the boot id: ${messageOf(error)}`)
-    })
-    const texts = Object.entries(facts).filter(
-      (entry): entry is [string, string] =>
-        typeof entry[1] === 'string' && entry[0] !== 'boot-id' && (sameBoot || entry[0] !== 'keep'),
-    )
-    return Object.fromEntries(texts)
-  }
-
   #raiseGeneration(): number {
     this.#generation = Math.max(this.#generation + 1, Math.floor(Date.now() / 1000))
     try {
@@ -379,25 +436,6 @@ export class Daemon {
     if (note.level !== 'debug') notifySupervisor(`STATUS=${note.event}: ${note.text}`)
   }
 
-  /** What the engine reports and the core does not need. */
-  #record(record: EngineRecord): void {
-    this.#peerFiles.onRecord(record)
-    const { logger } = this.#log
-    if (record.type === 'link.state') {
-      if (record.open) logger.info({ event: 'link.opened' }, `${record.link} is open`)
-      else
-        logger.warn(
-          { event: 'link.failed', errno: record.errno },
-          `${record.link} cannot be used: system error ${String(record.errno)}; tried again`,
-        )
-    } else if (record.type === 'auth.rejected' && this.#config.log.badPackets) {
-      logger.warn(
-        { event: 'auth.rejected', link: record.link, reason: record.reason, count: record.count },
-        `${String(record.count)} messages refused on ${record.link}: ${record.reason}`,
-      )
-    }
-  }
-
   #explain(group: string): unknown {
     const found = this.#core.snapshot().groups.find((candidate) => candidate.id === group)
     if (found === undefined) throw new TwinbeatError('TB_UNKNOWN_GROUP', `there is no group '${group}'`)
@@ -405,6 +443,7 @@ export class Daemon {
   }
 
   async #askStop(verb: 'stop' | 'restart-keep', progress: (text: string) => void): Promise<string> {
+    if (this.#resetFailure !== null) throw new TwinbeatError('TB_RESET_FAILED', this.#resetFailure)
     if (verb === 'restart-keep') this.#checkSuccessor()
     const before = this.#stopping
     this.#stopping = true
@@ -429,10 +468,7 @@ export class Daemon {
     this.#stopping = true
     this.#log.logger[halt.how === 'reset' ? 'fatal' : 'info']({ event: `daemon.${halt.how}` }, halt.reason)
     if (halt.how === 'reset') {
-      // Nothing may delay this: the peer waits for our death before it takes what we could not stop.
-      this.#engine.stop({ farewell: false })
-      await this.#log.flush(100)
-      this.#exit('reset')
+      await this.#reset()
       return
     }
     this.#shell.stop()
@@ -440,6 +476,31 @@ export class Daemon {
     await this.#respawner.stop()
     if (halt.how === 'stop') this.#engine.stop({ farewell: true })
     await this.#end(halt.how)
+  }
+
+  async #reset(): Promise<void> {
+    const { logger } = this.#log
+    const failure = await resetMachine(this.#config.twinbeat.resetCommand, {
+      log: logger,
+      flush: async () => {
+        await this.#log.flush(resetFlushMs)
+      },
+      rebootNow: defaultReboot,
+      ...resetLimits,
+    })
+    // The heartbeats go on: they are what keeps the peer from starting what still runs here.
+    this.#resetFailure =
+      `${failure}; what could not be stopped stays blocked here and the peer does not take it: ` +
+      'end it by hand, then reboot this machine'
+    logger.fatal({ event: 'reset.failed' }, this.#resetFailure)
+  }
+
+  /** Something was thrown that nobody expected. A second one during the release changes nothing. */
+  giveUp(error: unknown): void {
+    if (this.#givingUp) return
+    this.#givingUp = true
+    this.#shell.stop()
+    void this.#broken(error)
   }
 
   /** The core contradicts itself: release what this node holds, then be gone, so that the peer takes over. */
@@ -482,42 +543,9 @@ export class Daemon {
   }
 }
 
-function prepareFolders(options: DaemonOptions): void {
-  try {
-    mkdirSync(options.runDir, { recursive: true, mode: 0o755 })
-  } catch (cause) {
-    throw new TwinbeatError('TB_RUN_DIR', `cannot make '${options.runDir}': ${messageOf(cause)}`, { cause })
-  }
-  try {
-    mkdirSync(options.stateDir, { recursive: true, mode: 0o700 })
-  } catch (cause) {
-    throw new TwinbeatError('TB_STATE_WRITE', `cannot make '${options.stateDir}': ${messageOf(cause)}`, {
-      cause,
-    })
-  }
-  const lock = path.join(options.runDir, 'lock')
-  const fd = systemCalls().lockFile(lock)
-  if (fd === -11) throw new TwinbeatError('TB_ALREADY_RUNNING', `another twinbeatd holds '${lock}'`)
-  if (fd < 0) throw new TwinbeatError('TB_RUN_DIR', `cannot lock '${lock}': system error ${String(-fd)}`)
-}
-
-function configError(diagnostics: readonly Diagnostic[]): TwinbeatError {
-  const errors = diagnostics.filter((finding) => finding.severity === 'error')
-  return new TwinbeatError(
-    'TB_CONFIG',
-    `the configuration has ${String(errors.length)} errors\n${formatDiagnostics(errors)}`,
-  )
-}
-
 const changeText = (change: Change): string => {
   if (change.change !== 'changed') return `${change.subject} ${change.change}`
   return change.from === null || change.to === null
     ? `${change.subject} changed`
     : `${change.subject} ${change.from} -> ${change.to}`
-}
-
-function addressesOf(config: ClusterConfig): string[] {
-  return config.groups.flatMap((group) =>
-    group.members.flatMap((member) => (member.address === null ? [] : [member.address.address])),
-  )
 }

@@ -1,46 +1,72 @@
 // Entry of twinbeatd: command line, signals, exit. Everything else is in daemon.ts.
+import { writeSync } from 'node:fs'
 import { programVersion } from '../cli/main.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { systemCalls } from '../system/system.js'
 import { Daemon, type ExitKind } from './daemon.js'
-import { parseDaemonOptions, type DaemonOptions } from './options.js'
+import { parseDaemonOptions } from './options.js'
 
-const exitCodes: Readonly<Record<Exclude<ExitKind, 'reset' | 'restart'>, number>> = { stop: 0, broken: 70 }
+const exitCodes: Readonly<Record<Exclude<ExitKind, 'restart'>, number>> = { stop: 0, broken: 70 }
 
 export async function main(argv: readonly string[]): Promise<void> {
   const version = programVersion()
   const options = parseDaemonOptions(argv, version)
+  process.title = 'twinbeatd'
   const exit = (kind: ExitKind): void => {
-    if (kind === 'reset') reset(options)
-    else if (kind === 'restart') becomeSuccessor(argv)
-    else process.exit(exitCodes[kind])
+    if (kind === 'restart') becomeSuccessor(argv)
+    else systemCalls().exitNow(exitCodes[kind])
   }
+  // Before anything else: a signal during the start must find somebody who knows what to do with it.
+  const life: { daemon: Daemon | null; stopWanted: boolean } = { daemon: null, stopWanted: false }
+  takeSignals(life)
   try {
-    const daemon = await Daemon.start(options, version, exit)
-    process.on('SIGTERM', () => {
-      daemon.requestStop()
-    })
-    process.on('SIGINT', () => {
-      daemon.requestStop()
-    })
-    process.on('SIGHUP', () => {
-      daemon.reload().catch(() => {
-        /* told by the log */
-      })
-    })
-    process.on('SIGUSR1', () => {
-      daemon.setDebug(true)
-    })
-    process.on('SIGUSR2', () => {
-      daemon.setDebug(false)
-    })
+    life.daemon = await Daemon.start(options, version, exit)
   } catch (error) {
-    const known = error instanceof TwinbeatError ? error : new TwinbeatError('TB_INTERNAL', messageOf(error))
-    process.stderr.write(`twinbeatd: ${known.code}: ${known.message}\n  hint: ${known.hint}\n`)
-    if (process.env['TWINBEAT_DEBUG'] !== undefined && error instanceof Error)
-      process.stderr.write(`${error.stack ?? ''}\n`)
-    process.exit(known.exitCode)
+    systemCalls().exitNow(reportFailure(error))
+    return
   }
+  if (life.stopWanted) life.daemon.requestStop()
+}
+
+function takeSignals(life: { readonly daemon: Daemon | null; stopWanted: boolean }): void {
+  const stop = (): void => {
+    life.stopWanted = true
+    life.daemon?.requestStop()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  // During the start the files are being read anyway.
+  process.on('SIGHUP', () => {
+    life.daemon?.reload().catch(() => {
+      /* told by the log */
+    })
+  })
+  process.on('SIGUSR1', () => {
+    life.daemon?.setDebug(true)
+  })
+  process.on('SIGUSR2', () => {
+    life.daemon?.setDebug(false)
+  })
+  // Nobody expected these: what is held is released, so that the peer takes over, and the process ends.
+  const crash = (error: unknown): void => {
+    const code = reportFailure(error)
+    if (life.daemon === null) systemCalls().exitNow(code)
+    else life.daemon.giveUp(error)
+  }
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+}
+
+/** One error, one line and its hint; the stack only for those who ask for it. Gives the exit code. */
+function reportFailure(error: unknown): number {
+  const known = error instanceof TwinbeatError ? error : new TwinbeatError('TB_INTERNAL', messageOf(error))
+  const stack = process.env['TWINBEAT_DEBUG'] !== undefined && error instanceof Error ? `${error.stack ?? ''}\n` : ''
+  try {
+    writeSync(2, `twinbeatd: ${known.code}: ${known.message}\n  hint: ${known.hint}\n${stack}`)
+  } catch {
+    // Nobody reads standard error: the exit code tells.
+  }
+  return known.exitCode
 }
 
 /** Same process, new program: pid files, supervisors and the process group stay right. */
@@ -51,15 +77,5 @@ function becomeSuccessor(argv: readonly string[]): void {
     Object.entries(process.env).map(([name, value]) => `${name}=${value ?? ''}`),
   )
   process.stderr.write(`twinbeatd: cannot start the successor: system error ${String(-status)}\n`)
-  process.exit(70)
-}
-
-/** A member did not stop: this machine must go down before the peer may take over. */
-function reset(options: DaemonOptions): void {
-  const status = systemCalls().rebootNow()
-  process.stderr.write(
-    `twinbeatd: reboot(2) failed: system error ${String(-status)}; ` +
-      `the peer must be kept from taking over by hand (${options.haDir})\n`,
-  )
   process.exit(70)
 }

@@ -9,8 +9,9 @@ import type { RespawnConfig } from '../config/model.js'
 const fastDeathsMax = 10
 const fastDeathMs = 30_000
 const stayDownExit = 100
-const restartDelayMs = 1000
-const stopGraceMs = 5000
+/** Only tests wait for less. */
+const respawnTimes = { restartDelayMs: 1000, stopGraceMs: 5000 } as const
+export type RespawnTimes = Readonly<Record<keyof typeof respawnTimes, number>>
 
 interface Account {
   readonly uid: number
@@ -43,6 +44,7 @@ class RespawnedProgram {
     readonly config: RespawnConfig,
     private readonly env: Readonly<Record<string, string>>,
     private readonly log: Logger,
+    private readonly times: RespawnTimes,
   ) {}
 
   start(): void {
@@ -97,7 +99,7 @@ class RespawnedProgram {
     this.log.warn({ event: 'respawn.died' }, `${this.config.path} ended with ${how}: started again`)
     this.#timer = setTimeout(() => {
       this.start()
-    }, restartDelayMs)
+    }, this.times.restartDelayMs)
   }
 
   #giveUp(why: string): void {
@@ -120,7 +122,7 @@ class RespawnedProgram {
     killGroup(pid, 'SIGTERM')
     const kill = setTimeout(() => {
       killGroup(pid, 'SIGKILL')
-    }, stopGraceMs)
+    }, this.times.stopGraceMs)
     await gone
     clearTimeout(kill)
   }
@@ -145,11 +147,14 @@ function safeRead(file: string): string {
 export class Respawner {
   #programs: RespawnedProgram[] = []
 
-  constructor(private readonly log: Logger) {}
+  constructor(
+    private readonly log: Logger,
+    private readonly times: RespawnTimes = respawnTimes,
+  ) {}
 
   start(configs: readonly RespawnConfig[], env: Readonly<Record<string, string>>): void {
     if (this.#programs.length > 0) return
-    this.#programs = configs.map((config) => new RespawnedProgram(config, env, this.log))
+    this.#programs = configs.map((config) => new RespawnedProgram(config, env, this.log, this.times))
     for (const program of this.#programs) program.start()
   }
 
@@ -159,7 +164,7 @@ export class Respawner {
     const wanted = new Map(configs.map((config) => [textOf(config), config]))
     const kept = this.#programs.filter((program) => wanted.delete(textOf(program.config)))
     const ended = this.#programs.filter((program) => !kept.includes(program))
-    const added = [...wanted.values()].map((config) => new RespawnedProgram(config, env, this.log))
+    const added = [...wanted.values()].map((config) => new RespawnedProgram(config, env, this.log, this.times))
     this.#programs = [...kept, ...added]
     for (const program of added) program.start()
     await Promise.all(ended.map((program) => program.stop()))

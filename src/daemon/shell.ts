@@ -19,7 +19,7 @@ export interface ShellDependencies {
   readonly core: Core
   readonly members: Members
   readonly addresses: AddressRunner
-  readonly store: StateStore
+  readonly store: Pick<StateStore, 'store'>
   /** Reserves and stores a higher generation. */
   readonly raiseGeneration: () => number
   readonly onNote: (note: NoteEffect) => void
@@ -36,6 +36,8 @@ export interface ShellDependencies {
 const timerMaxMs = 2_000_000_000
 /** Steps before the loop looks at the sockets again, so that a flood cannot starve the control socket. */
 const stepsPerTurn = 256
+/** A disk that hangs counts as one that refuses: nobody waits for it in the middle of a hand-over. */
+const storeMaxMs = 5000
 
 export class Shell {
   readonly #parts: ShellDependencies
@@ -50,9 +52,9 @@ export class Shell {
 
   /** The engine has something to say. */
   wake(): void {
-    if (this.#stopped) return
     for (const record of this.#parts.engine.drain()) {
-      if (this.#parts.addresses.onRecord(record)) continue
+      // Also after the end of the core: what is released then waits for its answers.
+      if (this.#parts.addresses.onRecord(record) || this.#stopped) continue
       this.#parts.onRecord(record)
       const translation: Translation = translateRecord(record, (address) =>
         this.#parts.members.ownerOf(address),
@@ -146,18 +148,11 @@ export class Shell {
         this.#cancelTimer(effect.key)
         return
       case 'persist':
-        void store.store(effect.key, effect.value).then(
-          () => {
-            this.feed({ type: 'persisted', key: effect.key, ok: true })
-          },
+        void withinLimit(store.store(effect.key, effect.value)).then(
+          () => { this.feed({ type: 'persisted', key: effect.key, ok: true }) },
           (error: unknown) => {
-            this.#parts.onNote({
-              type: 'note',
-              level: 'error',
-              event: 'state.unwritable',
-              details: { key: effect.key },
-              text: `cannot store '${effect.key}': ${messageOf(error)}`,
-            })
+            this.#parts.onNote({ type: 'note', level: 'error', event: 'state.unwritable', details: { key: effect.key },
+              text: `cannot store '${effect.key}' in the state folder: ${messageOf(error)}; what needs it is not done` })
             this.feed({ type: 'persisted', key: effect.key, ok: false })
           },
         )
@@ -201,5 +196,17 @@ export class Shell {
     const timer = this.#timers.get(key)
     if (timer !== undefined) clearTimeout(timer)
     this.#timers.delete(key)
+  }
+}
+
+async function withinLimit(stored: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => { reject(new Error(`the disk did not answer within ${String(storeMaxMs / 1000)} s`)) }, storeMaxMs)
+  })
+  try {
+    await Promise.race([stored, late])
+  } finally {
+    clearTimeout(timer)
   }
 }

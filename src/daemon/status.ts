@@ -1,10 +1,11 @@
 // Builds the report of `status` from what the core believes and what the engine sees.
-import { getSystemErrorName } from 'node:util'
 import type { ClusterConfig } from '../config/model.js'
 import type { GroupReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
 import type { Authority, CoreSnapshot, GroupSnapshot } from '../core/types.js'
 import type { EngineSnapshot, LinkSnapshot, PeerSnapshot } from '../engine/engine.js'
 import type { Members } from './effects/members.js'
+import type { ClosedLine } from './lines.js'
+import { errnoName, whyClosed } from './link-words.js'
 
 export interface StatusInput {
   readonly version: string
@@ -18,6 +19,8 @@ export interface StatusInput {
   readonly logLinesDropped: number
   readonly stopping: boolean
   readonly peerFiles: string | null
+  /** Serial lines that could not be opened: the engine does not know them. */
+  readonly closedLines: readonly ClosedLine[]
   readonly warnings: readonly string[]
 }
 
@@ -52,7 +55,7 @@ export function buildStatus(input: StatusInput): StatusReport {
       initdeadMs: ms(config.timing.initdeadUs),
     },
     nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
-    links: engine.links.map((link) => linkReport(link, ago)),
+    links: [...engine.links.map((link) => linkReport(link, ago)), ...input.closedLines.map(closedLineReport)],
     groups: core.groups.map((group) => groupReport(group, input)),
     peerFiles: input.peerFiles,
     warnings: warningsOf(input),
@@ -89,7 +92,7 @@ function linkReport(link: LinkSnapshot, ago: (at: number | null) => number | nul
     name: link.name,
     type: link.type,
     open: link.open,
-    problem: link.open || link.errno === 0 ? '' : getSystemErrorName(-link.errno),
+    problem: link.open || link.errno === 0 ? '' : whyClosed(link.errno),
     state: link.state,
     intervalMs: ms(link.intervalUs),
     deadtimeMs: ms(link.deadtimeUs),
@@ -98,6 +101,13 @@ function linkReport(link: LinkSnapshot, ago: (at: number | null) => number | nul
     packetsOut: link.packetsOut,
     sendErrors: link.sendErrors,
     rejected: link.rejected,
+  }
+}
+
+function closedLineReport({ device, why }: ClosedLine): LinkReport {
+  return {
+    name: device, type: 'serial', open: false, problem: why, state: 'never', intervalMs: 0, deadtimeMs: 0,
+    lastHeardAgoMs: null, packetsIn: 0, packetsOut: 0, sendErrors: 0, rejected: {},
   }
 }
 
@@ -141,6 +151,11 @@ function groupReport(group: GroupSnapshot, input: StatusInput): GroupReport {
 function warningsOf(input: StatusInput): string[] {
   const { config, engine } = input
   const warnings = [...input.warnings]
+  for (const [group, why] of input.members.unusable()) warnings.push(`${group} cannot start on this node: ${why}`)
+  for (const group of input.core.groups) {
+    if (group.state !== 'blocked') continue
+    warnings.push(`${group.id} could not be stopped and is blocked: end it by hand, then 'twinbeat takeover' or 'twinbeat stop'`)
+  }
   if (config.acceptedWithout.length > 0) {
     warnings.push(
       `runs without ${config.acceptedWithout.join(', ')} (--accept-without): what ha.cf asks for there is not done`,
@@ -155,8 +170,13 @@ function warningsOf(input: StatusInput): string[] {
   if (input.peerFiles !== null && input.peerFiles !== 'same') {
     warnings.push(`the peer's configuration files are ${input.peerFiles}`)
   }
-  if (engine.realtime.scheduling !== 'fifo' && config.process.realtime) {
-    warnings.push('no real-time scheduling: a busy machine makes heartbeats late; use a longer deadtime')
+  const told = warnings.some((warning) => warning.includes('real-time'))
+  if (engine.realtime.scheduling !== 'fifo' && config.process.realtime && !told) {
+    const why = errnoName(engine.realtime.schedulingErrno)
+    warnings.push(
+      `no real-time scheduling (${why}): a busy machine makes heartbeats late; ` +
+        "use a longer deadtime, or write 'realtime off' in ha.cf",
+    )
   }
   return warnings
 }

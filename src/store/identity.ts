@@ -77,21 +77,21 @@ export function openIdentity(options: IdentityOptions): Identity {
   )
 
   const warnings: string[] = []
-  const store = (file: string, data: string | Uint8Array, what: string): void => {
+  const store = (file: string, data: string | Uint8Array, what: string, loss: string): void => {
     try {
       writeFileAtomicSync(file, data, 0o600)
     } catch (error) {
-      warnings.push(
-        `cannot store the ${what} in '${file}': ${messageOf(error)}; ` +
-          'it will be taken from the wall clock at the next start',
-      )
+      warnings.push(`cannot store the ${what} in '${file}': ${messageOf(error)}; ${loss}; free space there`)
     }
   }
-  store(own.generation, formatGeneration(generation), 'generation')
-  if (ownUuid === null || Buffer.compare(ownUuid, uuid) !== 0) store(own.uuid, uuid, 'uuid')
+  const fromClock = 'the next start takes it from the wall clock'
+  const newUuid = 'the next start makes a new one, as if this were another machine'
+  const back = 'heartbeat, if it is started again on this machine, will not continue from it'
+  store(own.generation, formatGeneration(generation), 'generation', fromClock)
+  if (ownUuid === null || Buffer.compare(ownUuid, uuid) !== 0) store(own.uuid, uuid, 'uuid', newUuid)
   if (besideHeartbeat) {
-    store(theirs.generation, formatGeneration(generation), 'generation for heartbeat')
-    if (theirUuid === null) store(theirs.uuid, uuid, 'uuid for heartbeat')
+    store(theirs.generation, formatGeneration(generation), 'generation for heartbeat', back)
+    if (theirUuid === null) store(theirs.uuid, uuid, 'uuid for heartbeat', back)
   }
   const firstStart =
     ownUuid === null && theirUuid === null && ownGeneration === null && theirGeneration === null

@@ -1,5 +1,6 @@
 // Members that are addresses: added, removed and probed by the engine's netlink thread.
 import { constants as osConstants } from 'node:os'
+import { errnoName, whyNotChanged } from '../link-words.js'
 import type { AddressStep, Engine, EngineAddress, EngineRecord } from '../../engine/engine.js'
 
 export interface AddressOutcome {
@@ -151,7 +152,7 @@ function judge(
   const first = results.find((result) => result.index === 0)
   if (first === undefined) return { ok: false, state: 'unknown', reason: 'no answer from the kernel' }
   if (action === 'probe') return judgeProbe(first.errno)
-  if (first.errno !== 0) return { ok: false, state: 'unknown', reason: `system error ${String(first.errno)}` }
+  if (first.errno !== 0) return { ok: false, state: 'unknown', reason: whyNotChanged(first.errno) }
   return { ok: true, state: action === 'start' ? 'running' : 'stopped', reason: null }
 }
 
@@ -161,5 +162,5 @@ const absentErrnos: readonly number[] = [osConstants.errno.EADDRNOTAVAIL, osCons
 function judgeProbe(errno: number): AddressOutcome {
   if (errno === 0) return { ok: true, state: 'running', reason: null }
   if (absentErrnos.includes(errno)) return { ok: true, state: 'stopped', reason: null }
-  return { ok: false, state: 'unknown', reason: `the kernel cannot say: system error ${String(errno)}` }
+  return { ok: false, state: 'unknown', reason: `the kernel cannot say whether it is here: ${errnoName(errno)}` }
 }

@@ -35,6 +35,8 @@ interface Entry {
 export class Members {
   readonly #dependencies: MemberDependencies
   #entries = new Map<string, Entry>()
+  /** Why a group cannot start here at all: one of its members is nothing on this machine. */
+  #unusable = new Map<string, { readonly digest: string; readonly why: string }>()
   #settings: Pick<TwinbeatSettings, 'startTimeoutUs' | 'stopTimeoutUs' | 'statusTimeoutUs'> | null = null
 
   constructor(dependencies: MemberDependencies) {
@@ -53,11 +55,14 @@ export class Members {
   ): void {
     const places = defaultPlaces(haDir)
     const next = new Map<string, Entry>()
+    const unusable = new Map<string, { readonly digest: string; readonly why: string }>()
     for (const group of groups) {
       for (const member of group.members) {
         const key = keyOf(group.key, group.digest, member.id)
+        const resolved = resolveMember(member, group.key, places)
+        if (resolved.kind === 'unresolved') unusable.set(group.key, { digest: group.digest, why: notThere(member.word, resolved) })
         next.set(key, {
-          resolved: resolveMember(member, group.key, places),
+          resolved,
           group: group.key,
           digest: group.digest,
           member: member.id,
@@ -70,6 +75,7 @@ export class Members {
       if (!next.has(key) && inForce(entry.group, entry.digest)) next.set(key, entry)
     }
     this.#entries = next
+    this.#unusable = unusable
     this.#settings = settings
   }
 
@@ -86,6 +92,11 @@ export class Members {
     if (entry === undefined) return { outcome: 'failed', text: 'this member is not configured any more' }
     if (order.action === 'start' && order.authority === null) {
       return { outcome: 'failed', text: 'a start without authority is refused' }
+    }
+    const unusable = this.#unusable.get(order.group)
+    // Not even its address: an address without its service is an outage that looks healthy.
+    if (order.action === 'start' && unusable?.digest === order.digest) {
+      return { outcome: 'failed', text: unusable.why }
     }
     let answer: Answer
     try {
@@ -158,6 +169,11 @@ export class Members {
     return { runs: `nothing: ${resolved.reason}`, last: entry.last }
   }
 
+  /** Groups that cannot start on this machine, with the reason. */
+  unusable(): ReadonlyMap<string, string> {
+    return new Map([...this.#unusable].map(([group, { why }]) => [group, why]))
+  }
+
   /** Which member an address on an interface belongs to. */
   ownerOf(address: string): { group: string; member: string } | null {
     for (const { resolved, group, member } of this.#entries.values()) {
@@ -168,6 +184,10 @@ export class Members {
 }
 
 const keyOf = (group: string, digest: string, member: string): string => `${group}\n${digest}\n${member}`
+
+function notThere(word: string, { reason, tried }: Extract<ResolvedMember, { kind: 'unresolved' }>): string {
+  return `'${word}' is nothing on this machine: ${reason}; looked at ${tried.join(', ')}`
+}
 
 function unresolved(
   resolved: Extract<ResolvedMember, { kind: 'unresolved' }>,
