@@ -34,6 +34,10 @@ export const settleTimer = 'resource.settle'
 export const failbackTimer = 'resource.failback'
 export const failureTimer = 'resource.failure'
 
+const union = (one: Bits, other: Bits): Bits => ({
+  local: one.local || other.local, foreign: one.foreign || other.foreign,
+})
+
 export class ResourceProtocol {
   stage: Stage = 'init'
   mine: Bits = noBits
@@ -49,6 +53,7 @@ export class ResourceProtocol {
   #owesReport = false
   /** Number of the newest report of this life of the peer; older ones arrive late and say nothing. */
   #reportSeq = 0
+  #partial: { readonly hold: Bits; readonly seq: number } | null = null
   /** Said by a peer that was held for dead. */
   #heardDead: Bits | null = null
   /** What the last report said. */
@@ -128,17 +133,16 @@ export class ResourceProtocol {
     const hold = bitsOf(word(fields, 'rsc_hold'))
     const seq = seqOf(fields)
     if (hold === null || (seq !== null && seq < this.#reportSeq)) return
-    this.#reportSeq = seq ?? this.#reportSeq
     this.doubts.heard()
     const full = word(fields, 'rtype') === 'full' || wordOf(hold) === 'none'
     // A node that stops or stands by reports the end before its scripts have begun; `shutdone` and `done` are
     // the words that count.
     const releasing = word(fields, 'info') === 'shutdown' || word(fields, 'info') === 'standby'
     if (releasing) this.otherStable = false
-    else if (full) this.other = hold
-    else if (this.other !== null) {
-      this.other = { local: this.other.local || hold.local, foreign: this.other.foreign || hold.foreign }
-    }
+    else if (full) this.#fullReport(hold, seq)
+    else this.#partial = { hold, seq: seq ?? 0 }
+    if (releasing || full) this.#reportSeq = Math.max(this.#reportSeq, seq ?? 0)
+    if (!full && !releasing && this.other !== null) this.other = union(this.other, hold)
     if (this.stage === 'starting' || this.stage === 'both-starting') this.#received()
     const stable = word(fields, 'isstable')
     if (stable === '0') this.otherStable = false
@@ -152,6 +156,12 @@ export class ResourceProtocol {
       this.#checkFailback()
     }
     if (this.#waiting && (this.otherStable || this.#waited)) this.#stabilise('peer-stable')
+  }
+
+  /** A full report may arrive after the partial one that was said later. */
+  #fullReport(hold: Bits, seq: number | null): void {
+    const later = this.#partial !== null && seq !== null && this.#partial.seq > seq ? this.#partial.hold : noBits
+    this.other = union(hold, later)
   }
 
   // --------------------------------------------------------------------------------------- life of the peer
@@ -250,6 +260,7 @@ export class ResourceProtocol {
   peerRestarted(how: { readonly sameLife: boolean }): void {
     this.#beforeDeath = null
     this.#reportSeq = 0
+    this.#partial = null
     this.other = how.sameLife ? this.#heardDead : null
     this.#heardDead = null
     this.otherStable = false
@@ -301,7 +312,10 @@ export class ResourceProtocol {
   settleDue(): void {
     this.#waited = true
     // Without a word of the peer nobody knows what it holds; its own start or death brings it.
-    if (this.#waiting && this.other !== null) this.#stabilise('ten-seconds')
+    if (!this.#waiting) return
+    if (this.other !== null) return this.#stabilise('ten-seconds')
+    if (this.#speaks && this.world.peer?.active === true) this.ctx.send('starting')
+    this.ctx.timer(settleTimer, bothStartingUs)
   }
 
   failbackDue(): void {
