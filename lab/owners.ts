@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 
 import type { Lab } from './lab.js'
 import type { LabNode } from './node.js'
-import { exited } from './processes.js'
+import { exited, run } from './processes.js'
 
 export interface Holding {
   readonly address: string
@@ -23,6 +23,8 @@ export interface Overlap {
   readonly toMs: number
 }
 
+const REALTIME = ['chrt', '-f', '40'] as const
+
 export const epochMs = (): number => performance.timeOrigin + performance.now()
 
 export class Owners {
@@ -31,12 +33,16 @@ export class Owners {
   private readonly addresses: ReadonlySet<string>
   private readonly unlisten: (() => void)[] = []
 
-  private constructor(addresses: readonly string[]) {
+  private readonly promptly: readonly string[]
+
+  private constructor(addresses: readonly string[], promptly: readonly string[]) {
     this.addresses = new Set(addresses)
+    this.promptly = promptly
   }
 
   static async watch(lab: Lab, addresses: readonly string[]): Promise<Owners> {
-    const owners = new Owners(addresses)
+    const realtime = (await run([...REALTIME, 'true'])).rc === 0
+    const owners = new Owners(addresses, realtime ? REALTIME : [])
     for (const node of lab.allNodes()) {
       const on = (): void => void owners.attach(node)
       const off = (): void => owners.detach(node)
@@ -85,7 +91,9 @@ export class Owners {
   }
 
   private async attach(node: LabNode): Promise<void> {
-    const child = node.spawnObserver(['ip', '-o', '-ts', 'monitor', 'address'], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const watch = ['ip', '-o', '-ts', 'monitor', 'address']
+    // The time is taken when ip(8) prints: on a busy machine late, unless it may run at once.
+    const child = node.spawnObserver([...this.promptly, ...watch], { stdio: ['ignore', 'pipe', 'ignore'] })
     this.monitors.set(node.name, child)
     child.once('error', () => undefined)
     if (child.stdout === null) throw new Error('no output of ip monitor')

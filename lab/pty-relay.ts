@@ -15,7 +15,10 @@ import { pause } from './processes.js'
 import type { RelayCommand } from './serial-line.js'
 
 const TICK_MS = 3
-const BUFFER_BYTES = 2304
+/** Towards the relay: little, so that a writer soon waits as it does for a real line. */
+const SEND_BUFFER_BYTES = 4608
+/** Towards a pty: what a busy machine may delay socat, some hundred datagrams of a few bytes each. */
+const RECEIVE_BUFFER_BYTES = 131_072
 const PORT_BASE = 7001
 
 interface End {
@@ -36,7 +39,7 @@ async function openEnd(device: string, port: number): Promise<End> {
   await pause(0)
   const socat = spawn('socat', [
     `PTY,raw,echo=0,mode=666,link=${device}`,
-    `UDP4-RECV:${port},bind=127.0.0.1,rcvbuf=${BUFFER_BYTES}!!UNIX-CONNECT:${path},sndbuf=${BUFFER_BYTES}`,
+    `UDP4-RECV:${port},bind=127.0.0.1,rcvbuf=${RECEIVE_BUFFER_BYTES}!!UNIX-CONNECT:${path},sndbuf=${SEND_BUFFER_BYTES}`,
   ], { stdio: ['ignore', 'ignore', 'inherit'] })
   socat.once('exit', () => process.exit(1))
   const stream = await connected
