@@ -81,12 +81,16 @@ export class TwinbeatNode implements Daemon {
   /** Asked over the daemon's own socket, which /proc shows from outside the node's mounts. */
   async status(): Promise<StatusReport | null> {
     if (!this.node.isOn) return null
-    const runDir = `/proc/${this.node.pid}/root${RUN_DIR}`
     try {
-      return (await ask('status', {}, { runDir, timeoutMs: STATUS_TIMEOUT_MS })) as StatusReport
+      return (await this.ask('status', STATUS_TIMEOUT_MS)) as StatusReport
     } catch {
       return null
     }
+  }
+
+  /** A verb of the control socket, without the command line in between. */
+  ask(verb: string, timeoutMs: number): Promise<unknown> {
+    return ask(verb, {}, { runDir: `/proc/${this.node.pid}/root${RUN_DIR}`, timeoutMs })
   }
 
   async holding(): Promise<Holding | null> {
