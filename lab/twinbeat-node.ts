@@ -49,7 +49,8 @@ export class TwinbeatNode implements Daemon {
     const out = openSync(this.outputPath(), 'a')
     try {
       this.child = this.node.spawn([
-        'env', ...Object.entries(this.environment).map(([name, value]) => `${name}=${value}`), process.execPath, DAEMON, '--ha-dir', this.node.folders.haD, '--state-dir', this.node.folders.state,
+        'env', ...Object.entries(this.environment).map(([name, value]) => `${name}=${value}`),
+        process.execPath, DAEMON, '--ha-dir', this.node.folders.haD, '--state-dir', this.node.folders.state,
         '--run-dir', RUN_DIR, '--name', this.node.name,
       ], { stdio: ['ignore', out, out] })
     } finally {

@@ -9,35 +9,99 @@ export interface ErrorEntry {
 }
 
 export const errorTable = {
-  TB_ADDON_MISSING: { exit: 2, hint: "build it with 'npm run build:native' in the project's folder; g++, make and python3 are needed" },
-  TB_ADDON_ABI: { exit: 2, hint: "the addon and the program differ in age: rebuild with 'npm run build:native'" },
+  TB_ADDON_MISSING: {
+    exit: 2,
+    hint: "build it with 'npm run build:native' in the project's folder; g++, make and python3 are needed",
+  },
+  TB_ADDON_ABI: {
+    exit: 2,
+    hint: "the addon and the program differ in age: rebuild with 'npm run build:native'",
+  },
   TB_CONFIG: { exit: 1, hint: "'twinbeat check' shows every problem with its place" },
-  TB_ALREADY_RUNNING: { exit: 3, hint: "'twinbeat status' talks to the running one; 'twinbeat stop' ends it" },
-  TB_FOREIGN_MANAGER: { exit: 3, hint: 'stop and disable it first: two managers of the same addresses end in two owners' },
-  TB_ADDRESS_CONFIGURED: { exit: 3, hint: 'remove the address from the network configuration of the system: only the cluster may bring it up' },
+  TB_ALREADY_RUNNING: {
+    exit: 3,
+    hint: "'twinbeat status' talks to the running one; 'twinbeat stop' ends it",
+  },
+  TB_FOREIGN_MANAGER: {
+    exit: 3,
+    hint: 'stop and disable it first: two managers of the same addresses end in two owners',
+  },
+  TB_ADDRESS_CONFIGURED: {
+    exit: 3,
+    hint: 'remove the address from the network configuration of the system: only the cluster may bring it up',
+  },
   TB_ENGINE_ARGUMENT: { exit: 2, hint: 'the message names the argument and what it must be' },
   TB_ENGINE_STATE: { exit: 2, hint: 'configure, setGeneration, start, and only then send' },
-  TB_SERIAL_LINE: { exit: 2, hint: "the path must be a free serial device; 'fuser -v DEVICE' shows who holds it" },
-  TB_ENGINE_START: { exit: 2, hint: "see the message; 'twinbeat check' tests interfaces and devices one by one" },
-  TB_ADDRESS_QUERY: { exit: 2, hint: 'the kernel would not tell its addresses or routes; is this a network namespace of its own?' },
+  TB_SERIAL_LINE: {
+    exit: 2,
+    hint: "the path must be a free serial device; 'fuser -v DEVICE' shows who holds it",
+  },
+  TB_ENGINE_START: {
+    exit: 2,
+    hint: "see the message; 'twinbeat check' tests interfaces and devices one by one",
+  },
+  TB_ADDRESS_QUERY: {
+    exit: 2,
+    hint: 'the kernel would not tell its addresses or routes; is this a network namespace of its own?',
+  },
   TB_STATE_WRITE: { exit: 2, hint: 'free space on, or fix the permissions of, the state folder' },
-  TB_RUN_DIR: { exit: 2, hint: 'the run folder must be writable by root; choose another with --run-dir' },
+  TB_RUN_DIR: {
+    exit: 2,
+    hint: 'the run folder must be writable by root; choose another with --run-dir',
+  },
   TB_NOT_RUNNING: { exit: 1, hint: "start it with 'twinbeatd' (or 'systemctl start twinbeat')" },
-  TB_CONTROL_DENIED: { exit: 4, hint: 'reading needs root or the group haclient; changing needs root or a user named in apiauth' },
+  TB_CONTROL_DENIED: {
+    exit: 4,
+    hint: 'reading needs root or the group haclient; changing needs root or a user named in apiauth',
+  },
   TB_CONTROL_PROTOCOL: { exit: 2, hint: 'one JSON object a line, at most 64 KiB' },
-  TB_CONTROL_TIMEOUT: { exit: 5, hint: "the daemon did not answer in time: see its log and 'twinbeat status'" },
-  TB_STANDBY_NO_TARGET: { exit: 6, hint: 'the peer must be active before groups can be handed to it' },
+  TB_CONTROL_TIMEOUT: {
+    exit: 5,
+    hint: "the daemon did not answer in time: see its log and 'twinbeat status'",
+  },
+  TB_STANDBY_NO_REPLY: {
+    exit: 6,
+    hint: "the peer did not answer the request in time: look at its log, then 'twinbeat status' and try again",
+  },
+  TB_STANDBY_NO_TARGET: {
+    exit: 6,
+    hint: 'the peer must be active before groups can be handed to it',
+  },
   TB_STANDBY_NOTHING: { exit: 6, hint: "'twinbeat status' shows which node holds what" },
-  TB_STANDBY_SET_ONLY: { exit: 6, hint: "say 'all', 'local' or 'foreign': a real heartbeat moves nothing smaller" },
-  TB_STANDBY_LEGACY: { exit: 6, hint: "write 'auto_failback on' or 'auto_failback off' on both nodes" },
-  TB_STOP_BLOCKED: { exit: 6, hint: 'end by hand what does not stop, then stop again; nobody starts it elsewhere until then' },
-  TB_START_FAILED: { exit: 6, hint: "the log names the member and what it said; 'twinbeat status' shows its last result" },
-  TB_HANDOVER_REFUSED: { exit: 6, hint: "'twinbeat status' on the peer says why it does not want the group" },
+  TB_STANDBY_SET_ONLY: {
+    exit: 6,
+    hint: "say 'all', 'local' or 'foreign': a real heartbeat moves nothing smaller",
+  },
+  TB_STANDBY_LEGACY: {
+    exit: 6,
+    hint: "write 'auto_failback on' or 'auto_failback off' on both nodes",
+  },
+  TB_STOP_BLOCKED: {
+    exit: 6,
+    hint: 'end by hand what does not stop, then stop again; nobody starts it elsewhere until then',
+  },
+  TB_START_FAILED: {
+    exit: 6,
+    hint: "the log names the member and what it said; 'twinbeat status' shows its last result",
+  },
+  TB_HANDOVER_REFUSED: {
+    exit: 6,
+    hint: "'twinbeat status' on the peer says why it does not want the group",
+  },
   TB_PEER_LOST: { exit: 6, hint: 'the peer is dead or gone: see its own log' },
-  TB_RESET_FAILED: { exit: 6, hint: 'end by hand what does not stop, then reboot this machine: the peer takes over when it is silent' },
-  TB_BUSY: { exit: 6, hint: "'twinbeat status' shows what is under way: wait for it to end and try again" },
+  TB_RESET_FAILED: {
+    exit: 6,
+    hint: 'end by hand what does not stop, then reboot this machine: the peer takes over when it is silent',
+  },
+  TB_BUSY: {
+    exit: 6,
+    hint: "'twinbeat status' shows what is under way: wait for it to end and try again",
+  },
   TB_UNKNOWN_GROUP: { exit: 6, hint: "'twinbeat status' lists the groups by their key" },
-  TB_CAPTURE: { exit: 1, hint: 'pcap and pcapng files are read, not compressed; what was read before the damage is printed' },
+  TB_CAPTURE: {
+    exit: 1,
+    hint: 'pcap and pcapng files are read, not compressed; what was read before the damage is printed',
+  },
   TB_USAGE: { exit: 64, hint: "see 'twinbeat --help'" },
   TB_INTERNAL: { exit: 70, hint: 'this is a fault of the program: keep the log and report it' },
 } as const satisfies Record<string, ErrorEntry>

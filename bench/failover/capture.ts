@@ -51,10 +51,30 @@ export class WireTap {
   ) {}
 
   static async open(lab: Lab): Promise<WireTap> {
-    const files = { arp: path.join(lab.dir, 'arp.pcap'), messages: path.join(lab.dir, 'messages.pcap') }
-    const tap = (bridge: string, file: string, filter: string): ReturnType<Lab['switch']['spawn']> =>
+    const files = {
+      arp: path.join(lab.dir, 'arp.pcap'),
+      messages: path.join(lab.dir, 'messages.pcap'),
+    }
+    const tap = (
+      bridge: string,
+      file: string,
+      filter: string,
+    ): ReturnType<Lab['switch']['spawn']> =>
       lab.switch.spawn(
-        ['tcpdump', '-i', bridge, '--immediate-mode', '-U', '-n', '-Z', 'root', '--time-stamp-precision=nano', '-w', file, filter],
+        [
+          'tcpdump',
+          '-i',
+          bridge,
+          '--immediate-mode',
+          '-U',
+          '-n',
+          '-Z',
+          'root',
+          '--time-stamp-precision=nano',
+          '-w',
+          file,
+          filter,
+        ],
         { stdio: 'ignore' },
       )
     const children = [tap('br0', files.arp, 'arp'), tap('br1', files.messages, 'udp')]
@@ -77,7 +97,8 @@ export class WireTap {
       const packet = payloadOf(frame)
       if (packet === null || packet.fragment !== null) continue
       const message = decoder.decode(packet.payload)
-      const field = (name: string): string => String(message.fields.find((f) => f.name === name)?.value ?? '')
+      const field = (name: string): string =>
+        String(message.fields.find((f) => f.name === name)?.value ?? '')
       if (message.valid) found.push({ atMs: msOf(frame), from: field('src'), type: field('t') })
     }
     return found

@@ -32,20 +32,29 @@ const freshMs = 6_000
 function parseSettings(argv: readonly string[]): Settings {
   const value = (name: string, fallback: string): string => {
     const at = argv.indexOf(`--${name}`)
-    return at < 0 ? fallback : argv[at + 1] ?? fallback
+    return at < 0 ? fallback : (argv[at + 1] ?? fallback)
   }
   if (argv.includes('--help')) {
-    process.stdout.write('usage: bench:detect [-- --tries 20] [--keepalive 100] [--deadtime 500] [--json FILE]\n' +
-      '  times in milliseconds; example: npm run bench:detect -- --tries 50 --json detect.json\n')
+    process.stdout.write(
+      'usage: bench:detect [-- --tries 20] [--keepalive 100] [--deadtime 500] [--json FILE]\n' +
+        '  times in milliseconds; example: npm run bench:detect -- --tries 50 --json detect.json\n',
+    )
     process.exit(0)
   }
   return {
-    tries: Number(value('tries', '20')), keepaliveMs: Number(value('keepalive', '100')),
-    deadtimeMs: Number(value('deadtime', '500')), json: argv.includes('--json') ? value('json', 'detect.json') : null,
+    tries: Number(value('tries', '20')),
+    keepaliveMs: Number(value('keepalive', '100')),
+    deadtimeMs: Number(value('deadtime', '500')),
+    json: argv.includes('--json') ? value('json', 'detect.json') : null,
   }
 }
 
-async function oneTry(pair: Pair, tap: WireTap, victim: PairMember, deadtimeMs: number): Promise<Sample | string> {
+async function oneTry(
+  pair: Pair,
+  tap: WireTap,
+  victim: PairMember,
+  deadtimeMs: number,
+): Promise<Sample | string> {
   const survivor = pair.other(victim)
   const sinceMs = performance.timeOrigin + performance.now()
   await victim.daemon.kill()
@@ -54,16 +63,27 @@ async function oneTry(pair: Pair, tap: WireTap, victim: PairMember, deadtimeMs: 
   await new Promise((resolve) => setTimeout(resolve, 200))
   const keys = { signIndex: 1, keys: [{ index: 1, method: pair.settings.auth, key: LAB_KEY }] }
   const messages = tap.messages(keys).filter((message) => message.atMs > sinceMs - 5000)
-  const declared = messages.find((message) =>
-    message.from === survivor.node.name && message.type === 'stonith' && message.atMs > sinceMs)
+  const declared = messages.find(
+    (message) =>
+      message.from === survivor.node.name && message.type === 'stonith' && message.atMs > sinceMs,
+  )
   if (declared === undefined) return 'the death was not seen on the wire'
-  const last = messages.filter((message) =>
-    message.from === victim.node.name && message.type === 'status' && message.atMs < declared.atMs).at(-1)
+  const last = messages
+    .filter(
+      (message) =>
+        message.from === victim.node.name &&
+        message.type === 'status' &&
+        message.atMs < declared.atMs,
+    )
+    .at(-1)
   // The group that moves is the victim's own, except where the survivor held it already.
-  const taken = VIPS.map((vip) => pair.owners.takenAt(vip, survivor.node.name, sinceMs)).filter((at) => at !== null)
+  const taken = VIPS.map((vip) => pair.owners.takenAt(vip, survivor.node.name, sinceMs)).filter(
+    (at) => at !== null,
+  )
   const arp = tap.announcements().find((announcement) => announcement.atMs > declared.atMs - 1)
   const address = Math.min(...taken)
-  if (last === undefined || !Number.isFinite(address) || arp === undefined) return 'the takeover was not seen whole'
+  if (last === undefined || !Number.isFinite(address) || arp === undefined)
+    return 'the takeover was not seen whole'
   return {
     declaredLateMs: declared.atMs - last.atMs - deadtimeMs,
     addressMs: address - declared.atMs,
@@ -73,10 +93,14 @@ async function oneTry(pair: Pair, tap: WireTap, victim: PairMember, deadtimeMs: 
 
 async function measure(settings: Settings): Promise<{ samples: Sample[]; voided: string[] }> {
   const pair = await Pair.create({
-    name: 'detect', kinds: ['twinbeat', 'twinbeat'],
+    name: 'detect',
+    kinds: ['twinbeat', 'twinbeat'],
     settings: {
-      keepalive: `${String(settings.keepaliveMs)}ms`, deadtime: `${String(settings.deadtimeMs)}ms`,
-      warntime: `${String(settings.deadtimeMs / 2)}ms`, initdead: '3', autoFailback: 'off',
+      keepalive: `${String(settings.keepaliveMs)}ms`,
+      deadtime: `${String(settings.deadtimeMs)}ms`,
+      warntime: `${String(settings.deadtimeMs / 2)}ms`,
+      initdead: '3',
+      autoFailback: 'off',
     },
   })
   const samples: Sample[] = []
@@ -89,11 +113,15 @@ async function measure(settings: Settings): Promise<{ samples: Sample[]; voided:
     for (let index = 0; index < settings.tries; index += 1) {
       const victim = index % 2 === 0 ? pair.a : pair.b
       // A random phase of the heartbeat, else every try would meet the same one.
-      await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * settings.keepaliveMs * 3))
+      await new Promise((resolve) =>
+        setTimeout(resolve, 300 + Math.random() * settings.keepaliveMs * 3),
+      )
       const sample = await oneTry(pair, tap, victim, settings.deadtimeMs)
       if (typeof sample === 'string') voided.push(sample)
       else samples.push(sample)
-      process.stderr.write(`\rtry ${String(index + 1)} of ${String(settings.tries)}, ${String(voided.length)} void`)
+      process.stderr.write(
+        `\rtry ${String(index + 1)} of ${String(settings.tries)}, ${String(voided.length)} void`,
+      )
       await victim.daemon.start()
       await pair.joined(victim)
       await pair.oneOwnerEach(settleTimeoutMs)
@@ -118,7 +146,8 @@ async function giveHome(pair: Pair, member: PairMember): Promise<void> {
 function row(name: string, summary: Summary, goal: number): string {
   const cell = (value: number): string => value.toFixed(2).padStart(9)
   const verdict = summary.median <= goal ? 'met' : 'MISSED'
-  return `${name.padEnd(34)}${cell(summary.min)}${cell(summary.median)}${cell(summary.p95)}${cell(summary.max)}   <= ${String(goal)} ms: ${verdict}`
+  const cells = [summary.min, summary.median, summary.p95, summary.max].map(cell).join('')
+  return `${name.padEnd(34)}${cells}   <= ${String(goal)} ms: ${verdict}`
 }
 
 async function main(): Promise<number> {
@@ -135,16 +164,22 @@ async function main(): Promise<number> {
     arpMs: summarise(samples.map((sample) => sample.arpMs)),
   }
   const machine = `${String(cpus().length)} cores, Linux ${release()}, Node ${process.version}`
-  process.stdout.write([
-    `keepalive ${String(settings.keepaliveMs)} ms, deadtime ${String(settings.deadtimeMs)} ms, ` +
-      `${String(samples.length)} tries, ${String(voided.length)} void; ${machine}`,
-    `${'milliseconds'.padEnd(34)}      min   median      p95      max   goal for the median`,
-    row('declared dead after the dead time', summaries.declaredLateMs, goals.declaredLateMs),
-    row('then: address configured', summaries.addressMs, goals.addressMs),
-    row('then: first ARP on the wire', summaries.arpMs, goals.arpMs), '',
-  ].join('\n'))
+  process.stdout.write(
+    [
+      `keepalive ${String(settings.keepaliveMs)} ms, deadtime ${String(settings.deadtimeMs)} ms, ` +
+        `${String(samples.length)} tries, ${String(voided.length)} void; ${machine}`,
+      `${'milliseconds'.padEnd(34)}      min   median      p95      max   goal for the median`,
+      row('declared dead after the dead time', summaries.declaredLateMs, goals.declaredLateMs),
+      row('then: address configured', summaries.addressMs, goals.addressMs),
+      row('then: first ARP on the wire', summaries.arpMs, goals.arpMs),
+      '',
+    ].join('\n'),
+  )
   if (settings.json !== null) {
-    writeFileSync(settings.json, `${JSON.stringify({ settings, machine, samples, voided, summaries }, null, 2)}\n`)
+    writeFileSync(
+      settings.json,
+      `${JSON.stringify({ settings, machine, samples, voided, summaries }, null, 2)}\n`,
+    )
   }
   return samples.length > 0 ? 0 : 1
 }

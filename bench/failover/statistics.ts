@@ -10,7 +10,10 @@ export interface Summary {
 
 /** Nearest-rank percentile of sorted samples. */
 function rank(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))] ?? Number.NaN
+  return (
+    sorted[Math.min(sorted.length - 1, Math.max(0, Math.ceil(share * sorted.length) - 1))] ??
+    Number.NaN
+  )
 }
 
 export function summarise(samples: readonly number[]): Summary {

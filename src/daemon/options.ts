@@ -18,7 +18,11 @@ export function parseDaemonOptions(argv: readonly string[], version: string): Da
     .description('heartbeat daemon of a high-availability pair; stays in the foreground')
     .version(version)
     .option('--ha-dir <dir>', 'ha.cf, authkeys, haresources and twinbeat.cf', '/etc/ha.d')
-    .option('--state-dir <dir>', 'uuid, generation and intents that survive a restart', '/var/lib/twinbeat')
+    .option(
+      '--state-dir <dir>',
+      'uuid, generation and intents that survive a restart',
+      '/var/lib/twinbeat',
+    )
     .option('--run-dir <dir>', 'control socket and lock', '/run/twinbeat')
     .option(
       '--heartbeat-dir <dir>',
