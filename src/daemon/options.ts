@@ -43,7 +43,8 @@ export function parseDaemonOptions(argv: readonly string[], version: string): Da
     .addHelpText(
       'after',
       '\nExamples:\n  twinbeatd\n  twinbeatd --ha-dir ./examples/pair/ha.d --name alpha --stderr\n' +
-        '  twinbeatd --accept-without watchdog\n\nSignals: TERM stops with a hand-over to the peer, HUP reloads, USR1/USR2 more/less debug.',
+        '  twinbeatd --accept-without watchdog\n\n' +
+        'Signals: TERM stops with a hand-over to the peer, HUP reloads, USR1/USR2 more/less debug.',
     )
   program.parse([...argv])
   const options = program.opts<Record<string, string | boolean | undefined>>()
