@@ -4,7 +4,6 @@
 import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import { unlinkSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { SerialPort } from 'serialport'
 import { TwinbeatError, errnoOf, messageOf } from '../errors.js'
 
 export interface SerialLine {
@@ -34,6 +33,8 @@ export async function openSerialLine(options: SerialLineOptions): Promise<Serial
   const { path, baud } = options
   const lockFile = options.lock ? await takeUucpLock(path, options.lockFolder ?? uucpFolder) : null
   try {
+    // Loaded only where a line is configured: a third of what a daemon loads, and a successor starts in silence.
+    const { SerialPort } = await import('serialport')
     const port = await SerialPort.binding.open({
       path, baudRate: baud, dataBits: 8, stopBits: 1, parity: 'none', rtscts: true, hupcl: false, lock: options.lock,
     })
