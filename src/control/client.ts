@@ -81,7 +81,7 @@ function parseReply(line: string | null): ControlReply | null {
 }
 
 function remoteError(error: { code: string; message: string; hint: string }): TwinbeatError {
-  const code: ErrorCode = error.code in errorTable ? (error.code as ErrorCode) : 'TB_INTERNAL'
+  const code: ErrorCode = Object.hasOwn(errorTable, error.code) ? (error.code as ErrorCode) : 'TB_INTERNAL'
   return new TwinbeatError(code, error.message, { hint: error.hint })
 }
 

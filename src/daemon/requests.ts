@@ -45,7 +45,7 @@ export class Requests {
     if (reply.ok) waiting.resolve(reply.text)
     else
       waiting.reject(
-        new TwinbeatError(reply.code in errorTable ? (reply.code as ErrorCode) : 'TB_BUSY', reply.text),
+        new TwinbeatError(Object.hasOwn(errorTable, reply.code) ? (reply.code as ErrorCode) : 'TB_BUSY', reply.text),
       )
   }
 }

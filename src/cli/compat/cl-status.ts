@@ -123,8 +123,9 @@ function answer(report: StatusReport, parsed: Parsed, io: CompatIo): number {
     return ok
   }
   if (parsed.command === 'hbparameter') {
-    const value = parsed.parameter === null ? undefined : report.parameters[parsed.parameter]
-    if (value === undefined) return parsed.parameter === null ? badParameter : normalFailure
+    if (parsed.parameter === null) return wrong(io, 'hbparameter needs -p NAME')
+    const value = Object.hasOwn(report.parameters, parsed.parameter) ? report.parameters[parsed.parameter] : undefined
+    if (value === undefined) return normalFailure
     io.out(value)
     return ok
   }
@@ -152,8 +153,13 @@ function answer(report: StatusReport, parsed: Parsed, io: CompatIo): number {
     case 'hblinkstatus':
       return linkStatus(node, parsed, say, io)
     default:
-      return clientStatus(report, node, parsed, say)
+      return clientStatus(report, node, parsed, say, io)
   }
+}
+
+function wrong(io: CompatIo, why: string): number {
+  io.err(`cl_status: ${why}`)
+  return badParameter
 }
 
 function listNodes(report: StatusReport, parsed: Parsed, io: CompatIo): number {
@@ -187,9 +193,10 @@ function clientStatus(
   node: NodeReport,
   parsed: Parsed,
   say: (plain: string, sentence: string) => void,
+  io: CompatIo,
 ): number {
   const client = parsed.operands[1]
-  if (client === undefined) return badParameter
+  if (client === undefined) return wrong(io, 'clientstatus needs a node and the name of a client')
   // No program signs on to this daemon by name: every client is offline, as with a heartbeat that runs none.
   say('offline', `Client ${client} on ${node.name} is offline (${report.node} runs no such client)`)
   return normalFailure

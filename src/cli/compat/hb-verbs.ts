@@ -9,12 +9,12 @@ export interface HbVerbIo {
   readonly ask: (verb: 'standby' | 'takeover', what: string) => Promise<void>
 }
 
-const words: Readonly<Record<string, string>> = {
-  all: 'all',
-  foreign: 'foreign',
-  local: 'local',
-  failback: 'foreign',
-}
+const words: ReadonlyMap<string, string> = new Map([
+  ['all', 'all'],
+  ['foreign', 'foreign'],
+  ['local', 'local'],
+  ['failback', 'foreign'],
+])
 
 /** Gives the exit code: 0 as soon as the request was taken, 1 for a wrong word or no daemon. */
 export async function hbVerb(
@@ -24,7 +24,7 @@ export async function hbVerb(
 ): Promise<number> {
   const word = args[0] ?? 'all'
   // A real hb_takeover maps `failback` to nothing, which its peer reads as `all`.
-  const what = name === 'hb_takeover' && word === 'failback' ? 'all' : words[word]
+  const what = name === 'hb_takeover' && word === 'failback' ? 'all' : words.get(word)
   if (args.length > 1 || what === undefined) {
     io.err(`usage: ${name} [all|foreign|local|failback]`)
     return 1
