@@ -42,7 +42,11 @@ export class AddressRunner {
     this.#engine = engine
   }
 
-  async run(address: EngineAddress, action: 'probe' | 'start' | 'stop'): Promise<AddressOutcome> {
+  async run(
+    address: EngineAddress,
+    action: 'probe' | 'start' | 'stop',
+    options: { readonly checkDuplicate: boolean },
+  ): Promise<AddressOutcome> {
     const token = this.#nextToken
     this.#nextToken += 1
     // Watched from before the add: a rival that answers in between must not be missed. Unwatched before the
@@ -56,7 +60,7 @@ export class AddressRunner {
         resolve({ ok: false, state: 'unknown', reason: 'the kernel did not answer in time' })
       }, answerMaxMs)
       this.#pending.set(token, { action, address, finish: resolve, timer })
-      if (this.#engine.runSteps(token, stepsOf(address, action)) === 'full') {
+      if (this.#engine.runSteps(token, stepsOf(address, action, options.checkDuplicate)) === 'full') {
         this.#settle(token, { ok: false, state: 'unknown', reason: 'too many address changes are under way' })
       }
     })
@@ -132,7 +136,11 @@ export class AddressRunner {
 
 const keyOf = (address: EngineAddress): string => `${address.interface} ${address.address}`
 
-function stepsOf(address: EngineAddress, action: 'probe' | 'start' | 'stop'): AddressStep[] {
+function stepsOf(
+  address: EngineAddress,
+  action: 'probe' | 'start' | 'stop',
+  checkDuplicate: boolean,
+): AddressStep[] {
   switch (action) {
     case 'probe':
       return [{ type: 'probe', address }]
@@ -141,7 +149,7 @@ function stepsOf(address: EngineAddress, action: 'probe' | 'start' | 'stop'): Ad
     // The engine announces what it adds by its own schedule, which ends a second later: a
     // neighbour may refuse to change a fresh entry for that long.
     case 'start':
-      return [{ type: 'add', address, checkDuplicate: false }]
+      return [{ type: 'add', address, checkDuplicate }]
   }
 }
 

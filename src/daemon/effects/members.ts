@@ -125,7 +125,9 @@ export class Members {
         : { outcome: 'stopped', text: located }
     }
     const action = order.action === 'monitor' ? 'probe' : order.action
-    const outcome = await this.#dependencies.addresses.run(located, action)
+    const outcome = await this.#dependencies.addresses.run(located, action, {
+      checkDuplicate: located.family === 6 && isUnhurried(order.authority),
+    })
     if (outcome.state === 'running') {
       entry.placed = located
       if (order.action === 'probe') this.#dependencies.addresses.adopt(located)
@@ -182,6 +184,14 @@ export class Members {
     return null
   }
 }
+
+/**
+ * Addresses of version 6 are added without the kernel's own duplicate detection, which takes seconds. Where
+ * nobody waits for the address we ask the neighbours ourselves (RFC 4862, 0.2 s); after a death, a hand-over
+ * or a loss there is no such time, and the rule that allowed the take has answered the question already.
+ */
+const isUnhurried = (authority: MemberRunEffect['authority']): boolean =>
+  authority?.kind === 'agreed' || authority?.kind === 'operator'
 
 const keyOf = (group: string, digest: string, member: string): string => `${group}\n${digest}\n${member}`
 
