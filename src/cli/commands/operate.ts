@@ -87,7 +87,7 @@ export function restartCommand(): Command {
 
 const successorPollMs = 100
 
-/** Asks for the restart and waits until the successor takes part again. */
+/** Asks for the restart and waits until the successor has looked at what it found; joining may take initdead. */
 async function restartKeep(command: Command): Promise<void> {
   const options = command.optsWithGlobals<CommonOptions>()
   const limitMs = parseDurationMs(options.timeout ?? '120s')
@@ -96,15 +96,18 @@ async function restartKeep(command: Command): Promise<void> {
   await askDaemon('restart-keep', {}, options, limitMs)
   while (performance.now() < endMs) {
     const now = await successorStatus(options)
-    if (now !== null && now.generation !== generation && now.membership === 'active') {
+    if (now !== null && now.generation !== generation && now.groups.every((group) => group.state !== 'unknown')) {
       if (options.json === true) printJson({ ok: true, result: 'restarted', generation: now.generation })
-      else print('restarted; resources ran on')
+      else print(`restarted; held here: ${heldHere(now) || 'nothing'}`)
       return
     }
     await new Promise((resolve) => setTimeout(resolve, successorPollMs))
   }
-  throw new TwinbeatError('TB_CONTROL_TIMEOUT', 'the successor does not take part yet')
+  throw new TwinbeatError('TB_CONTROL_TIMEOUT', 'the successor does not answer yet')
 }
+
+const heldHere = (status: StatusReport): string =>
+  status.groups.filter((group) => group.state === 'held').map((group) => group.id).join(' ')
 
 /** Null while there is nobody to ask. */
 async function successorStatus(options: CommonOptions): Promise<StatusReport | null> {
