@@ -234,6 +234,12 @@ void Engine::receive_status(Peer& peer, const Message& message, const Opened& op
     peer.ack_base = seq_;
     publisher_.publish(record);
   }
+  // A starting node counts us as heard by whatever comes first, an acknowledgement for instance, and a
+  // real one that becomes active without knowing our status takes its groups without asking for them.
+  const bool news = before == PeerState::kNever || before == PeerState::kDead;
+  if (!muted_ && (event != ConversationEvent::kNone || news)) {
+    send_status(current_, status_.view());
+  }
   // The content of a status that was overtaken by a newer one is history.
   const bool first = peer.status_seq == 0;
   if (opened.seq <= peer.status_seq && event == ConversationEvent::kNone) return;
