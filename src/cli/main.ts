@@ -33,7 +33,7 @@ export function programVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-function buildProgram(): Command {
+export function buildProgram(): Command {
   const program = new Command('twinbeat')
     .description('high-availability pair: status, hand-over, checks')
     .version(programVersion())
@@ -45,7 +45,7 @@ function buildProgram(): Command {
     .showHelpAfterError('(see twinbeat --help)')
     .addHelpText(
       'after',
-      '\nExamples:\n  twinbeat status\n  twinbeat check\n  twinbeat standby local\n\n' +
+      '\nExamples:\n  twinbeat status\n  twinbeat check\n  twinbeat standby local\n  twinbeat explain 10.0.0.100/24/eth0\n\n' +
         'Exit codes: 0 done, 1 errors found or no daemon, 2 cannot work here, 4 not allowed, 5 no answer in time,\n' +
         '6 refused by the cluster, 64 wrong usage',
     )

@@ -13,20 +13,20 @@ export interface DaemonOptions {
   readonly debug: boolean
 }
 
-export function parseDaemonOptions(argv: readonly string[], version: string): DaemonOptions {
-  const program = new Command('twinbeatd')
+export function buildDaemonProgram(version: string): Command {
+  return new Command('twinbeatd')
     .description('heartbeat daemon of a high-availability pair; stays in the foreground')
     .version(version)
-    .option('--ha-dir <dir>', 'ha.cf, authkeys, haresources and twinbeat.cf', '/etc/ha.d')
+    .option('--ha-dir <dir>', 'folder of ha.cf, authkeys, haresources and twinbeat.cf', '/etc/ha.d')
     .option(
       '--state-dir <dir>',
-      'uuid, generation and intents that survive a restart',
+      'folder of uuid, generation and intents, which survive a restart',
       '/var/lib/twinbeat',
     )
-    .option('--run-dir <dir>', 'control socket and lock', '/run/twinbeat')
+    .option('--run-dir <dir>', 'folder of the control socket and the lock', '/run/twinbeat')
     .option(
       '--heartbeat-dir <dir>',
-      "Heartbeat's own state: uuid and generation are taken over and written back",
+      "Heartbeat's own state folder: uuid and generation are taken over and written back",
       '/var/lib/heartbeat',
     )
     .option(
@@ -44,8 +44,15 @@ export function parseDaemonOptions(argv: readonly string[], version: string): Da
       'after',
       '\nExamples:\n  twinbeatd\n  twinbeatd --ha-dir ./examples/pair/ha.d --name alpha --stderr\n' +
         '  twinbeatd --accept-without watchdog\n\n' +
-        'Signals: TERM stops with a hand-over to the peer, HUP reloads, USR1/USR2 more/less debug.',
+        'Signals: TERM and INT stop (the peer takes the groups), HUP reloads and reopens the log files,\n' +
+        'USR1 and USR2 turn debugging on and off.\n' +
+        'Exit codes: 0 stopped, 1 errors in the files, 2 cannot work here, 3 already running or a rival is there,\n' +
+        '70 fault of the program.',
     )
+}
+
+export function parseDaemonOptions(argv: readonly string[], version: string): DaemonOptions {
+  const program = buildDaemonProgram(version)
   program.parse([...argv])
   const options = program.opts<Record<string, string | boolean | undefined>>()
   const word = (name: string): string => String(options[name])

@@ -41,9 +41,9 @@ const statusTimeoutMs = 30_000
 export function checkCommand(): Command {
   return new Command('check')
     .description('read the configuration as the daemon would and say everything that is wrong with it')
-    .option('--ha-dir <dir>', 'ha.cf, authkeys, haresources and twinbeat.cf', defaultHaDir)
-    .option('--name <node>', 'own node name')
-    .option('--accept-without <list>', 'as given to twinbeatd', '')
+    .option('--ha-dir <dir>', 'folder of ha.cf, authkeys, haresources and twinbeat.cf', defaultHaDir)
+    .option('--name <node>', 'own node name (default: nodeinfo in the folder, else the host name)')
+    .option('--accept-without <list>', 'as given to twinbeatd: stonith,watchdog,...', '')
     .option('--no-status', 'do not ask the agents for their status')
     .option('--json', 'as JSON')
     .addHelpText(

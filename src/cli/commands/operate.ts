@@ -2,8 +2,11 @@
 import { Command } from 'commander'
 import type { StatusReport } from '../../control/report.js'
 import { TwinbeatError } from '../../errors.js'
+import type { GroupSnapshot } from '../../core/types.js'
+import { formatExplanation } from '../format/explain.js'
 import { askDaemon, parseDurationMs, print, printJson, type CommonOptions } from '../output.js'
 
+const answerWithin = '5s'
 const whatWords = "all (default), local (this node's own groups), foreign (the peer's), or a group's key"
 
 async function operate(
@@ -18,6 +21,14 @@ async function operate(
   else print(typeof result === 'string' && result !== '' ? result : done)
 }
 
+async function explain(group: string, command: Command): Promise<void> {
+  const options = command.optsWithGlobals<CommonOptions>()
+  const limitMs = parseDurationMs(options.timeout ?? answerWithin)
+  const result = (await askDaemon('explain', { group }, options, limitMs)) as GroupSnapshot
+  if (options.json === true) printJson({ ok: true, result })
+  else print(formatExplanation(result))
+}
+
 function verb(name: string, description: string, examples: string): Command {
   return new Command(name)
     .description(description)
@@ -30,7 +41,7 @@ export function standbyCommand(): Command {
   return verb(
     'standby',
     'hand groups to the peer and wait until it has them',
-    '  twinbeat standby\n  twinbeat standby local',
+    '  twinbeat standby\n  twinbeat standby local\n  twinbeat standby 10.0.0.100/24/eth0 --timeout 10m',
   )
     .argument('[what]', whatWords, 'all')
     .action(async (what: string, _: unknown, command: Command) => {
@@ -42,7 +53,7 @@ export function takeoverCommand(): Command {
   return verb(
     'takeover',
     'take groups from the peer and wait until they run here',
-    '  twinbeat takeover\n  twinbeat takeover local',
+    '  twinbeat takeover\n  twinbeat takeover local\n  twinbeat takeover 10.0.0.100/24/eth0',
   )
     .argument('[what]', whatWords, 'all')
     .action(async (what: string, _: unknown, command: Command) => {
@@ -54,7 +65,7 @@ export function reloadCommand(): Command {
   return verb(
     'reload',
     'read the files again; keeps the old configuration on any error',
-    '  twinbeat check && twinbeat reload',
+    '  twinbeat check && twinbeat reload\n  twinbeat reload --json',
   ).action(async (_: unknown, command: Command) => {
     await operate('reload', {}, command, 'reloaded')
   })
@@ -63,16 +74,16 @@ export function reloadCommand(): Command {
 export function stopCommand(): Command {
   return verb(
     'stop',
-    'stop all groups of this node, tell the peer, end the daemon',
-    '  twinbeat stop',
+    'stop all groups of this node, let the peer take them, end the daemon',
+    '  twinbeat stop\n  twinbeat stop --timeout 10m',
   ).action(async (_: unknown, command: Command) => {
     await operate('stop', {}, command, 'stopped')
   })
 }
 
 export function restartCommand(): Command {
-  return verb('restart', 'end the daemon so that its successor adopts what runs', '  twinbeat restart --keep')
-    .option('--keep', 'resources run on while the daemon is replaced')
+  return verb('restart', 'replace the running daemon by a new one', '  twinbeat restart --keep')
+    .option('--keep', 'resources run on and the new daemon adopts them (required)')
     .action(async (_: unknown, command: Command) => {
       if (command.opts<{ keep?: boolean }>().keep !== true) {
         throw new TwinbeatError(
@@ -119,9 +130,13 @@ async function successorStatus(options: CommonOptions): Promise<StatusReport | n
 }
 
 export function explainCommand(): Command {
-  return verb('explain', 'why a group is where it is', '  twinbeat explain IPaddr2::10.0.0.100/24/eth0')
-    .argument('<group>', 'key of the group')
+  return new Command('explain')
+    .description('say why a group is where it is: the last change, its authority, what is in the way')
+    .argument('<group>', "key of the group: the first resource of its line, as 'twinbeat status' shows it")
+    .option('--json', 'the result as JSON')
+    .option('--timeout <time>', 'give up waiting', answerWithin)
+    .addHelpText('after', '\nExamples:\n  twinbeat explain 10.0.0.100/24/eth0\n  twinbeat explain IPaddr2::10.0.0.100/24/eth0 --json')
     .action(async (group: string, _: unknown, command: Command) => {
-      await operate('explain', { group }, command, '')
+      await explain(group, command)
     })
 }

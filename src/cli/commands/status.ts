@@ -12,7 +12,7 @@ const answerMs = 5000
 
 export function statusCommand(): Command {
   return new Command('status')
-    .description('what is held where, who is heard on which link')
+    .description('show what is held where, and who is heard on which link')
     .option('--json', 'as JSON')
     .option('--watch', 'again and again until interrupted')
     .option('--every <time>', 'interval of --watch', '1s')
