@@ -1,6 +1,6 @@
 // Engine records in the words of the core. A record that decides nothing gives no event.
 import { groupId, nodeId } from '../core/base/ids.js'
-import type { EngineRecord } from '../engine/engine.js'
+import type { EngineRecord, EngineSnapshot } from '../engine/engine.js'
 import type { Occurrence } from './shell.js'
 
 export type Translation = readonly Occurrence[]
@@ -67,4 +67,22 @@ export function translateRecord(record: EngineRecord, ownerOf: Owner): Translati
     case 'steps.done':
       return []
   }
+}
+
+/**
+ * After records were lost: the state of every node as records would have told it. The core takes each of them for a
+ * hint, so that what it knows already changes nothing.
+ */
+export function recordsOf(snapshot: EngineSnapshot): readonly Occurrence[] {
+  const events: Occurrence[] = snapshot.muted ? [{ type: 'stall', us: 0, muted: true }] : []
+  for (const { name, self, state, status, generation, deadtimeUs, twinbeat, lastStatusAt } of snapshot.peers) {
+    if (self || state === 'never') continue
+    const node = nodeId(name)
+    if (state === 'dead') {
+      events.push({ type: 'peer.dead', node, generation, silentUs: snapshot.at - (lastStatusAt ?? snapshot.at), links: [] })
+    } else {
+      events.push({ type: 'peer.status', node, status, generation, deadtimeUs, twinbeat })
+    }
+  }
+  return events
 }

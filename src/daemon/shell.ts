@@ -8,7 +8,8 @@ import { messageOf } from '../errors.js'
 import type { StateStore } from '../store/state-store.js'
 import type { AddressRunner } from './effects/addresses.js'
 import type { Members } from './effects/members.js'
-import { translateRecord, type Translation } from './records.js'
+import { Outbox } from './outbox.js'
+import { recordsOf, translateRecord } from './records.js'
 
 /** An event without its time: the shell stamps it. */
 export type Untimed<T> = T extends unknown ? Omit<T, 'at'> : never
@@ -36,39 +37,74 @@ export interface ShellDependencies {
 const timerMaxMs = 2_000_000_000
 /** Steps before the loop looks at the sockets again, so that a flood cannot starve the control socket. */
 const stepsPerTurn = 256
+/** More than this is left in the engine, whose ring then holds back the senders. */
+const queueMax = 4096
+const snapshotAgainMs = 100
 /** A disk that hangs counts as one that refuses: nobody waits for it in the middle of a hand-over. */
 const storeMaxMs = 5000
 
+/** `timer`: counts only while it is still set for the same moment when its turn comes. */
+interface Waiting {
+  readonly event: CoreEvent
+  readonly timer: NodeJS.Timeout | null
+}
+
 export class Shell {
   readonly #parts: ShellDependencies
-  readonly #queue: CoreEvent[] = []
+  readonly #queue: Waiting[] = []
+  readonly #outbox: Outbox
   readonly #timers = new Map<string, NodeJS.Timeout>()
   #running = false
   #stopped = false
 
   constructor(parts: ShellDependencies) {
     this.#parts = parts
+    this.#outbox = new Outbox((text) => {
+      parts.onNote({ type: 'note', level: 'error', event: 'send.full', details: {}, text })
+    })
   }
 
   /** The engine has something to say. */
   wake(): void {
+    this.#collect()
+    this.#pump()
+  }
+
+  /** Something else happened, now. What the engine saw before comes first: after a long turn that may be much. */
+  feed(event: Occurrence, timer: NodeJS.Timeout | null = null): void {
+    if (this.#stopped) return
+    this.#collect()
+    this.#queue.push({ event: { ...event, at: this.#parts.engine.now() }, timer })
+    this.#pump()
+  }
+
+  #collect(): void {
+    if (this.#queue.length >= queueMax) return
+    let lost = false
     for (const record of this.#parts.engine.drain()) {
       // Also after the end of the core: what is released then waits for its answers.
       if (this.#parts.addresses.onRecord(record) || this.#stopped) continue
       this.#parts.onRecord(record)
-      const translation: Translation = translateRecord(record, (address) =>
-        this.#parts.members.ownerOf(address),
-      )
-      for (const event of translation) this.#queue.push({ ...event, at: record.at })
+      const events = translateRecord(record, (address) => this.#parts.members.ownerOf(address))
+      for (const event of events) this.#queue.push({ event: { ...event, at: record.at }, timer: null })
+      lost ||= record.type === 'overflow'
     }
-    this.#pump()
+    if (lost) this.#lookAgain()
   }
 
-  /** Something else happened, now. */
-  feed(event: Occurrence): void {
+  /** Records were lost: the engine's whole state takes their place. */
+  #lookAgain(): void {
     if (this.#stopped) return
-    this.#queue.push({ ...event, at: this.#parts.engine.now() })
-    this.#pump()
+    try {
+      const snapshot = this.#parts.engine.snapshot()
+      for (const event of recordsOf(snapshot)) this.#queue.push({ event: { ...event, at: snapshot.at }, timer: null })
+    } catch {
+      // Held up at this moment, which is also why records were lost.
+      setTimeout(() => {
+        this.#lookAgain()
+        this.#pump()
+      }, snapshotAgainMs)
+    }
   }
 
   stop(): void {
@@ -76,6 +112,7 @@ export class Shell {
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
     this.#queue.length = 0
+    this.#outbox.clear()
   }
 
   #pump(): void {
@@ -89,13 +126,20 @@ export class Shell {
           })
           return
         }
-        const event = this.#queue.shift()
-        if (event === undefined || this.#stopped) return
-        this.#step(event)
+        const next = this.#queue.shift()
+        if (next === undefined || this.#stopped) return
+        if (this.#stillDue(next)) this.#step(next.event)
+        if (this.#queue.length === 0) this.#collect()
       }
     } finally {
       this.#running = false
     }
+  }
+
+  /** An event before it in the queue may have taken the timer back, or set it anew. */
+  #stillDue({ event, timer }: Waiting): boolean {
+    if (timer === null || event.type !== 'timer') return true
+    return this.#timers.get(event.key) === timer && this.#timers.delete(event.key)
   }
 
   #step(event: CoreEvent): void {
@@ -114,19 +158,19 @@ export class Shell {
     const { engine, store } = this.#parts
     switch (effect.type) {
       case 'send':
-        if (engine.send(effect.fields) === 'full') {
-          this.#parts.onNote({
-            type: 'note',
-            level: 'error',
-            event: 'send.full',
-            details: {},
-            text: 'a message could not be queued: the engine has too much to send',
-          })
-        }
+        this.#outbox.push(() => engine.send(effect.fields) === 'queued')
         return
       case 'status':
-        engine.setStatus(effect.st, { deadtimeExtraUs: effect.deadtimeExtraUs })
-        if (effect.st === 'active') engine.setPhase('started')
+        this.#outbox.push(() => {
+          engine.setStatus(effect.st, { deadtimeExtraUs: effect.deadtimeExtraUs })
+          return true
+        })
+        if (effect.st === 'active') {
+          this.#outbox.push(() => {
+            engine.setPhase('started')
+            return true
+          })
+        }
         this.#parts.onStatus(effect.st)
         return
       case 'member.run':
@@ -159,8 +203,11 @@ export class Shell {
         return
       case 'generation.raise': {
         const generation = this.#parts.raiseGeneration()
-        engine.setGeneration(generation)
-        this.#queue.push({ type: 'generation.raised', generation, at: engine.now() })
+        this.#outbox.push(() => {
+          engine.setGeneration(generation)
+          this.feed({ type: 'generation.raised', generation })
+          return true
+        })
         return
       }
       case 'note':
@@ -178,18 +225,12 @@ export class Shell {
   #setTimer(key: string, at: number): void {
     this.#cancelTimer(key)
     const delayMs = Math.min(Math.max(0, Math.ceil((at - this.#parts.engine.now()) / 1000)), timerMaxMs)
-    this.#timers.set(
-      key,
-      setTimeout(() => {
-        // Node's timers run on the monotonic clock, which stands still in suspend: not due yet means set again.
-        if (this.#parts.engine.now() < at) {
-          this.#setTimer(key, at)
-          return
-        }
-        this.#timers.delete(key)
-        this.feed({ type: 'timer', key })
-      }, delayMs),
-    )
+    const timer = setTimeout(() => {
+      // Node's timers run on the monotonic clock, which stands still in suspend: not due yet means set again.
+      if (this.#parts.engine.now() < at) this.#setTimer(key, at)
+      else this.feed({ type: 'timer', key }, timer)
+    }, delayMs)
+    this.#timers.set(key, timer)
   }
 
   #cancelTimer(key: string): void {
