@@ -49,7 +49,11 @@ export class Machines {
     this.handover = new Handover(ctx, world)
     this.claims = new Claims(ctx, world, this.handover)
     this.handover.claims = this.claims
-    this.reload = new Reload(ctx, world, (group) => { this.addGroup(group).boot(false) })
+    this.reload = new Reload(ctx, world, {
+      add: (group) => { this.addGroup(group).boot(false) },
+      mayBeElsewhere: (group) => this.handover.busy(group.id) || (!world.alone && this.#heldByPeer(group)),
+      removed: (id) => { this.handover.removed(id) },
+    })
     this.summary = new TakeoverSummary(ctx)
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
@@ -68,6 +72,7 @@ export class Machines {
     const group = new Group(this.ctx, config, {
       authorise: (asking) => authorise(this.world, asking, {
         permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
+        heldByPeer: (one) => this.#heldByPeer(one),
       }),
       taking: (taken, grant, reason) => { this.summary.taking(taken, grant, reason) },
       settled: (settled, outcome) => { this.#settled(settled, outcome) },
@@ -91,6 +96,11 @@ export class Machines {
     this.handover.advance()
     this.pause.advance()
     this.operator.advance()
+  }
+
+  #heldByPeer(group: Group): boolean {
+    if (this.world.peerIsTwinbeat) return this.claims.theirWord(group.id) === 'held'
+    return !this.legacy.rules && this.protocol.other !== null && this.protocol.peerHolds(this.world.side(group))
   }
 
   #settled(group: Group, outcome: Outcome): void {

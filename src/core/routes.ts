@@ -51,6 +51,7 @@ export function routeTimer(node: Machines, key: string): void {
 }
 
 function yieldAfterPartition(node: Machines): void {
+  if (!node.heal.waiting) return
   node.heal.end('yielded')
   if (node.legacy.rules) node.legacy.yieldForeign()
   node.protocol.yieldAfterPartition()
@@ -127,7 +128,10 @@ export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageE
       return ctx.note('warn', 'peer.late', `${event.node} is late: silent for ${Math.round(event.silentUs / 1000)} ms`, {
         peer: event.node, silentUs: event.silentUs,
       })
-    case 'overflow': return node.claims.repeatDue()
+    case 'overflow':
+      // Among what was lost may be that an address of ours is gone.
+      if (!world.stopping && !world.paused) for (const group of world.groups.values()) group.repair()
+      return node.claims.repeatDue()
     case 'interface': {
       const { name, up, carrier } = event
       const text = `${name} is ${up ? 'up' : 'down'}${carrier ? '' : ', no carrier'}`

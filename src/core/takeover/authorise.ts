@@ -9,6 +9,8 @@ import type { World } from './world.js'
 export interface ExchangeBook {
   /** The exchange still permits its taker to begin. */
   permits(exchange: string): boolean
+  /** The peer says that it holds the group itself. */
+  heldByPeer(group: Group): boolean
 }
 
 export function authorise(world: World, group: Group, book: ExchangeBook): Authority | Withheld {
@@ -21,10 +23,10 @@ export function authorise(world: World, group: Group, book: ExchangeBook): Autho
   if (world.contested) return { withheld: 'contested' }
   if (group.begun) return grant
   if (world.ctx.now - group.grantAt > world.ctx.config.grantWaitUs) return { withheld: 'grant-expired' }
-  return beforeFirstStart(world, grant, book)
+  return beforeFirstStart(world, group, grant, book)
 }
 
-function beforeFirstStart(world: World, grant: Authority, book: ExchangeBook): Authority | Withheld {
+function beforeFirstStart(world: World, group: Group, grant: Authority, book: ExchangeBook): Authority | Withheld {
   const { peer } = world
   switch (grant.kind) {
     case 'held': case 'operator': return grant
@@ -34,7 +36,9 @@ function beforeFirstStart(world: World, grant: Authority, book: ExchangeBook): A
       return peer.generation === grant.peerGeneration ? grant : { withheld: 'peer-restarted' }
     case 'agreed':
       if (peer === null || peer.id !== grant.peer) return { withheld: 'peer-unknown' }
-      return peer.generation === grant.peerGeneration ? grant : { withheld: 'peer-restarted' }
+      if (peer.generation !== grant.peerGeneration) return { withheld: 'peer-restarted' }
+      // It agreed when the take was ordered; a probe later it may have said something else.
+      return !peer.left && book.heldByPeer(group) ? { withheld: 'peer-holds-it' } : grant
     case 'handover':
       return book.permits(grant.exchange) ? grant : { withheld: 'exchange-ended' }
   }

@@ -168,9 +168,12 @@ export class Claims {
   /** Level, at the end of every step. */
   advance(): void {
     const { world } = this
-    if (!world.peerIsTwinbeat || world.peer === null || !world.joined || world.halted) return
+    if (!world.peerIsTwinbeat || world.peer === null || world.halted) return
+    // What was kept over a restart is said, and disputed if need be, before the start handshake is over.
+    const keeps = [...world.groups.values()].some((group) => group.state === 'held')
+    if (!world.joined && !keeps) return
     this.#judge()
-    if (!world.alone && !world.paused) for (const group of world.groups.values()) this.#decide(group)
+    if (world.joined && !world.alone && !world.paused) for (const group of world.groups.values()) this.#decide(group)
     this.#speak()
   }
 

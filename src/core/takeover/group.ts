@@ -39,6 +39,8 @@ type State =
       readonly floor: number
       /** A restart in place: take again afterwards instead of resting. */
       readonly retake: boolean
+      /** The peer has the group, or is about to: the addresses leave at once. */
+      readonly addressesFirst: boolean
       readonly tries: number
       readonly phase: 'stop' | 'check' | 'wait'
       readonly outcome: Outcome
@@ -57,6 +59,7 @@ export interface GroupHooks {
 }
 
 const stopRetryUs = 1_000_000
+const disputedReasons: ReadonlySet<GiveReason> = new Set(['heal-lost', 'heal-yield', 'paused', 'claimed-by-peer'])
 
 export class Group {
   readonly id: GroupId
@@ -176,8 +179,10 @@ export class Group {
     if (this.#pendingGive !== null && this.#call === null && this.state !== 'stopped') {
       const { reason, outcome } = this.#pendingGive
       this.#pendingGive = null
-      if (this.state !== 'giving') this.#startGiving(reason, outcome)
-      else this.#next()
+      // A restart in place that began meanwhile becomes a stop.
+      if (this.state === 'giving') this.give(reason, outcome)
+      else this.#startGiving(reason, outcome)
+      this.#next()
     } else {
       this.#next()
     }
@@ -300,11 +305,22 @@ export class Group {
   #nextGive(state: Extract<State, { name: 'giving' }>): void {
     if (state.phase === 'wait') return
     if (state.phase === 'check') return this.#runAt(state.index, 'probe', null)
-    let index = state.index
-    while (index >= state.floor && this.members[index]?.state === 'stopped') index -= 1
+    const index = this.#nextStop(state)
     if (index < state.floor) return this.#given(state)
     if (index !== state.index) this.#state = { ...state, index, tries: 0 }
     this.#runAt(index, 'stop', null)
+  }
+
+  /** Right to left; a peer that holds the group as well must not be disturbed until slow services have stopped. */
+  #nextStop(state: Extract<State, { name: 'giving' }>): number {
+    const runs = (index: number): boolean => this.members[index]?.state !== 'stopped'
+    const last = this.members.length - 1
+    for (let index = last; state.addressesFirst && index >= state.floor; index -= 1) {
+      if (runs(index) && this.members[index]?.kind === 'address') return index
+    }
+    let index = state.addressesFirst ? last : state.index
+    while (index >= state.floor && !runs(index)) index -= 1
+    return index
   }
 
   #given(state: Extract<State, { name: 'giving' }>): void {
@@ -319,7 +335,8 @@ export class Group {
   #startGiving(reason: GiveReason, outcome: Outcome): void {
     this.#repairWanted = false
     const index = this.members.length - 1
-    this.#enter({ name: 'giving', index, floor: 0, retake: false, tries: 0, phase: 'stop', outcome }, reason)
+    const addressesFirst = disputedReasons.has(reason)
+    this.#enter({ name: 'giving', index, floor: 0, retake: false, addressesFirst, tries: 0, phase: 'stop', outcome }, reason)
     this.#next()
   }
 
@@ -406,6 +423,7 @@ export class Group {
       if (index + 1 < this.members.length && this.#pendingGive === null) this.#runAt(index + 1, 'monitor', null)
       return
     }
+    if (this.#pendingGive !== null) return
     const monitor: MonitorConfig | undefined = this.ctx.config.monitors.find((one) => one.group === this.id)
     this.restarts += 1
     this.ctx.note('warn', 'monitor.failed', `${this.id}: ${event.member} is ${event.outcome}: ${event.text}`, {
@@ -421,7 +439,8 @@ export class Group {
 
   #restartFrom(index: number): void {
     this.#state = {
-      name: 'giving', index: this.members.length - 1, floor: index, retake: true, tries: 0, phase: 'stop', outcome: 'held',
+      name: 'giving', index: this.members.length - 1, floor: index, retake: true, addressesFirst: false, tries: 0,
+      phase: 'stop', outcome: 'held',
     }
     this.reason = 'repair'
   }

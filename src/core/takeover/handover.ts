@@ -40,8 +40,6 @@ const markPrefix = 'handover:'
 export class Handover {
   claims: Claims | null = null
   readonly #exchanges = new Map<GroupId, Exchange>()
-  /** The last exchange that ended here as taker, for late queries. */
-  readonly #answered = new Map<GroupId, { x: string; answer: 'held' | 'refused' }>()
   readonly #refused = new Set<GroupId>()
   /** Marks of the last life, until their groups are probed. */
   readonly #marks = new Map<GroupId, string>()
@@ -116,8 +114,9 @@ export class Handover {
     }
     this.#enter(group.id, { ...one, state: 'releasing' })
     if (one.reason === 'monitor-failed') group.failed = true
-    if (group.state === 'held' || group.state === 'taking') group.give('handover')
-    else if (!group.mayHold) this.#released(group)
+    // Also in the middle of a restart in place, which becomes a stop.
+    if (group.mayHold) group.give('handover')
+    else this.#released(group)
   }
 
   #released(group: Group): void {
@@ -159,7 +158,7 @@ export class Handover {
       case 'released': this.claims?.learn(group.id, n, 'promised'); return this.#mayTake(group, x)
       case 'query': return this.#queried(group, x)
       case 'held': return this.#confirmed(group, x, n)
-      case 'refused': return this.#refusedBy(group, x)
+      case 'refused': return this.#refusedBy(group, x, n)
       case 'revoke': return this.#revoked(group, x)
       default: return
     }
@@ -198,9 +197,14 @@ export class Handover {
   #mayTake(group: Group, x: string): void {
     const one = this.#exchanges.get(group.id)
     if (one?.role !== 'taker' || one.x !== x) return this.#queried(group, x)
-    if (one.state !== 'accepted') return
+    // A reload is looking at it: the giver asks again.
+    if (one.state !== 'accepted' || group.state === 'unknown') return
+    if (group.state !== 'stopped' || group.failed || group.retired) {
+      if (!group.mayHold) this.#refuse(group.id, x)
+      return this.#end(group.id, 'not-taken')
+    }
     this.#enter(group.id, { role: 'taker', x, state: 'taking' })
-    if (group.state === 'stopped') group.take({ kind: 'handover', exchange: x }, 'handover')
+    group.take({ kind: 'handover', exchange: x }, 'handover')
   }
 
   #queried(group: Group, x: string): void {
@@ -209,8 +213,7 @@ export class Handover {
       if (one.state === 'accepted') this.#mayTake(group, x)
       return
     }
-    const answered = this.#answered.get(group.id)
-    if (answered?.x === x) return this.#say(group.id, answered.answer, x)
+    // What is true now counts, not what was answered once: `refused` permits the giver to take the group back.
     if (group.state === 'unknown') return
     if (group.mayHold) this.#say(group.id, 'held', x)
     else this.#refuse(group.id, x)
@@ -223,21 +226,22 @@ export class Handover {
     this.#end(group.id, 'held')
   }
 
-  #refusedBy(group: Group, x: string): void {
+  #refusedBy(group: Group, x: string, n: number): void {
     const one = this.#exchanges.get(group.id)
     this.#refused.add(group.id)
     if (one?.role !== 'giver' || one.x !== x) return
     switch (one.state) {
       case 'offered': case 'marking': return this.#end(group.id, 'refused')
       case 'releasing': this.#exchanges.set(group.id, { ...one, refused: true }); return
-      case 'released': return this.#takeBack(group)
+      case 'released':
+        this.claims?.learn(group.id, n, 'free')
+        return this.#takeBack(group)
     }
   }
 
   #revoked(group: Group, x: string): void {
     const one = this.#exchanges.get(group.id)
     if (one?.role !== 'taker' || one.x !== x || one.state !== 'accepted') return
-    this.#answered.set(group.id, { x, answer: 'refused' })
     this.#end(group.id, 'revoked')
   }
 
@@ -264,13 +268,12 @@ export class Handover {
   }
 
   groupSettled(group: Group, outcome: Outcome): void {
-    if (outcome === 'probed') return this.#restore(group)
+    if (outcome === 'probed') this.#restore(group)
     const one = this.#exchanges.get(group.id)
     if (one === undefined) return
     if (one.role === 'taker') {
       if (one.state !== 'taking') return
       if (outcome === 'held') {
-        this.#answered.set(group.id, { x: one.x, answer: 'held' })
         this.#say(group.id, 'held', one.x)
         return this.#end(group.id, 'held')
       }
@@ -286,6 +289,13 @@ export class Handover {
       return this.#end(group.id, 'blocked')
     }
     if (group.state === 'stopped') this.#released(group)
+    else if (group.mayHold) group.give('handover')
+  }
+
+  /** Gone from the configuration: nobody here can answer for it any more. */
+  removed(id: GroupId): void {
+    this.#marks.delete(id)
+    this.#end(id, 'leaving')
   }
 
   /** A mark of the last life: the peer may hold the group, unless our probe shows that we never let go. */
@@ -308,14 +318,14 @@ export class Handover {
   }
 
   peerDead(): void {
-    for (const id of [...this.#exchanges.keys()]) this.#lost(id, 'peer-dead')
+    for (const id of [...this.#exchanges.keys()]) this.#end(id, 'peer-dead')
   }
 
   peerRestarted(): void {
     for (const [id, one] of [...this.#exchanges]) {
       // A new life of the taker answers `refused` once it has probed: the query goes on.
       if (one.role === 'giver' && (one.state === 'releasing' || one.state === 'released')) continue
-      this.#lost(id, 'peer-restarted')
+      this.#end(id, 'peer-restarted')
     }
   }
 
@@ -329,12 +339,6 @@ export class Handover {
       } else continue
       this.#end(id, 'leaving')
     }
-  }
-
-  #lost(id: GroupId, reason: 'peer-dead' | 'peer-restarted'): void {
-    const one = this.#exchanges.get(id)
-    if (one?.role === 'taker') this.#answered.set(id, { x: one.x, answer: 'refused' })
-    this.#end(id, reason)
   }
 
   /** Level: give groups back to their home where auto_failback says so. */
@@ -380,7 +384,6 @@ export class Handover {
   }
 
   #refuse(id: GroupId, x: string): void {
-    this.#answered.set(id, { x, answer: 'refused' })
     this.#say(id, 'refused', x)
   }
 

@@ -14,6 +14,15 @@ interface Pending {
   readonly retake: boolean
 }
 
+export interface ReloadHost {
+  /** A new definition, to be looked at before anything is decided. */
+  add(config: GroupConfig): void
+  /** On its way to the peer, or the peer has not let go of it after a partition. */
+  mayBeElsewhere(group: Group): boolean
+  /** The group is stopped and gone from the configuration. */
+  removed(id: GroupId): void
+}
+
 export class Reload {
   /** Groups to be let go first. */
   readonly #pending = new Map<GroupId, Pending>()
@@ -25,7 +34,7 @@ export class Reload {
   constructor(
     private readonly ctx: Context,
     private readonly world: World,
-    private readonly add: (config: GroupConfig) => void,
+    private readonly host: ReloadHost,
   ) {}
 
   apply(config: CoreConfig): void {
@@ -58,13 +67,16 @@ export class Reload {
       if (group !== undefined && group.mayHold) continue
       this.#pending.delete(id)
       this.world.groups.delete(id)
-      if (definition === null) continue
+      if (definition === null) {
+        this.host.removed(id)
+        continue
+      }
       if (retake) this.#retake.add(id)
-      this.add(definition)
+      this.host.add(definition)
     }
     const letting = [...this.#pending.keys()].some((id) => this.world.groups.get(id)?.state !== 'blocked')
     if (!letting) {
-      for (const definition of this.#waiting.values()) this.add(definition)
+      for (const definition of this.#waiting.values()) this.host.add(definition)
       this.#waiting.clear()
     }
     for (const id of this.#retake) this.#takeAgain(id)
@@ -78,6 +90,7 @@ export class Reload {
     this.#retake.delete(id)
     if (group === undefined || (group.state !== 'stopped' && group.state !== 'found')) return
     if (world.stopping || world.paused || world.halted || world.contested || !world.joined) return
+    if (this.host.mayBeElsewhere(group)) return
     group.take({ kind: 'held', epoch: group.epoch }, 'redefined')
   }
 }

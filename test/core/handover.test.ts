@@ -1,0 +1,140 @@
+// Hand-over between two twinbeat nodes when something else happens in the middle of it.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { groupId, nodeId } from '../../src/core/base/ids.js'
+import type { CoreConfig } from '../../src/core/types.js'
+import { pairConfig, second, Stage } from './stage.js'
+
+/** Beside a twinbeat peer that agrees with everything: alpha holds `web`, the peer holds `db`. */
+class Pair extends Stage {
+  n = 0
+
+  constructor(config: CoreConfig = pairConfig()) {
+    super(config)
+    this.boot()
+    this.peerStatus('active', 100, '1')
+    this.say({ t: 'repnodes', dest: 'alpha', nodelist: 'alpha beta ', delnodelist: ' ' })
+    this.claim('n0:web h1:db')
+    this.run(second)
+    this.claim('n0:web h1:db')
+    this.run(second)
+  }
+
+  claim(text: string, generation = 100): void {
+    this.n += 1
+    const ack = this.sent('tb_claims').at(-1)?.['tb_n'] ?? '0'
+    this.say({ t: 'tb_claims', tb_gen: `${generation}`, tb_peer: '7', tb_n: `${this.n}`, tb_ack: ack, tb_ask: '0', tb_groups: text })
+  }
+
+  tell(op: string, x: string, group = 'web', generation = 100): void {
+    this.say({ t: 'tb_handover', tb_op: op, tb_x: x, tb_group: group, tb_gen: `${generation}`, tb_peer: '7', tb_n: `${this.n}` })
+  }
+
+  ops(): string[] {
+    return this.sent('tb_handover').map((message) => `${message['tb_op']} ${message['tb_group']}`)
+  }
+
+  starts(): string[] {
+    return this.trace.flatMap((line) => /run (start .+)$/.exec(line)?.[1] ?? [])
+  }
+}
+
+test('a group on its way to the peer is not taken again by a reload', () => {
+  const pair = new Pair()
+  assert.equal(pair.states(), 'web=held db=stopped')
+  pair.operator('standby', 'web')
+  const x = pair.sent('tb_handover').at(-1)?.['tb_x'] ?? ''
+  pair.tell('accept', x)
+  // Before the mark is on the disk.
+  const before = pair.starts().length
+  const groups = pair.config.groups.map((group) => ({ ...group, digest: `${group.digest}-new` }))
+  pair.feed({ type: 'config.changed', config: { ...pair.config, groups } }, 'reload')
+  pair.run(2 * second)
+  assert.ok(pair.ops().includes('released web'))
+  assert.deepEqual(pair.starts().slice(before), [])
+})
+
+test('a giver that restarts during the take hears that the group is held, not that it was refused', () => {
+  const pair = new Pair()
+  pair.tell('offer', '100.1', 'db')
+  pair.hanging.add('start:ip-db')
+  pair.tell('released', '100.1', 'db')
+  pair.run(second)
+  assert.equal(pair.states(), 'web=held db=taking')
+  pair.peerStatus('up', 101, '1')
+  pair.release('start:ip-db')
+  pair.run(second)
+  pair.messages.length = 0
+  pair.tell('query', '100.1', 'db', 101)
+  assert.deepEqual(pair.ops(), ['held db'])
+})
+
+test('a group that is looked at when the giver releases it is taken once that is done', () => {
+  const pair = new Pair()
+  pair.tell('offer', '100.1', 'db')
+  pair.hanging.add('probe:ip-db')
+  const groups = pair.config.groups.map((group) => (group.id === 'db' ? { ...group, digest: 'db-2' } : group))
+  pair.feed({ type: 'config.changed', config: { ...pair.config, groups } }, 'reload')
+  pair.tell('released', '100.1', 'db')
+  pair.release('probe:ip-db')
+  pair.run(second)
+  pair.tell('query', '100.1', 'db')
+  pair.run(second)
+  assert.equal(pair.core.snapshot().groups.find((group) => group.id === 'db')?.state, 'held')
+})
+
+test('a hand-over is not lost in a monitor that fails meanwhile', () => {
+  const pair = new Pair(pairConfig({ monitors: [{ group: groupId('web'), everyUs: second, failuresMax: 3 }] }))
+  pair.hanging.add('monitor:ip-web')
+  pair.run(2 * second)
+  pair.operator('standby', 'web')
+  pair.tell('accept', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '')
+  pair.run(second / 10)
+  pair.running.delete('ip-web')
+  pair.release('monitor:ip-web')
+  pair.run(second)
+  assert.ok(pair.ops().includes('released web'), pair.ops().join(', '))
+  assert.equal(pair.core.snapshot().groups.find((group) => group.id === 'web')?.state, 'stopped')
+})
+
+test('a restart in place between accept and mark becomes the release', () => {
+  const pair = new Pair(pairConfig({ monitors: [{ group: groupId('web'), everyUs: second, failuresMax: 3 }] }))
+  pair.hanging.add('stop:httpd')
+  pair.operator('standby', 'web')
+  pair.tell('accept', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '')
+  pair.running.delete('ip-web')
+  pair.feed({ type: 'timer', key: 'monitor:web' })
+  pair.run(second)
+  pair.release('stop:httpd')
+  pair.run(second)
+  assert.ok(pair.ops().includes('released web'), pair.ops().join(', '))
+})
+
+test('a real peer that reports the group between the probe and the start keeps it', () => {
+  const stage = new Stage()
+  stage.boot()
+  stage.peerStatus('active')
+  stage.say({ t: 'repnodes', dest: 'alpha', nodelist: 'alpha beta ', delnodelist: ' ' })
+  stage.hanging.add('probe:ip-web')
+  stage.say({ t: 'resource', rsc_hold: 'local', rtype: 'full', isstable: '1', seq: '5' })
+  stage.run(second)
+  assert.equal(stage.states(), 'web=taking db=stopped', stage.trace.join('\n'))
+  stage.say({ t: 'resource', rsc_hold: 'all', rtype: 'full', isstable: '1', seq: '6' })
+  stage.release('probe:ip-web')
+  stage.run(second)
+  assert.deepEqual(stage.trace.filter((line) => line.includes('run start')), [])
+})
+
+test('after a heal the addresses of the loser go first, the services after them', () => {
+  const pair = new Pair()
+  pair.feed({ type: 'peer.dead', node: nodeId('beta'), generation: 100, silentUs: 1, links: [] })
+  pair.run(second)
+  pair.peerStatus('active', 100, '1')
+  pair.hanging.add('stop:httpd')
+  pair.trace.length = 0
+  pair.claim('s1:web h1:db')
+  pair.run(second)
+  assert.ok(!pair.running.has('ip-web'), pair.trace.join('\n'))
+  assert.ok(pair.running.has('httpd'))
+})
