@@ -139,6 +139,19 @@ export class SimEngine {
     this.record({ type: 'message', from: nodeId(this.peerId), fields, link: 'eth0' })
   }
 
+  /** What the shell feeds after records were lost. */
+  snapshot(): EngineEvent[] {
+    const node = this.peerId
+    const events: EngineEvent[] = this.muted ? [{ type: 'stall', us: 0, muted: true }] : []
+    if (this.peerDead) {
+      events.push({ type: 'peer.dead', node, generation: this.peerGeneration, silentUs: this.clock.now - this.#heardAt, links: [] })
+    } else if (this.#peer !== null) {
+      const { st, generation, deadtimeUs, twinbeat } = this.#peer
+      events.push({ type: 'peer.status', node, status: st, generation, deadtimeUs, twinbeat })
+    }
+    return events
+  }
+
   #send(): void {
     if (this.#stopped || this.#frozen || this.muted) return
     const { generation, deadtimeUs, twinbeat } = this

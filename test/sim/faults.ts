@@ -17,6 +17,11 @@ export interface Faults {
   disk: boolean
   operator: boolean
   stops: boolean
+  /** The JavaScript does not run for a while; what the engine saw comes late, and not all of it. */
+  blocks: boolean
+  /** Results of agents are told twice. */
+  echoes: boolean
+  reloads: boolean
 }
 
 export function drawFaults(prng: Prng): Faults {
@@ -25,6 +30,7 @@ export function drawFaults(prng: Prng): Faults {
     loss: sometimes(), duplicates: sometimes(), partitions: sometimes(), oneWay: sometimes(), crashes: sometimes(),
     daemonCrashes: prng.below(6) === 0, freezes: sometimes(), agents: sometimes(), disk: prng.below(6) === 0,
     operator: prng.below(2) === 0, stops: sometimes(),
+    blocks: sometimes(), echoes: prng.below(6) === 0, reloads: prng.below(4) === 0,
   }
 }
 
@@ -46,6 +52,7 @@ export function scheduleFaults(world: World, prng: Prng, untilUs: number): void 
       if (node.twinbeat === null) node.machine.misbehaviour = { ...node.machine.misbehaviour, startFails: 0, startLies: 0 }
     }
   }
+  for (const node of world.nodes) node.echoes = world.faults.echoes && node.twinbeat !== null
   if (enabled.length === 0) return
   const next = (at: number): void => {
     if (at >= untilUs) return
@@ -61,7 +68,9 @@ export function scheduleFaults(world: World, prng: Prng, untilUs: number): void 
 function inject(world: World, prng: Prng, kind: Kind): void {
   const node = world.nodes[prng.below(2)] as SimNode
   switch (kind) {
-    case 'loss': case 'duplicates': case 'agents': return
+    case 'loss': case 'duplicates': case 'agents': case 'echoes': return
+    case 'blocks': return block(world, prng, node)
+    case 'reloads': return reload(world, prng, node)
     case 'partitions': return cut(world, prng, [0, 1])
     case 'oneWay': return cut(world, prng, [prng.below(2) as 0 | 1])
     case 'crashes': return crash(world, prng, node, 'machine')
@@ -69,18 +78,19 @@ function inject(world: World, prng: Prng, kind: Kind): void {
     case 'daemonCrashes': return crash(world, prng, node, node.twinbeat === null ? 'machine' : 'daemon')
     case 'freezes': return freeze(world, prng, node)
     case 'disk':
-      node.diskFails = !node.diskFails
-      return world.inject(`${node.id}: disk ${node.diskFails ? 'fails' : 'works'}`)
+      node.diskFails = prng.below(3) === 0
+      node.diskHangs = !node.diskFails && prng.below(2) === 0
+      return world.inject(`${node.id}: disk ${node.diskFails ? 'fails' : node.diskHangs ? 'hangs' : 'works'}`)
     case 'operator': {
       const verb = (['standby', 'standby', 'takeover', 'restart-keep'] as const)[prng.below(4)] ?? 'standby'
       const what = (['all', 'local', 'foreign', 'vip', 'web', 'db'] as const)[prng.below(6)] ?? 'all'
       world.inject(`${node.id}: operator ${verb} ${what}`)
-      if (node.frozen) return
+      if (node.busy) return
       return node.feed({ type: 'operator', id: `op${world.injected}`, verb, what: verb === 'restart-keep' ? '' : what })
     }
     case 'stops':
       world.inject(`${node.id}: operator stop`)
-      return node.frozen ? undefined : node.feed({ type: 'operator', id: `op${world.injected}`, verb: 'stop', what: '' })
+      return node.busy ? undefined : node.feed({ type: 'operator', id: `op${world.injected}`, verb: 'stop', what: '' })
   }
 }
 
@@ -101,6 +111,28 @@ function crash(world: World, prng: Prng, node: SimNode, what: 'machine' | 'daemo
   world.clock.after(prng.below(3) === 0 ? 300_000 : prng.below(10_000_000), () => {
     if (node.life === life) node.start()
   })
+}
+
+function block(world: World, prng: Prng, node: SimNode): void {
+  if (!node.up || node.busy || node.twinbeat === null) return
+  world.inject(`${node.id}: its loop stands still`)
+  node.block()
+  const { life } = node
+  const keep = prng.below(3) === 0 ? prng.below(3) : null
+  world.clock.after(prng.below(5_000_000), () => {
+    if (node.life !== life || !node.blocked) return
+    world.inject(`${node.id}: its loop goes on`)
+    node.unblock(keep)
+  })
+}
+
+/** One group is defined otherwise, on this node only: a pair is never reloaded at the same moment. */
+function reload(world: World, prng: Prng, node: SimNode): void {
+  if (!node.up || node.busy || node.twinbeat === null) return
+  const changed = prng.below(node.config.groups.length)
+  world.inject(`${node.id}: reload`)
+  const groups = node.config.groups.map((group, index) => (index === changed ? { ...group, digest: `${group.digest}+` } : group))
+  node.reload({ ...node.config, groups })
 }
 
 function freeze(world: World, prng: Prng, node: SimNode): void {

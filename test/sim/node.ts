@@ -41,14 +41,22 @@ export class SimNode {
   /** The last daemon died and left what ran. */
   leftovers = false
   diskFails = false
+  /** Writes land, but so late that the shell has given them up. */
+  diskHangs = false
+  /** The JavaScript of the daemon does not run; its engine does. */
+  blocked = false
+  /** Results are told again, late. */
+  echoes = false
   readonly store = new Map<string, string>()
   #timers = new Map<string, () => void>()
   #late: (() => void)[] = []
+  /** Records of the engine that wait for a blocked daemon. */
+  #records: { readonly at: number; readonly event: SimEvent }[] = []
   #frozenAt = 0
 
   constructor(
     readonly index: 0 | 1,
-    readonly config: CoreConfig,
+    public config: CoreConfig,
     private readonly clock: Clock,
     private readonly prng: Prng,
     private readonly wires: NodeWires,
@@ -79,7 +87,7 @@ export class SimNode {
         heartbeat: (status) => { this.wires.heartbeat(this, status) },
         message: (fields, generation) => { this.wires.message(this, fields, generation) },
       },
-      (event) => { if (this.life === life) this.feed(event) },
+      (event) => { if (this.life === life) this.#record(event) },
     )
     this.feed({ type: 'boot', generation: this.generation, persisted: Object.fromEntries(this.store) })
   }
@@ -92,7 +100,9 @@ export class SimNode {
     this.engine = null
     this.life += 1
     this.frozen = false
+    this.blocked = false
     this.#late = []
+    this.#records = []
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
     this.leftovers = this.machine.running.size > 0
@@ -105,6 +115,7 @@ export class SimNode {
 
   freeze(): void {
     if (this.core === null || this.frozen) return
+    this.unblock(null)
     this.frozen = true
     this.#frozenAt = this.clock.now
     this.engine?.freeze()
@@ -117,10 +128,46 @@ export class SimNode {
     for (const act of this.#late.splice(0)) act()
   }
 
-  feed(event: SimEvent): void {
+  get busy(): boolean {
+    return this.frozen || this.blocked
+  }
+
+  block(): void {
+    if (this.core !== null && !this.frozen) this.blocked = true
+  }
+
+  /** As the shell does it: first what the engine saw meanwhile. `keep`: more state records than this are lost. */
+  unblock(keep: number | null): void {
+    if (!this.blocked) return
+    this.blocked = false
+    const { life } = this
+    let left = keep ?? Number.POSITIVE_INFINITY
+    let lost = 0
+    for (const { at, event } of this.#records.splice(0)) {
+      // Messages that find no room are not accepted, and come again.
+      if (event.type !== 'message') left -= 1
+      if (left < 0 && event.type !== 'message') lost += 1
+      else if (this.life === life) this.feed(event, at)
+    }
+    const events: SimEvent[] = lost === 0 ? [] : [{ type: 'overflow', lost }, ...(this.engine?.snapshot() ?? [])]
+    for (const event of events) if (this.life === life) this.feed(event)
+    for (const act of this.#late.splice(0)) if (this.life === life) act()
+  }
+
+  reload(config: CoreConfig): void {
+    this.config = config
+    this.feed({ type: 'config.changed', config })
+  }
+
+  #record(event: SimEvent): void {
+    if (this.blocked) this.#records.push({ at: this.clock.now, event })
+    else this.feed(event)
+  }
+
+  feed(event: SimEvent, at = this.clock.now): void {
     if (this.core === null) return
     this.observer.event(this, event)
-    const effects = this.core.step({ ...event, at: micros(this.clock.now) })
+    const effects = this.core.step({ ...event, at: micros(at) })
     const life = this.life
     for (const effect of effects) {
       if (this.life !== life) return
@@ -137,10 +184,13 @@ export class SimNode {
       case 'timer.set': {
         this.#timers.get(effect.key)?.()
         const { key } = effect
-        this.#timers.set(key, this.#later(effect.at - this.clock.now, () => {
+        const cancel = this.#later(effect.at - this.clock.now, () => {
+          // Taken back, or set anew, while it waited for its turn.
+          if (this.#timers.get(key) !== cancel) return
           this.#timers.delete(key)
           this.feed({ type: 'timer', key })
-        }))
+        })
+        this.#timers.set(key, cancel)
         return
       }
       case 'timer.cancel': this.#timers.get(effect.key)?.(); this.#timers.delete(effect.key); return
@@ -159,11 +209,12 @@ export class SimNode {
   }
 
   #persist(key: string, value: string | null): void {
-    this.#later(100 + this.prng.below(5000), () => {
+    const hangs = this.diskHangs
+    this.#later(hangs ? 5_000_000 : 100 + this.prng.below(5000), () => {
       const ok = !this.diskFails
       if (ok && value === null) this.store.delete(key)
       else if (ok && value !== null) this.store.set(key, value)
-      this.feed({ type: 'persisted', key, ok })
+      this.feed({ type: 'persisted', key, ok: ok && !hangs })
     })
   }
 
@@ -177,7 +228,7 @@ export class SimNode {
     // What is under way dies with the daemon; a start counts as running from its first moment.
     const { life } = this
     const end = (): void => {
-      if (this.frozen && this.life === life) {
+      if (this.busy && this.life === life) {
         this.#late.push(end)
         return
       }
@@ -186,7 +237,9 @@ export class SimNode {
       else this.machine.running.delete(member)
       this.observer.truth()
       const { outcome } = plan
-      this.feed({ type: 'member.result', call, group, member, action, outcome, text: outcome === 'failed' ? 'exit 1' : '' })
+      const event: SimEvent = { type: 'member.result', call, group, member, action, outcome, text: outcome === 'failed' ? 'exit 1' : '' }
+      this.feed(event)
+      if (this.echoes && this.prng.below(4) === 0) this.#later(this.prng.below(2_000_000), () => { this.feed(event) })
     }
     if (action === 'probe' || action === 'monitor') this.#later(plan.delayUs, () => {
       const outcome = this.machine.running.has(member) ? 'running' : 'stopped'
@@ -207,7 +260,7 @@ export class SimNode {
     const { life } = this
     const run = (): void => {
       if (this.life !== life) return
-      if (this.frozen) this.#late.push(run)
+      if (this.busy) this.#late.push(run)
       else act()
     }
     return this.clock.after(Math.max(0, us), run)

@@ -134,7 +134,7 @@ export class World implements Scene {
 
   together(): boolean {
     return this.network.whole && this.nodes.every((node) =>
-      node.engine !== null && !node.frozen && !node.engine.muted && node.engine.peerHeard && !node.engine.peerDead &&
+      node.engine !== null && !node.busy && !node.engine.muted && node.engine.peerHeard && !node.engine.peerDead &&
       node.engine.peerGeneration === this.#other(node).generation)
   }
 
@@ -169,6 +169,9 @@ export class World implements Scene {
     for (const node of this.nodes) {
       node.machine.misbehaviour = { startFails: 0, startLies: 0, stopFails: 0, stopLies: 0, hangs: 0 }
       node.diskFails = false
+      node.diskHangs = false
+      node.echoes = false
+      node.unblock(null)
       node.thaw()
       const { life } = node
       this.clock.after(15_000_000, () => { if (node.life === life || !node.up) node.start() })
