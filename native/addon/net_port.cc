@@ -6,7 +6,8 @@
 #include <cstring>
 #include <string>
 
-#include "core/engine/wire_reader.h"
+#include "core/base/bytes.h"
+#include "core/net/step_codec.h"
 
 namespace twinbeat {
 
@@ -17,41 +18,6 @@ constexpr int kNetPriority = 5;
 // A batch's results with their header, and an event: what must be free before one is taken from the ring.
 constexpr std::size_t kResultRoom = sizeof(RecordHeader) + net::kBatchStepsMax * 8;
 constexpr std::size_t kEventRoom = sizeof(RecordHeader) + 128;
-
-bool copy_text(std::string_view text, std::span<char> place) noexcept {
-  if (text.size() >= place.size()) return false;
-  std::memset(place.data(), 0, place.size());
-  std::memcpy(place.data(), text.data(), text.size());
-  return true;
-}
-
-bool read_address(std::uint8_t family, std::string_view text, net::Address& out) {
-  std::memset(out.bytes, 0, sizeof(out.bytes));
-  const std::string terminated(text);
-  return ::inet_pton(family == 4 ? AF_INET : AF_INET6, terminated.c_str(), out.bytes) == 1;
-}
-
-bool read_step(WireReader& in, net::AddressStep& step) {
-  step = {};
-  const std::uint8_t op = in.u8();
-  if (op < 1 || op > 4) return false;
-  step.op = static_cast<net::StepOp>(op);
-  step.family = in.u8();
-  step.prefix = in.u8();
-  step.flags = in.u16();
-  step.announce_interval_us = in.u32();
-  step.announce_count = in.u16();
-  if (step.family != 4 && step.family != 6) return false;
-  if (!read_address(step.family, in.text(), step.address)) return false;
-  const std::string_view broadcast = in.text();
-  if (!broadcast.empty()) {
-    net::Address parsed;
-    if (step.family != 4 || !read_address(4, broadcast, parsed)) return false;
-    std::memcpy(step.broadcast, parsed.bytes, sizeof(step.broadcast));
-    step.flags = static_cast<std::uint16_t>(step.flags | net::kStepBroadcastSet);
-  }
-  return copy_text(in.text(), step.interface) && copy_text(in.text(), step.label) && in.ok();
-}
 
 std::string address_text(std::uint8_t family, const net::Address& address) {
   char text[INET6_ADDRSTRLEN] = "";
@@ -135,12 +101,8 @@ NetPort::Answer NetPort::run_steps(std::uint64_t token, Bytes steps) {
   if (!ensure_running()) return Answer::kFailed;
   net::StepBatch* batch = thread_->claim(net::Feeder::kController);
   if (batch == nullptr) return Answer::kFull;
-  WireReader in(steps);
-  std::uint32_t count = 0;
-  while (in.remaining() > 0) {
-    if (count == net::kBatchStepsMax || !read_step(in, batch->steps[count])) return Answer::kInvalid;
-    ++count;
-  }
+  const std::uint32_t count = net::parse_steps(steps, batch->steps);
+  if (count == 0) return Answer::kInvalid;
   batch->token = token;
   batch->not_after_us = 0;
   batch->group = 0;
@@ -153,23 +115,7 @@ NetPort::Answer NetPort::run_steps(std::uint64_t token, Bytes steps) {
 NetPort::Answer NetPort::watch(Bytes list) {
   if (!ensure_running()) return Answer::kFailed;
   auto watch = std::make_unique<net::WatchList>();
-  WireReader in(list);
-  const std::uint32_t addresses = in.u16();
-  const std::uint32_t interfaces = in.u16();
-  if (addresses > net::kWatchMax || interfaces > net::kWatchInterfacesMax) return Answer::kInvalid;
-  watch->address_count = addresses;
-  watch->interface_count = interfaces;
-  for (std::uint32_t i = 0; i < addresses; ++i) {
-    net::WatchAddress& place = watch->addresses[i];
-    place.family = in.u8();
-    if (place.family != 4 && place.family != 6) return Answer::kInvalid;
-    if (!read_address(place.family, in.text(), place.address)) return Answer::kInvalid;
-    if (!copy_text(in.text(), place.interface)) return Answer::kInvalid;
-  }
-  for (std::uint32_t i = 0; i < interfaces; ++i) {
-    if (!copy_text(in.text(), watch->interfaces[i])) return Answer::kInvalid;
-  }
-  if (!in.ok() || in.remaining() != 0) return Answer::kInvalid;
+  if (!net::parse_watch_list(list, *watch)) return Answer::kInvalid;
   thread_->watch(*watch);
   return Answer::kQueued;
 }

@@ -5,7 +5,7 @@
 import { isIP } from 'node:net'
 import { getSystemErrorName } from 'node:util'
 import { TwinbeatError } from '../errors.js'
-import { addonCandidates, loadAddon, packageRoot } from './native.js'
+import { loadAddon } from '../system/addon.js'
 
 export interface ConfiguredAddress {
   readonly family: 4 | 6
@@ -39,7 +39,7 @@ interface NetCalls {
 let loaded: NetCalls | null = null
 
 function netCalls(): NetCalls {
-  loaded ??= (loadAddon(addonCandidates(packageRoot())) as unknown as { net: NetCalls }).net
+  loaded ??= loadAddon<{ net: NetCalls }>().net
   return loaded
 }
 

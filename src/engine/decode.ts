@@ -1,9 +1,7 @@
 // Linux-HA messages from and to bytes without an engine: what `twinbeat decode` and the tests of the wire format use.
 // The codec and the rules are the engine's own (native/core/wire); this file gives them types.
-import { createRequire } from 'node:module'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { TwinbeatError, messageOf } from '../errors.js'
+import { TwinbeatError } from '../errors.js'
+import { loadAddon } from '../system/addon.js'
 import type { AuthMethod, Field, FieldType } from './engine.js'
 
 export type Encoding = 'netstring' | 'classic'
@@ -72,7 +70,7 @@ export class Decoder {
   readonly #codec: NativeCodec
 
   constructor(keys: DecoderKeys) {
-    this.#codec = new (loadAddon().Codec)()
+    this.#codec = new (loadAddon<CodecAddon>().Codec)()
     for (const { index, method, key } of keys.keys) {
       if (!this.#codec.setKey(index, method, Buffer.from(key ?? '', 'utf8'))) {
         throw new TwinbeatError('TB_CONFIG', `authkeys line ${index} ('${method}') cannot be used`, {
@@ -128,19 +126,4 @@ function packFields(fields: readonly Field[]): Uint8Array | null {
     parts.push(Uint8Array.of(field.type, name.length, value.length & 0xff, value.length >> 8), name, value)
   }
   return Buffer.concat(parts)
-}
-
-let loadedAddon: CodecAddon | null = null
-
-function loadAddon(): CodecAddon {
-  if (loadedAddon === null) {
-    const here = path.dirname(fileURLToPath(import.meta.url))
-    const file = path.resolve(here, '../../../build/Release/twinbeat.node')
-    try {
-      loadedAddon = createRequire(import.meta.url)(file) as CodecAddon
-    } catch (cause) {
-      throw new TwinbeatError('TB_ADDON_MISSING', `cannot load '${file}': ${messageOf(cause)}`, { cause })
-    }
-  }
-  return loadedAddon
 }

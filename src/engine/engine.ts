@@ -130,7 +130,7 @@ export interface EngineAddress {
   readonly prefix: number
   readonly interface: string
   readonly label: string | null // IPv4 only, at most 15 bytes
-  readonly broadcast: string | null // IPv4 only; null = the one that follows from the prefix
+  readonly broadcast: string | null // IPv4 only; null = the one that follows from the prefix, none for 31 and 32
 }
 
 /** One finished order for the netlink thread; nothing is computed there. */

@@ -4,8 +4,9 @@ import { micros } from '../core/base/ids.js'
 import type { Micros } from '../core/base/ids.js'
 import { ByteSink, encodeConfig, encodeFields } from './config-codec.js'
 import type { EngineConfig, EngineRecord, EngineSnapshot, Field } from './engine.js'
-import { addonCandidates, checkMessage, loadAddon, packageRoot } from './native.js'
-import type { ManualHandle } from './native.js'
+import { loadAddon } from '../system/addon.js'
+import { checkMessage } from './native.js'
+import type { Addon, ManualHandle } from './native.js'
 import { decodeRecords } from './records.js'
 
 /** As `enum class CommandType` in native/core/engine/port.h. */
@@ -22,7 +23,7 @@ export class ManualEngine {
   #now: Micros
 
   constructor(options: { readonly seed: number; readonly now: Micros; readonly wallUs: number }) {
-    this.#native = new (loadAddon(addonCandidates(packageRoot())).ManualEngine)(options.seed)
+    this.#native = new (loadAddon<Addon>().ManualEngine)(options.seed)
     this.#now = options.now
     this.#wallOffsetUs = options.wallUs - options.now
   }

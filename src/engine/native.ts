@@ -1,18 +1,15 @@
-// The native engine: loads the addon and gives it the shape of engine.ts. Everything that comes in is checked here, so
+// The native engine: gives the addon the shape of engine.ts. Everything that comes in is checked here, so
 // that a wrong argument is a TwinbeatError with a sentence and never reaches native code.
-import { createRequire } from 'node:module'
-import { existsSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { randomInt } from 'node:crypto'
 import { micros } from '../core/base/ids.js'
-import { TwinbeatError, messageOf } from '../errors.js'
+import { TwinbeatError } from '../errors.js'
+import { loadAddon } from '../system/addon.js'
 import type { Micros } from '../core/base/ids.js'
 import {
   checkInteger, checkText, encodeConfig, encodeFields, limits, refuse,
 } from './config-codec.js'
 import { encodeSteps, encodeWatch, interfacesOf } from './step-codec.js'
-import { abiHash, counterNames, decodeRecords } from './records.js'
+import { counterNames, decodeRecords } from './records.js'
 import type {
   AddressStep, Engine, EngineAddress, EngineConfig, EngineCounters, EngineRecord, EngineSnapshot, Field,
   RealtimeSnapshot,
@@ -47,38 +44,8 @@ export interface ManualHandle {
 }
 
 export interface Addon {
-  readonly abiHash: number
   readonly ManualEngine: new (seed: number) => ManualHandle
   readonly NativeEngine: new (wake: () => void, seed: number, instance: number) => NativeHandle
-}
-
-/** The package's folder, seen from dist/src/engine as well as from a bundle that kept the tree. */
-export function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(folder, 'package.json')) && dirname(folder) !== folder) folder = dirname(folder)
-  return folder
-}
-
-export function addonCandidates(root: string): string[] {
-  const prebuild = join(root, 'prebuilds', `${process.platform}-${process.arch}`, 'twinbeat.node')
-  return [join(root, 'build', 'Release', 'twinbeat.node'), prebuild]
-}
-
-export function loadAddon(candidates: readonly string[]): Addon {
-  const require = createRequire(import.meta.url)
-  const attempts: string[] = []
-  for (const path of candidates) {
-    try {
-      const addon = require(path) as Addon
-      if (addon.abiHash === abiHash) return addon
-      attempts.push(`${path}: built from other sources (layout ${addon.abiHash}, wanted ${abiHash})`)
-    } catch (cause) {
-      attempts.push(`${path}: ${messageOf(cause).split('\n')[0]}`)
-    }
-  }
-  const stale = attempts.some((attempt) => attempt.includes('built from other sources'))
-  throw new TwinbeatError(stale ? 'TB_ADDON_ABI' : 'TB_ADDON_MISSING',
-    `the native engine could not be loaded: ${attempts.join('; ')}`)
 }
 
 const wrongState = (why: string): TwinbeatError => new TwinbeatError('TB_ENGINE_STATE', `engine: ${why}`)
@@ -124,7 +91,7 @@ export class NativeEngine implements Engine {
 
   constructor(options: NativeEngineOptions) {
     if (typeof options?.wake !== 'function') refuse('options.wake', 'must be a function')
-    const addon = loadAddon(addonCandidates(packageRoot()))
+    const addon = loadAddon<Addon>()
     // The native side holds this function for as long as it lives, and the caller's usually holds the engine: without
     // the detour over `holder` no engine would ever be collected. A running one keeps itself alive.
     const holder = this.#holder = new Holder(this, options.wake)

@@ -1,11 +1,8 @@
-// Bytes of native/abi/abi.h -> typed records. The only place that trusts the native side's layout; the hash below
-// must equal abi_hash() of the loaded addon.
+// Bytes of native/abi/abi.h -> typed records. The only place that trusts the native side's layout; the hash in
+// src/system/addon.ts must equal abi_hash() of the loaded addon.
 import { micros } from '../core/base/ids.js'
 import type { Micros } from '../core/base/ids.js'
 import type { EngineCounters, EngineRecord, Field, FieldType, NodeKind, RejectReason } from './engine.js'
-
-/** FNV-1a of kAbiText in native/abi/abi.h. */
-export const abiHash = 2104765878
 
 export const rejectReasons: readonly RejectReason[] = [
   'malformed', 'auth', 'weak-auth', 'unknown-node', 'old-generation', 'replay', 'field', 'own-name',

@@ -1,8 +1,5 @@
 // Typed doors to the addon's system calls. Every call answers at once; a negative number is -errno.
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
-import path from 'node:path'
-import { TwinbeatError, messageOf } from '../errors.js'
+import { loadAddon } from './addon.js'
 
 export interface SystemCalls {
   connectDatagram(path: string): number
@@ -22,17 +19,6 @@ export interface SystemCalls {
 let loaded: SystemCalls | null = null
 
 export function systemCalls(): SystemCalls {
-  if (loaded === null) {
-    const file = path.resolve(
-      path.dirname(fileURLToPath(import.meta.url)),
-      '../../../build/Release/twinbeat.node',
-    )
-    try {
-      const addon = createRequire(import.meta.url)(file) as { system: SystemCalls }
-      loaded = addon.system
-    } catch (cause) {
-      throw new TwinbeatError('TB_ADDON_MISSING', `cannot load '${file}': ${messageOf(cause)}`, { cause })
-    }
-  }
+  loaded ??= loadAddon<{ system: SystemCalls }>().system
   return loaded
 }

@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "core/engine/engine.h"
-#include "core/engine/wire_reader.h"
+#include "core/base/wire_reader.h"
 
 namespace twinbeat {
 

@@ -139,7 +139,7 @@ void Engine::drain_links(const Cycle& cycle) noexcept {
     for (std::size_t i = 0; i < link_count_; ++i) {
       Link& link = *links_[i].link;
       if (!link.is_open()) continue;
-      current_link_ = i;
+      draining_ = i;
       if (link.receive(*this, cycle, *receive_arena_) && link.is_open()) more = true;
     }
   }

@@ -101,7 +101,8 @@ class Engine final : private PacketSink, private DetectorSink {
   [[nodiscard]] Micros heartbeat_interval() const noexcept;
 
   // receive.cc
-  void packet(Bytes bytes, Micros at) noexcept override;
+  void packet(Bytes bytes, Micros at, const Origin& origin) noexcept override;
+  [[nodiscard]] std::size_t link_of(const Origin& origin) const noexcept;
   void reject(RejectReason reason) noexcept;
   [[nodiscard]] Peer* sender_of(const Message& message) noexcept;
   void receive_own(Peer& self, const Opened& opened) noexcept;
@@ -161,7 +162,8 @@ class Engine final : private PacketSink, private DetectorSink {
   bool stopped_ = false;
   bool muted_ = false;
   bool history_full_ = false;
-  std::size_t current_link_ = 0;  // being drained
+  std::size_t draining_ = 0;      // whose socket is read
+  std::size_t current_link_ = 0;  // on which the packet in hand came
   Micros current_at_ = 0;         // receive stamp of the packet in hand
   Cycle current_;
 

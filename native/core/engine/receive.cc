@@ -34,8 +34,21 @@ std::uint8_t* put(std::uint8_t* at, const void* from, std::size_t count) noexcep
 
 }  // namespace
 
-void Engine::packet(Bytes bytes, Micros at) noexcept {
+// Two links on one interface and port get each other's packets. What a packet proves, it proves for the link it came
+// on: else a broadcast that no longer passes would hide behind the unicast that does.
+std::size_t Engine::link_of(const Origin& origin) const noexcept {
+  const Link& reader = *links_[draining_].link;
+  if (reader.carries(origin)) return draining_;
+  for (std::size_t i = 0; i < link_count_; ++i) {
+    const Link& other = *links_[i].link;
+    if (i != draining_ && other.is_open() && other.shares_port_with(reader) && other.carries(origin)) return i;
+  }
+  return draining_;
+}
+
+void Engine::packet(Bytes bytes, Micros at, const Origin& origin) noexcept {
   if (!running_) return;
+  current_link_ = link_of(origin);
   LinkStats& stats = links_[current_link_].stats;
   ++stats.packets_in;
   stats.bytes_in += bytes.size();

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "core/engine/wire_reader.h"
+#include "core/base/wire_reader.h"
 
 namespace twinbeat {
 

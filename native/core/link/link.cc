@@ -18,6 +18,14 @@ void Link::close() noexcept {
   fd_ = -1;
 }
 
+bool Link::carries(const Origin&) const noexcept { return true; }
+
+bool Link::shares_port_with(const Link& other) const noexcept {
+  const std::uint16_t own = spec_.local_port != 0 ? spec_.local_port : spec_.port;
+  const std::uint16_t its = other.spec_.local_port != 0 ? other.spec_.local_port : other.spec_.port;
+  return own != 0 && own == its && spec_.interface == other.spec_.interface;
+}
+
 Micros Link::flush_at() const noexcept { return kNever; }
 
 SendResult Link::failed_send(int error) noexcept {

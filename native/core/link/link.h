@@ -2,6 +2,7 @@
 // is non-blocking, and a send that fails is loss, never a reason to wait. Engine thread only, except construction.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -26,10 +27,21 @@ enum class SendResult : std::uint8_t {
   kDown,     // the link cannot send at all just now; errno in last_error()
 };
 
+// How a datagram was addressed. Sockets that share an interface and a port also get each other's packets: every one of
+// them a broadcast, any one of them a packet for this host.
+struct Origin {
+  using IpAddress = std::array<std::uint8_t, 16>;  // IPv4 in the first four bytes
+
+  std::uint8_t family = 0;  // 4, 6 or 0: not known
+  bool to_group = false;    // broadcast or multicast
+  IpAddress source{};
+  IpAddress target{};
+};
+
 class PacketSink {
  public:
   // `at` is when the kernel received it, never later than `now` of the cycle.
-  virtual void packet(Bytes bytes, Micros at) noexcept = 0;
+  virtual void packet(Bytes bytes, Micros at, const Origin& origin) noexcept = 0;
 
  protected:
   ~PacketSink() = default;
@@ -68,6 +80,11 @@ class Link {
   virtual void flush(const Cycle& cycle) noexcept { static_cast<void>(cycle); }
   [[nodiscard]] virtual Micros flush_at() const noexcept;
   [[nodiscard]] virtual bool wants_classic() const noexcept { return false; }
+
+  // Whether a packet addressed like this travels on this link, whichever socket received it.
+  [[nodiscard]] virtual bool carries(const Origin& origin) const noexcept;
+  // Both receive on one interface and port.
+  [[nodiscard]] bool shares_port_with(const Link& other) const noexcept;
 
   [[nodiscard]] int last_error() const noexcept { return last_error_; }
   [[nodiscard]] const LinkSpec& spec() const noexcept { return spec_; }

@@ -1,5 +1,7 @@
 #include "core/link/link_manual.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace twinbeat {
@@ -34,7 +36,10 @@ ManualLink::ManualLink(const LinkSpec& spec, ManualHub& hub) : Link(spec), hub_(
   hub_.links_.push_back(this);
 }
 
-ManualLink::~ManualLink() { std::erase(hub_.links_, this); }
+ManualLink::~ManualLink() {
+  std::erase(hub_.links_, this);
+  if (spec_.fd >= 0) ::close(spec_.fd);
+}
 
 int ManualLink::open() noexcept {
   open_ = broken_ == 0;
@@ -52,7 +57,7 @@ bool ManualLink::receive(PacketSink& sink, const Cycle& cycle, ReceiveArena&) no
   if (waiting_.empty()) return false;
   const Waiting first = std::move(waiting_.front());
   waiting_.pop_front();
-  sink.packet(first.bytes, std::min(first.at, cycle.now));
+  sink.packet(first.bytes, std::min(first.at, cycle.now), {});
   return !waiting_.empty();
 }
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/link/echo.h"
 #include "core/link/links.h"
 #include "core/link/receive.h"
 
@@ -19,7 +20,6 @@ namespace twinbeat {
 namespace {
 
 constexpr std::size_t kEchoBytes = 2048;  // the message is 100 to 200 bytes
-constexpr std::size_t kEchoHeader = 8;
 constexpr int kRawIcmpFilter = 1;  // ICMP_FILTER of <linux/icmp.h>, which clashes with <netinet/ip_icmp.h>
 
 std::uint16_t checksum(Bytes bytes) noexcept {
@@ -54,7 +54,7 @@ class PingLink final : public Link, private DatagramFilter {
   }
 
   SendResult send(const Outgoing& out, const Cycle&) noexcept override {
-    if (kEchoHeader + out.netstring.size() > kEchoBytes) return SendResult::kDropped;
+    if (kEchoHeaderBytes + out.netstring.size() > kEchoBytes) return SendResult::kDropped;
     std::array<std::uint8_t, kEchoBytes> packet;
     ++sequence_;
     packet[0] = is_v6() ? std::uint8_t{ICMP6_ECHO_REQUEST} : std::uint8_t{ICMP_ECHO};
@@ -62,8 +62,8 @@ class PingLink final : public Link, private DatagramFilter {
     std::memcpy(&packet[4], &id_, sizeof(id_));  // host byte order, as a real node writes it
     packet[6] = static_cast<std::uint8_t>(sequence_ >> 8);
     packet[7] = static_cast<std::uint8_t>(sequence_);
-    std::memcpy(&packet[kEchoHeader], out.netstring.data(), out.netstring.size());
-    const Bytes whole{packet.data(), kEchoHeader + out.netstring.size()};
+    std::memcpy(&packet[kEchoHeaderBytes], out.netstring.data(), out.netstring.size());
+    const Bytes whole{packet.data(), kEchoHeaderBytes + out.netstring.size()};
     if (!is_v6()) {  // the kernel fills in ICMPv6's
       const std::uint16_t sum = checksum(whole);
       packet[2] = static_cast<std::uint8_t>(sum >> 8);
@@ -118,22 +118,9 @@ class PingLink final : public Link, private DatagramFilter {
     return SendResult::kLost;
   }
 
-  // IPv4 raw sockets deliver the IP header too. The reply must carry our identifier; who it claims to come from is
-  // in the signed data, which the engine checks.
+  // Who it claims to come from is in the signed data, which the engine checks.
   Bytes payload(Bytes datagram, const sockaddr_storage&) noexcept override {
-    if (raw_ && !is_v6()) {
-      if (datagram.empty()) return {};
-      const std::size_t header = static_cast<std::size_t>(datagram[0] & 15) * 4;
-      if (header < 20 || datagram.size() < header) return {};
-      datagram = datagram.subspan(header);
-    }
-    if (datagram.size() <= kEchoHeader) return {};
-    const std::uint8_t wanted = is_v6() ? std::uint8_t{ICMP6_ECHO_REPLY} : std::uint8_t{ICMP_ECHOREPLY};
-    if (datagram[0] != wanted) return {};
-    std::uint16_t id = 0;
-    std::memcpy(&id, &datagram[4], sizeof(id));
-    if (raw_ && id != id_) return {};
-    return datagram.subspan(kEchoHeader);
+    return echo_reply_data(datagram, {.ipv6 = is_v6(), .raw = raw_, .id = id_});
   }
 
   std::uint16_t id_;

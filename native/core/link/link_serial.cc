@@ -105,7 +105,7 @@ class SerialLink final : public Link {
     while (!in.empty()) {
       const SerialReader::Step step = reader_.feed(in);
       in = in.subspan(step.consumed);
-      if (!step.frame.empty()) sink.packet(step.frame, cycle.now);
+      if (!step.frame.empty()) sink.packet(step.frame, cycle.now, {});
     }
     return static_cast<std::size_t>(count) == kReadBytes;
   }

@@ -50,12 +50,35 @@ class UdpLink final : public Link {
     return more;
   }
 
+  bool carries(const Origin& origin) const noexcept override {
+    if (origin.family == 0) return true;
+    if (origin.family != (is_v6() ? 6 : 4)) return false;
+    switch (spec_.type) {
+      case LinkType::kMcast:
+      case LinkType::kMcast6:
+        return origin.to_group && origin.target == target_ip();
+      case LinkType::kUcast:
+      case LinkType::kUcast6:
+        return !origin.to_group && origin.source == target_ip();
+      default: return origin.to_group && (origin.target[0] & 0xf0) != 0xe0;  // not a multicast
+    }
+  }
+
  private:
   [[nodiscard]] bool is_v6() const noexcept {
     return spec_.type == LinkType::kUcast6 || spec_.type == LinkType::kMcast6;
   }
   [[nodiscard]] bool is_multicast() const noexcept {
     return spec_.type == LinkType::kMcast || spec_.type == LinkType::kMcast6;
+  }
+  [[nodiscard]] Origin::IpAddress target_ip() const noexcept {
+    Origin::IpAddress address{};
+    if (is_v6()) {
+      std::memcpy(address.data(), &reinterpret_cast<const sockaddr_in6&>(target_).sin6_addr, sizeof(in6_addr));
+    } else {
+      std::memcpy(address.data(), &reinterpret_cast<const sockaddr_in&>(target_).sin_addr, sizeof(in_addr));
+    }
+    return address;
   }
   [[nodiscard]] int family() const noexcept { return is_v6() ? AF_INET6 : AF_INET; }
 
@@ -79,6 +102,7 @@ class UdpLink final : public Link {
     if (!is_v6()) static_cast<void>(set(IPPROTO_IP, IP_TOS, IPTOS_LOWDELAY));
     if (is_v6()) static_cast<void>(set(IPPROTO_IPV6, IPV6_V6ONLY, 1));
     enable_receive_stamps(fd_);
+    enable_origins(fd_, family());
     if (spec_.type == LinkType::kBcast) {
       const int error = set(SOL_SOCKET, SO_BROADCAST, 1);
       if (error != 0) return error;

@@ -1,5 +1,6 @@
 #include "core/link/receive.h"
 
+#include <netinet/in.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -27,7 +28,48 @@ Micros stamp_of(const msghdr& header, const Cycle& cycle) noexcept {
   return cycle.now;
 }
 
+template <typename Value>
+bool take_control(const cmsghdr& part, int level, int type, Value& out) noexcept {
+  if (part.cmsg_level != level || part.cmsg_type != type) return false;
+  std::memcpy(&out, CMSG_DATA(&part), sizeof(out));
+  return true;
+}
+
+template <typename From>
+void copy_ip(const From& from, Origin::IpAddress& out) noexcept {
+  std::memcpy(out.data(), &from, sizeof(from));
+}
+
+Origin origin_of(const msghdr& header, const sockaddr_storage& sender) noexcept {
+  Origin origin;
+  for (const cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
+       part = CMSG_NXTHDR(const_cast<msghdr*>(&header), const_cast<cmsghdr*>(part))) {
+    in_pktinfo v4{};
+    in6_pktinfo v6{};
+    if (sender.ss_family == AF_INET && take_control(*part, IPPROTO_IP, IP_PKTINFO, v4)) {
+      origin.family = 4;
+      // The address that would answer is the one that was asked, unless that was everybody's.
+      origin.to_group = v4.ipi_spec_dst.s_addr != v4.ipi_addr.s_addr;
+      copy_ip(v4.ipi_addr, origin.target);
+      copy_ip(reinterpret_cast<const sockaddr_in&>(sender).sin_addr, origin.source);
+    } else if (sender.ss_family == AF_INET6 && take_control(*part, IPPROTO_IPV6, IPV6_PKTINFO, v6)) {
+      origin.family = 6;
+      origin.to_group = IN6_IS_ADDR_MULTICAST(&v6.ipi6_addr);
+      copy_ip(v6.ipi6_addr, origin.target);
+      copy_ip(reinterpret_cast<const sockaddr_in6&>(sender).sin6_addr, origin.source);
+    }
+  }
+  return origin;
+}
+
 }  // namespace
+
+void enable_origins(int fd, int family) noexcept {
+  const int on = 1;
+  const bool v6 = family == AF_INET6;
+  static_cast<void>(::setsockopt(fd, v6 ? int{IPPROTO_IPV6} : int{IPPROTO_IP}, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO,
+                                 &on, sizeof(on)));
+}
 
 void enable_receive_stamps(int fd) noexcept {
   const int on = 1;
@@ -51,7 +93,8 @@ bool receive_batch(int fd, DatagramFilter* filter, PacketSink& sink, const Cycle
     const auto at = static_cast<std::size_t>(i);
     Bytes bytes{arena.buffers[at].data(), std::min<std::size_t>(headers[at].msg_len, kReceiveBytes)};
     if (filter != nullptr) bytes = filter->payload(bytes, senders[at]);
-    if (!bytes.empty()) sink.packet(bytes, stamp_of(headers[at].msg_hdr, cycle));
+    if (bytes.empty()) continue;
+    sink.packet(bytes, stamp_of(headers[at].msg_hdr, cycle), origin_of(headers[at].msg_hdr, senders[at]));
   }
   // A pending socket error (an ICMP answer of the peer's machine) is consumed by the read that reports it.
   return count == static_cast<int>(kReceiveBatch) || error != 0;

@@ -18,6 +18,8 @@ class DatagramFilter {
 
 // Asks for receive stamps. Failure only costs precision.
 void enable_receive_stamps(int fd) noexcept;
+// Asks for the addresses of each datagram. Without them it belongs to the link whose socket received it.
+void enable_origins(int fd, int family) noexcept;
 // One batch. True if more may wait; `error` gets the errno of a failed read, 0 otherwise.
 [[nodiscard]] bool receive_batch(int fd, DatagramFilter* filter, PacketSink& sink, const Cycle& cycle,
                                  ReceiveArena& arena, int& error) noexcept;
