@@ -29,6 +29,8 @@ export const requestTimer = 'operator.limit'
 export class Operator {
   #requests: Request[] = []
   #stopId: string | null = null
+  /** A stop asked for while a pause is being mended: after it. */
+  #deferred: OperatorEvent | null = null
   #keep: { id: string } | null = null
   readonly #announcement: KeepAnnouncement
   #ending: 'stop' | 'restart' | null = null
@@ -49,10 +51,10 @@ export class Operator {
 
   request(event: OperatorEvent): void {
     if (this.#requests.some((request) => request.id === event.id)) return
+    if (event.verb === 'stop') return this.#stop(event)
     if (this.#requests.length >= requestsMax) return this.#refuse(event.id, 'TB_BUSY', 'too many requests are under way')
     if (this.world.paused || this.world.halted) return this.#refuse(event.id, 'TB_BUSY', 'this node is just leaving the cluster')
     switch (event.verb) {
-      case 'stop': return this.#stop(event)
       case 'restart-keep': return this.#restartKeep(event)
       case 'standby': return this.#standby(event)
       case 'takeover': return this.#takeover(event)
@@ -140,7 +142,15 @@ export class Operator {
   // ------------------------------------------------------------------------------------- stop, restart
 
   #stop(event: OperatorEvent): void {
-    if (this.world.stopping) return this.#refuse(event.id, 'TB_BUSY', 'this node is stopping already')
+    // Whoever asks for the stop kills next: it is not refused because something else is under way.
+    if (this.#keep !== null) this.#stay(this.#keep.id, 'TB_BUSY', 'the node is to be stopped instead', { stopping: true })
+    if (this.#stopId !== null || this.#deferred !== null || this.#ending !== null || this.world.halted) {
+      return this.#refuse(event.id, 'TB_BUSY', 'this node is stopping already')
+    }
+    if (this.world.paused) {
+      this.#deferred = event
+      return
+    }
     this.world.stopping = true
     this.#stopId = event.id
     this.#requests.push({ id: event.id, verb: 'stop', what: '', pending: new Set() })
@@ -178,8 +188,9 @@ export class Operator {
     if (this.#keep !== null && this.#announcement.due()) this.#replace(this.#keep.id)
   }
 
-  #stay(id: string, code: string, text: string): void {
+  #stay(id: string, code: string, text: string, how = { stopping: false }): void {
     this.#keep = null
+    if (how.stopping) this.ctx.persist(keepKey, null)
     this.world.stopping = false
     this.#announcement.cancel()
     this.#finish(id, false, code, text)
@@ -219,6 +230,11 @@ export class Operator {
 
   /** Level, at the end of every step. */
   advance(): void {
+    if (this.#deferred !== null && !this.world.paused) {
+      const event = this.#deferred
+      this.#deferred = null
+      this.#stop(event)
+    }
     this.#advanceStop()
     for (const request of [...this.#requests]) if (request.pending.size > 0) this.#advanceMove(request)
   }
