@@ -204,7 +204,12 @@ export class ResourceProtocol {
 
   /** The peer was not dead and does not step back: give up what was taken because of its silence. */
   yieldAfterPartition(): void {
-    if (this.#beforeDeath === null) return
+    if (this.#beforeDeath === null) {
+      // It may not have heard what was taken, and would take its own groups when its wait is over. Said only
+      // now: one that restarts itself would log that both hold everything, and needs no report.
+      if (this.world.joined && !this.world.stopping && this.stage !== 'init') this.report()
+      return
+    }
     const { mine, other, otherStable } = this.#beforeDeath
     this.#beforeDeath = null
     this.#announceMachDown = false
@@ -228,8 +233,6 @@ export class ResourceProtocol {
     this.#heardDead = null
     this.otherStable = false
     if (this.#waiting && wordOf(this.mine) !== 'none') this.#enter('stable', 'peer-gone')
-    // It may not have heard what was taken, and would take its own groups when its wait is over.
-    if (this.world.joined && !this.world.stopping && this.stage !== 'init') this.report()
   }
 
   /** A report can overtake the status that ends a death. */
