@@ -104,7 +104,7 @@ async function otherNodeLines() {
     const node = nodeOfLine(line)
     if (node === process.execPath) continue
     console.log(`-- Node ${line}: ${node}`)
-    const counts = await nodeTests({ files, concurrency: 1, timeoutMs: unitFileTimeoutMs, node })
+    const counts = await nodeTests({ files, concurrency: 2, timeoutMs: unitFileTimeoutMs, node })
     sum.passed += counts.passed
     sum.failed += counts.failed
     sum.skipped += counts.skipped

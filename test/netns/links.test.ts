@@ -17,9 +17,14 @@ const ms = 1000
 
 type Without<Kind, Key extends PropertyKey> = Kind extends unknown ? Omit<Kind, Key> : never
 
+interface Waiting {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
 class Side {
   readonly #child: ChildProcess
-  readonly #waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
+  readonly #waiting = new Map<number, Waiting>()
   readonly ready: Promise<number>
   #asked = 0
 
