@@ -8,7 +8,6 @@ import { groupId, micros, nodeId } from '../../src/core/base/ids.js'
 import { createPrng } from '../../src/core/base/prng.js'
 import { createCore, type Core } from '../../src/core/core.js'
 import type { Effect } from '../../src/core/effects.js'
-import type { CoreEvent } from '../../src/core/events.js'
 import type { CoreConfig, Field, GroupConfig } from '../../src/core/types.js'
 import { fieldsOf, pairConfig, type StageEvent } from './stage.js'
 
@@ -142,7 +141,7 @@ class Play {
 
   feed(one: StageEvent): void {
     this.log.push(JSON.stringify(one))
-    const effects = this.core.step({ ...one, at: micros(this.#now) } as CoreEvent)
+    const effects = this.core.step({ ...one, at: micros(this.#now) })
     if (this.halted) assert.equal(effects.length, 0, 'nothing is ordered after the end')
     for (const effect of effects) this.#apply(effect)
     this.core.snapshot()

@@ -104,7 +104,7 @@ it('a timer that an earlier event of the same turn takes back does not fire', as
 
 it('after an overflow the state of the engine is told, as soon as the engine can say it', async () => {
   const scene = new Scene()
-  scene.pending.push({ type: 'overflow', at: now(), lost: 3 } as EngineRecord)
+  scene.pending.push({ type: 'overflow', at: now(), lost: 3 })
   scene.shell.wake()
   assert.deepEqual(scene.seen, ['overflow'])
   await sleep(200)

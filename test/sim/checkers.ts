@@ -70,8 +70,20 @@ export class Checkers {
       if (this.#togetherSince === null || this.#undecided(group)) continue
       const lateUs = this.realPeer ? realGraceUs : graceUs
       if (since >= this.#togetherSince + lateUs) this.fail('single-holder', `${group.id} began to run on both nodes`)
+      this.#addressesGo(group, this.#togetherSince)
       const limit = isAddressOnly(group) && !this.realPeer ? graceUs : 120_000_000
       if (now > this.#togetherSince + limit) this.fail('heal', `${group.id} still runs on both nodes`)
+    }
+  }
+
+  /** Whoever lets go because the peer holds the group too drops its addresses at once, whatever its services need. */
+  #addressesGo(group: GroupConfig, togetherSince: number): void {
+    for (const node of this.scene.nodes) {
+      const state = node.core?.snapshot().groups.find((one) => one.id === group.id)
+      if (state?.state !== 'giving' || !['heal-lost', 'heal-yield', 'paused'].includes(state.reason)) continue
+      const stays = group.members.find((member) => member.kind === 'address' && node.machine.running.has(member.id))
+      if (stays === undefined || this.scene.now() <= Math.max(state.since, togetherSince) + graceUs) continue
+      this.fail('heal', `${node.id} lets go of ${group.id} and still has ${stays.id}`)
     }
   }
 

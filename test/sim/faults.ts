@@ -118,7 +118,7 @@ function block(world: World, prng: Prng, node: SimNode): void {
   world.inject(`${node.id}: its loop stands still`)
   node.block()
   const { life } = node
-  const keep = prng.below(3) === 0 ? prng.below(3) : null
+  const keep = prng.below(2) === 0 ? prng.below(2) : null
   world.clock.after(prng.below(5_000_000), () => {
     if (node.life !== life || !node.blocked) return
     world.inject(`${node.id}: its loop goes on`)

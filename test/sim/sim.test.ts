@@ -30,7 +30,7 @@ const seedsPerMutant = 300
 for (const mutant of mutants) {
   test(`mutant is caught: ${mutant.name}`, () => {
     for (let seed = 1; seed <= seedsPerMutant; seed += 1) {
-      const { violation } = runSeed(seed, { ...defaults, makeCore: mutant.make })
+      const { violation } = runSeed(seed, { ...defaults, makeCore: mutant.make, faults: mutant.faults ?? null })
       if (violation === null) continue
       if (mutant.caughtBy.includes(violation.checker)) return
     }

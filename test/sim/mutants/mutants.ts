@@ -7,12 +7,15 @@ import type { Effect } from '../../../src/core/effects.js'
 import type { CoreEvent } from '../../../src/core/events.js'
 import type { CoreConfig, Field } from '../../../src/core/types.js'
 import type { CheckerName } from '../checkers.js'
+import type { Faults } from '../faults.js'
 import type { MakeCore } from '../node.js'
 
 export interface Mutant {
   readonly name: string
   readonly why: string
   readonly caughtBy: readonly CheckerName[]
+  /** Faults without which it cannot show; the rest as the seed draws them. */
+  readonly faults?: Partial<Faults>
   readonly make: MakeCore
 }
 
@@ -147,7 +150,42 @@ const sleepsOn: Mutant = {
   make: wrapped((event) => (event.type === 'stall' ? [{ ...event, muted: false }] : [event]), unchanged),
 }
 
+const staleResultBelieved: Mutant = {
+  name: 'the result of an old call is believed',
+  why: 'a stop counts as done because an earlier one was',
+  caughtBy: ['truthful', 'single-holder', 'heal', 'probe-first', 'liveness'],
+  make: (config, prng) => {
+    const pending = new Map<string, RunEffect>()
+    const note = (effect: Effect): void => { if (effect.type === 'member.run') pending.set(effect.group, effect) }
+    return wrapped((event) => {
+      if (event.type !== 'member.result') return [event]
+      const running = pending.get(event.group)
+      if (running === undefined || running.call === event.call) return [event]
+      return [{ ...event, call: running.call, member: running.member, action: running.action }]
+    }, (effect) => {
+      note(effect)
+      return unchanged()
+    })(config, prng)
+  },
+}
+
+const lossNotMadeGood: Mutant = {
+  name: 'lost records are not made good',
+  why: 'a death that was lost is never acted upon',
+  caughtBy: ['liveness', 'authority', 'single-holder', 'heal', 'wake'],
+  faults: { blocks: true, partitions: true, crashes: true, freezes: false, loss: false, stops: false, operator: false },
+  make: (config, prng) => {
+    let skip = false
+    return wrapped((event) => {
+      if (event.type === 'overflow') skip = true
+      else if (event.type !== 'peer.status' && event.type !== 'peer.dead' && event.type !== 'stall') skip = false
+      return skip ? [] : [event]
+    }, unchanged)(config, prng)
+  },
+}
+
 export const mutants: readonly Mutant[] = [
+  staleResultBelieved, lossNotMadeGood,
   startWithoutProbe, releasedBeforeDone, takeWhilePeerHolds, handoverWithoutLock, takenBackUnasked, deafToHeal,
   startsWithoutAuthority, sleepsOn,
 ]
