@@ -6,10 +6,13 @@
 #include <cstring>
 #include <string>
 
+#include "core/base/clock.h"
 #include "core/base/bytes.h"
 #include "core/net/step_codec.h"
 
 namespace twinbeat {
+
+constexpr Micros kAnswerLimitUs = 20'000'000;
 
 namespace {
 
@@ -104,7 +107,8 @@ NetPort::Answer NetPort::run_steps(std::uint64_t token, Bytes steps) {
   const std::uint32_t count = net::parse_steps(steps, batch->steps);
   if (count == 0) return Answer::kInvalid;
   batch->token = token;
-  batch->not_after_us = 0;
+  // The daemon gives up on an answer after 20 s (rtnl can be held that long): an add must not land after that.
+  batch->not_after_us = boottime_now() + kAnswerLimitUs;
   batch->group = 0;
   batch->stamp = thread_->group_stamp(0);
   batch->count = count;

@@ -190,8 +190,10 @@ void Engine::receive_duplicate(Peer& peer, std::uint64_t seq) noexcept {
   // Every message comes once on every link. A copy is evidence for its link while it can still be on its way; later it
   // may be somebody's recording.
   const Micros fresh = std::max(setup_->timing.keepalive, links_[current_link_].interval);
-  if (current_at_ - first->first_at > fresh) return reject(RejectReason::kReplay);
-  heard(peer, first->is_status);
+  const Micros age = current_at_ - first->first_at;
+  if (age <= fresh) return heard(peer, first->is_status);
+  // Between the two a slow line may still be working off its queue: no evidence, and nothing to warn of.
+  if (age > dead_time_on(peer, current_link_, timing_)) reject(RejectReason::kReplay);
 }
 
 void Engine::receive_sequenced(Peer& peer, const Message& message, const Opened& opened) noexcept {
