@@ -14,7 +14,7 @@ namespace {
 bool copy_text(std::string_view text, std::span<char> place) noexcept {
   if (text.size() >= place.size()) return false;
   std::memset(place.data(), 0, place.size());
-  std::memcpy(place.data(), text.data(), text.size());
+  if (!text.empty()) std::memcpy(place.data(), text.data(), text.size());
   return true;
 }
 
