@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { root } from './node-home.mjs'
 import { StepError, guardSignals, neededStep, progress, runCommand } from './steps.mjs'
 
-const buildTimeoutMs = 10 * 60_000
+const buildTimeoutMs = 20 * 60_000
 const testTimeoutMs = 5 * 60_000
 
 /** gcc's TSan cannot work in the widely randomised memory layout of newer kernels: turned off for it. */
