@@ -111,6 +111,17 @@ TEST_CASE("the same generation after death is a return, but an old status is not
   CHECK(r.event == E::kReturned);
 }
 
+TEST_CASE("what was said during a partition is not asked for after its return") {
+  SequenceTracker t;
+  CHECK(status(t, 1, 5).accepted());
+  CHECK(other(t, 1, 7).verdict == V::kAcceptedGap);
+  const SequenceResult r = status(t, 1, 30, true);
+  CHECK(r.event == E::kReturned);
+  CHECK(r.verdict == V::kAccepted);
+  CHECK(t.missing().empty());
+  CHECK(other(t, 1, 29).verdict == V::kReplay);
+}
+
 TEST_CASE("a healed partition may go on below the last number") {
   SequenceTracker t;
   CHECK(status(t, 1, 5).accepted());

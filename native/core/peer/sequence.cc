@@ -40,6 +40,12 @@ SequenceResult SequenceTracker::track(std::uint64_t seq, ConversationEvent event
     return {SequenceVerdict::kAccepted, event, 0};
   }
   if (seq == last_) return {SequenceVerdict::kDuplicate, event, 0};
+  if (event == ConversationEvent::kReturned && seq > last_) {
+    // What was said while we held the sender for dead was said in another view: a real node asks for
+    // none of it, and it answers what it is made to repeat as if it were news.
+    start_at(seq);
+    return {SequenceVerdict::kAccepted, event, 0};
+  }
   if (seq > last_) {
     if (seq - last_ > 1) return open_gap(seq, event);
     last_ = seq;
