@@ -17,59 +17,217 @@ type Act =
   | { readonly kind: 'answer'; readonly pick: number; readonly outcome: 'running' | 'stopped' | 'failed' }
   | { readonly kind: 'due' | 'written' | 'again'; readonly pick: number; readonly ok: boolean }
   | { readonly kind: 'reload'; readonly pick: number }
-interface Step { readonly act: Act; readonly afterUs: number }
+interface Step {
+  readonly act: Act
+  readonly afterUs: number
+}
 
 // ------------------------------------------------------------------------------------------- what may come
 
 const generation = fc.constantFrom(0, 5, 100, 101, 102)
-const peer = fc.constantFrom(nodeId('beta'), nodeId('beta'), nodeId('beta'), nodeId('alpha'), nodeId('router'), nodeId('nobody'))
+const peer = fc.constantFrom(
+  nodeId('beta'),
+  nodeId('beta'),
+  nodeId('beta'),
+  nodeId('alpha'),
+  nodeId('router'),
+  nodeId('nobody'),
+)
 const group = fc.constantFrom('web', 'db', 'mail', 'ghost', '', 'constructor')
 const exchange = fc.constantFrom('7.1', '7.2', '100.1', '101.1', '', 'x')
 const number = fc.constantFrom('0', '1', '2', '7', '8', '100', '101', '999999999999999', '-1', 'abc', '')
 const hex = fc.constantFrom('1', '2', '63', '64', '65', '66', 'ffffffffffff', 'no', '')
 const hold = fc.constantFrom('none', 'local', 'foreign', 'all', 'nonsense', '')
-const claims = fc.array(
-  fc.tuple(fc.constantFrom('u', 'f', 'h', 'p', 'c', 'n', 'w', 's', 'x'), fc.constantFrom('0', '1'), group).map(([word, senior, id]) => `${word}${senior}:${id}`),
-  { maxLength: 4 },
-).map((parts) => parts.join(' '))
+const claims = fc
+  .array(
+    fc
+      .tuple(fc.constantFrom('u', 'f', 'h', 'p', 'c', 'n', 'w', 's', 'x'), fc.constantFrom('0', '1'), group)
+      .map(([word, senior, id]) => `${word}${senior}:${id}`),
+    { maxLength: 4 },
+  )
+  .map((parts) => parts.join(' '))
 
-const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(arbitrary, { nil: undefined, freq: 4 })
-const words = fc.record({
-  t: fc.constantFrom('tb_claims', 'tb_handover', 'resource', 'ask_resources', 'starting', 'shutdone', 'reqnodes', 'repnodes',
-    'hb_takeover', 'ip-request', 'ip-request-resp', 'stonith', 'unknown', ''),
-  hg: optional(hex), seq: optional(hex), dest: optional(fc.constantFrom('alpha', 'beta')),
-  rsc_hold: optional(hold), rtype: optional(fc.constantFrom('full', 'x')), isstable: optional(fc.constantFrom('0', '1')),
-  info: optional(fc.constantFrom('me', 'other', 'done', 'standby', 'shutdown', 'mach_down')),
-  nodelist: optional(fc.constantFrom('alpha beta ', 'alpha ', ' ')), ipaddr: optional(group), ok: optional(fc.constant('OK')),
-  tb_gen: fc.constantFrom('100', '101', '5'), tb_peer: fc.constantFrom('7', '0', '8'), tb_n: number, tb_ack: number,
-  tb_ask: optional(fc.constantFrom('0', '1')), tb_groups: optional(claims), tb_group: optional(group), tb_x: optional(exchange),
-  tb_op: optional(fc.constantFrom('ask', 'offer', 'accept', 'released', 'held', 'refused', 'query', 'revoke', 'toString')),
-}, { requiredKeys: ['t', 'tb_gen', 'tb_peer', 'tb_n', 'tb_ack'] }).map((record) =>
-  fieldsOf(Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Record<string, string>))
-const binary = fc.constant<Field[]>([{ name: 't', type: 1, value: new Uint8Array([1, 2]) }, { name: 'rsc_hold', type: 1, value: new Uint8Array(0) }])
+const optional = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.option(arbitrary, { nil: undefined, freq: 4 })
+const words = fc
+  .record(
+    {
+      t: fc.constantFrom(
+        'tb_claims',
+        'tb_handover',
+        'resource',
+        'ask_resources',
+        'starting',
+        'shutdone',
+        'reqnodes',
+        'repnodes',
+        'hb_takeover',
+        'ip-request',
+        'ip-request-resp',
+        'stonith',
+        'unknown',
+        '',
+      ),
+      hg: optional(hex),
+      seq: optional(hex),
+      dest: optional(fc.constantFrom('alpha', 'beta')),
+      rsc_hold: optional(hold),
+      rtype: optional(fc.constantFrom('full', 'x')),
+      isstable: optional(fc.constantFrom('0', '1')),
+      info: optional(fc.constantFrom('me', 'other', 'done', 'standby', 'shutdown', 'mach_down')),
+      nodelist: optional(fc.constantFrom('alpha beta ', 'alpha ', ' ')),
+      ipaddr: optional(group),
+      ok: optional(fc.constant('OK')),
+      tb_gen: fc.constantFrom('100', '101', '5'),
+      tb_peer: fc.constantFrom('7', '0', '8'),
+      tb_n: number,
+      tb_ack: number,
+      tb_ask: optional(fc.constantFrom('0', '1')),
+      tb_groups: optional(claims),
+      tb_group: optional(group),
+      tb_x: optional(exchange),
+      tb_op: optional(
+        fc.constantFrom(
+          'ask',
+          'offer',
+          'accept',
+          'released',
+          'held',
+          'refused',
+          'query',
+          'revoke',
+          'toString',
+        ),
+      ),
+    },
+    { requiredKeys: ['t', 'tb_gen', 'tb_peer', 'tb_n', 'tb_ack'] },
+  )
+  .map((record) =>
+    fieldsOf(
+      Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as Record<
+        string,
+        string
+      >,
+    ),
+  )
+const binary = fc.constant<Field[]>([
+  { name: 't', type: 1, value: new Uint8Array([1, 2]) },
+  { name: 'rsc_hold', type: 1, value: new Uint8Array(0) },
+])
 
 const twinbeat = fc.constantFrom('1', '1', null)
 const event: fc.Arbitrary<StageEvent> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ type: fc.constant('message' as const), from: peer, fields: fc.oneof({ weight: 30, arbitrary: words }, { weight: 1, arbitrary: binary }), link: fc.constant('eth0') }) },
-  { weight: 5, arbitrary: fc.record({
-    type: fc.constant('peer.status' as const), node: peer, status: fc.constantFrom('init', 'up', 'active', 'active', 'dead', 'odd'),
-    generation, deadtimeUs: fc.constant(10_000_000), twinbeat }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('peer.up' as const, 'peer.returned' as const, 'peer.restarted' as const), node: peer, generation }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('peer.dead' as const), node: peer, generation, silentUs: fc.constant(1), links: fc.constant([]) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('stall' as const), us: fc.constant(9_000_000), muted: fc.boolean() }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      type: fc.constant('message' as const),
+      from: peer,
+      fields: fc.oneof({ weight: 30, arbitrary: words }, { weight: 1, arbitrary: binary }),
+      link: fc.constant('eth0'),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constant('peer.status' as const),
+      node: peer,
+      status: fc.constantFrom('init', 'up', 'active', 'active', 'dead', 'odd'),
+      generation,
+      deadtimeUs: fc.constant(10_000_000),
+      twinbeat,
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constantFrom('peer.up' as const, 'peer.returned' as const, 'peer.restarted' as const),
+      node: peer,
+      generation,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('peer.dead' as const),
+      node: peer,
+      generation,
+      silentUs: fc.constant(1),
+      links: fc.constant([]),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('stall' as const),
+      us: fc.constant(9_000_000),
+      muted: fc.boolean(),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('overflow' as const), lost: fc.constant(3) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('address.lost' as const), group: group.map(groupId), member: fc.constantFrom('ip-web', 'ip-db', 'x') }) },
-  { weight: 2, arbitrary: fc.record({
-    type: fc.constant('operator' as const), id: fc.constantFrom('a', 'b', 'c'), verb: fc.constantFrom('standby' as const, 'takeover' as const, 'stop' as const, 'restart-keep' as const),
-    what: fc.constantFrom('all', 'local', 'foreign', 'web', 'ghost', '') }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('timer' as const), key: fc.constantFrom('', 'handover:web', 'handover', 'stop:db', 'monitor:ghost', 'heal', 'resource.ownerless', ':') }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('address.lost' as const),
+      group: group.map(groupId),
+      member: fc.constantFrom('ip-web', 'ip-db', 'x'),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('operator' as const),
+      id: fc.constantFrom('a', 'b', 'c'),
+      verb: fc.constantFrom(
+        'standby' as const,
+        'takeover' as const,
+        'stop' as const,
+        'restart-keep' as const,
+      ),
+      what: fc.constantFrom('all', 'local', 'foreign', 'web', 'ghost', ''),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('timer' as const),
+      key: fc.constantFrom(
+        '',
+        'handover:web',
+        'handover',
+        'stop:db',
+        'monitor:ghost',
+        'heal',
+        'resource.ownerless',
+        ':',
+      ),
+    }),
+  },
 )
 
 const step: fc.Arbitrary<Step> = fc.record({
   act: fc.oneof(
     { weight: 10, arbitrary: event.map((one): Act => ({ kind: 'event', event: one })) },
-    { weight: 12, arbitrary: fc.record({ kind: fc.constant('answer' as const), pick: fc.nat(9), outcome: fc.constantFrom('running' as const, 'stopped' as const, 'stopped' as const, 'failed' as const) }) },
-    { weight: 4, arbitrary: fc.record({ kind: fc.constantFrom('due' as const, 'written' as const, 'again' as const), pick: fc.nat(9), ok: fc.boolean() }) },
+    {
+      weight: 12,
+      arbitrary: fc.record({
+        kind: fc.constant('answer' as const),
+        pick: fc.nat(9),
+        outcome: fc.constantFrom(
+          'running' as const,
+          'stopped' as const,
+          'stopped' as const,
+          'failed' as const,
+        ),
+      }),
+    },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('due' as const, 'written' as const, 'again' as const),
+        pick: fc.nat(9),
+        ok: fc.boolean(),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('reload' as const), pick: fc.nat(9) }) },
   ),
   afterUs: fc.constantFrom(0, 1000, 300_000, 4_000_000, 30_000_000),
@@ -77,16 +235,27 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 // --------------------------------------------------------------------------------------------- what must hold
 
-const mail: GroupConfig = { id: groupId('mail'), home: nodeId('alpha'), digest: 'mail-1', members: [{ id: 'ip-mail', kind: 'address' }] }
+const mail: GroupConfig = {
+  id: groupId('mail'),
+  home: nodeId('alpha'),
+  digest: 'mail-1',
+  members: [{ id: 'ip-mail', kind: 'address' }],
+}
 
 function configs(autoFailback: CoreConfig['autoFailback']): readonly CoreConfig[] {
   const config = pairConfig({
-    autoFailback, stopFailure: 'block',
+    autoFailback,
+    stopFailure: 'block',
     nodes: [...pairConfig().nodes, { id: nodeId('router'), kind: 'ping' }],
     monitors: [{ group: groupId('web'), everyUs: 1_000_000, failuresMax: 1 }],
   })
   const other = config.groups.map((one) => ({ ...one, digest: `${one.digest}-b` }))
-  return [config, { ...config, groups: other }, { ...config, groups: [...config.groups, mail] }, { ...config, groups: other.slice(1) }]
+  return [
+    config,
+    { ...config, groups: other },
+    { ...config, groups: [...config.groups, mail] },
+    { ...config, groups: other.slice(1) },
+  ]
 }
 
 class Play {
@@ -107,15 +276,32 @@ class Play {
 
   act({ act, afterUs }: Step): void {
     this.#now += afterUs
-    const take = <T>(list: T[], pick: number): T | undefined => list.splice(pick % Math.max(list.length, 1), 1)[0]
+    const take = <T>(list: T[], pick: number): T | undefined =>
+      list.splice(pick % Math.max(list.length, 1), 1)[0]
     switch (act.kind) {
-      case 'event': return this.feed(act.event)
+      case 'event':
+        return this.feed(act.event)
       case 'answer': {
         const call = take(this.calls, act.pick)
         if (call === undefined) return
         const { group: id, member, action } = call
-        const outcome = act.outcome === 'failed' ? 'failed' : action === 'start' ? 'running' : action === 'stop' ? 'stopped' : act.outcome
-        const event: StageEvent = { type: 'member.result', call: call.call, group: id, member, action, outcome, text: '' }
+        const outcome =
+          act.outcome === 'failed'
+            ? 'failed'
+            : action === 'start'
+              ? 'running'
+              : action === 'stop'
+                ? 'stopped'
+                : act.outcome
+        const event: StageEvent = {
+          type: 'member.result',
+          call: call.call,
+          group: id,
+          member,
+          action,
+          outcome,
+          text: '',
+        }
         this.#answered.push(event)
         return this.feed(event)
       }
@@ -135,7 +321,11 @@ class Play {
         const key = take(this.writes, act.pick)
         return key === undefined ? undefined : this.feed({ type: 'persisted', key, ok: act.ok })
       }
-      case 'reload': return this.feed({ type: 'config.changed', config: this.choices[act.pick % this.choices.length] as CoreConfig })
+      case 'reload':
+        return this.feed({
+          type: 'config.changed',
+          config: this.choices[act.pick % this.choices.length] as CoreConfig,
+        })
     }
   }
 
@@ -149,19 +339,38 @@ class Play {
 
   #apply(effect: Effect): void {
     switch (effect.type) {
-      case 'member.run': return this.#run(effect)
-      case 'note': if (effect.event === 'group.taking') this.#begun.delete(String(effect.details['group'])); return
-      case 'timer.set': this.timers.add(effect.key); return
-      case 'timer.cancel': this.timers.delete(effect.key); return
-      case 'persist': this.writes.push(effect.key); return
-      case 'halt': this.halted = true; return
-      case 'generation.raise': this.#raised += 1; return this.feed({ type: 'generation.raised', generation: this.#raised })
-      case 'send': case 'status': case 'reply': return
+      case 'member.run':
+        return this.#run(effect)
+      case 'note':
+        if (effect.event === 'group.taking') this.#begun.delete(String(effect.details['group']))
+        return
+      case 'timer.set':
+        this.timers.add(effect.key)
+        return
+      case 'timer.cancel':
+        this.timers.delete(effect.key)
+        return
+      case 'persist':
+        this.writes.push(effect.key)
+        return
+      case 'halt':
+        this.halted = true
+        return
+      case 'generation.raise':
+        this.#raised += 1
+        return this.feed({ type: 'generation.raised', generation: this.#raised })
+      case 'send':
+      case 'status':
+      case 'reply':
+        return
     }
   }
 
   #run(effect: RunEffect): void {
-    assert.ok(!this.calls.some((call) => call.group === effect.group), `two actions of ${effect.group} at once`)
+    assert.ok(
+      !this.calls.some((call) => call.group === effect.group),
+      `two actions of ${effect.group} at once`,
+    )
     this.calls.push(effect)
     if (effect.action !== 'start') return
     const { authority } = effect
@@ -170,14 +379,20 @@ class Play {
     this.#begun.add(effect.group)
     if (!first) return
     const other = this.core.snapshot().peers.find((one) => one.kind !== 'ping')
-    if (authority.kind === 'accept') assert.equal(other?.status, 'dead', 'taken by acceptance from a peer that lives')
-    if (authority.kind === 'accept' || authority.kind === 'agreed') assert.equal(authority.peerGeneration, other?.generation)
+    if (authority.kind === 'accept')
+      assert.equal(other?.status, 'dead', 'taken by acceptance from a peer that lives')
+    if (authority.kind === 'accept' || authority.kind === 'agreed')
+      assert.equal(authority.peerGeneration, other?.generation)
   }
 }
 
 function play(autoFailback: CoreConfig['autoFailback'], steps: readonly Step[]): void {
   const one = new Play(configs(autoFailback))
-  one.feed({ type: 'boot', generation: 7, persisted: { 'handover:web': '6.1', keep: '{"until":1,"groups":7}', other: '' } })
+  one.feed({
+    type: 'boot',
+    generation: 7,
+    persisted: { 'handover:web': '6.1', keep: '{"until":1,"groups":7}', other: '' },
+  })
   try {
     for (const next of steps) one.act(next)
   } catch (error) {
@@ -188,6 +403,11 @@ function play(autoFailback: CoreConfig['autoFailback'], steps: readonly Step[]):
 for (const autoFailback of ['on', 'off', 'legacy'] as const) {
   test(`nothing that comes breaks the core, auto_failback ${autoFailback}`, () => {
     const numRuns = Number(process.env['TWINBEAT_FUZZ_RUNS'] ?? 400)
-    fc.assert(fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => { play(autoFailback, steps) }), { numRuns })
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), (steps) => {
+        play(autoFailback, steps)
+      }),
+      { numRuns },
+    )
   })
 }
