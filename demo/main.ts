@@ -52,6 +52,8 @@ async function play(stage: Stage, screen: Screen): Promise<StepResult[]> {
       results.push(result)
       const verdict = result.problem === null ? `${result.owner} serves` : `FAILED: ${result.problem}`
       screen.say(`${step.name}: ${verdict}, ${result.requestsLost} requests lost`)
+      // Nothing can fail over that never ran: the other acts would only repeat the same sentence.
+      if (result.problem !== null && step === STEPS[0]) break
     }
   } finally {
     screen.unfollow()

@@ -55,7 +55,8 @@ class Scene {
     } as unknown as Engine
     const core: Core = {
       step: (event) => {
-        this.seen.push(event.type === 'message' ? String(event.fields[0]?.value) : event.type === 'timer' ? `timer ${event.key}` : event.type)
+        const name = event.type === 'timer' ? `timer ${event.key}` : event.type
+        this.seen.push(event.type === 'message' ? String(event.fields[0]?.value) : name)
         return this.react(event)
       },
       snapshot: () => { throw new Error('not asked for') },
