@@ -10,7 +10,7 @@ import { CLIENT_INIT, SWITCH_INIT } from './init-script.js'
 import { Namespace, type SpaceTrace } from './namespace.js'
 import { LabNode, linkName } from './node.js'
 import { openSerialLine, SERIAL_DEVICE, type SerialLine, type SerialOptions } from './serial-line.js'
-import { namespaceId, pids, run, startTicks } from './processes.js'
+import { commandLine, namespaceId, pids, run, startTicks } from './processes.js'
 
 export interface LabSpec {
   readonly name: string
@@ -108,17 +108,30 @@ export class Lab {
   }
 }
 
+/** A process that was killed still shows for a moment on a busy machine; one that stays longer was forgotten. */
+const DYING_MS = 5_000
+const DYING_STEP_MS = 50
+
 /** Throws, naming it, if any process, mount or file of these labs is still there. */
 export function assertNothingLeft(traces: LabTraces): void {
+  let left = leftovers(traces)
+  for (let waited = 0; left.length > 0 && waited < DYING_MS; waited += DYING_STEP_MS) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DYING_STEP_MS)
+    left = leftovers(traces)
+  }
+  if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`)
+}
+
+function leftovers(traces: LabTraces): string[] {
   const left: string[] = []
   for (const pid of pids()) {
     const own = [namespaceId(pid, 'pid'), namespaceId(pid, 'net')]
     const space = traces.spaces.find((s) => own.includes(s.pidNamespace) || own.includes(s.netNamespace))
-    if (space !== undefined && startTicks(pid) <= space.untilTicks) left.push(`process ${pid}`)
+    if (space !== undefined && startTicks(pid) <= space.untilTicks) left.push(`process ${pid} (${commandLine(pid).join(' ').slice(0, 80)})`)
   }
   if (existsSync(traces.dir)) left.push(`folder ${traces.dir}`)
   if (readFileSync('/proc/self/mountinfo', 'utf8').includes(traces.dir)) left.push(`mount below ${traces.dir}`)
-  if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`)
+  return left
 }
 
 /** Runs `body` with a lab that is gone afterwards, whatever happened. */
