@@ -12,7 +12,7 @@ import { labObstacle } from '../../lab/lab.js'
 import type { AuthMethod, Medium } from '../../lab/pair-files.js'
 import { pause } from '../../lab/processes.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
-import { cellName, PAIRS, runLane, type CellResult, type Lane, type PairName } from './lane.js'
+import { cellName, PAIRS, referenceKey, runLane, type CellResult, type Lane, type PairName } from './lane.js'
 import { loadReference, REFERENCE_FILE } from './reference.js'
 import { FULL, programmes, type Durations } from './scenarios.js'
 import { formatTable } from './table.js'
@@ -121,7 +121,7 @@ function readResults(file: string): Map<string, CellResult> {
 function writeReference(results: readonly CellResult[]): void {
   const merged = new Map(Object.entries(loadReference()).map(([key, list]) => [key, new Set(list)]))
   for (const result of results.filter((r) => r.passed)) {
-    const key = result.scenario
+    const key = referenceKey(result.scenario)
     const set = merged.get(key) ?? new Set<string>()
     result.warnings.forEach((warning) => set.add(warning))
     merged.set(key, set)
