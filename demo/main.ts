@@ -67,7 +67,7 @@ function endOnSignals(stage: Stage, screen: Screen): void {
     screen.unfollow()
     void stage.close().finally(() => process.exit(EXIT_INTERRUPTED))
   }
-  process.once('SIGINT', end).once('SIGTERM', end)
+  process.on('SIGINT', end).on('SIGTERM', end)
 }
 
 /** Tells how to talk to the pair, releases whoever waits for the result, and waits for a signal. */

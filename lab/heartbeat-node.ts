@@ -40,6 +40,7 @@ export class HeartbeatNode implements Daemon {
   }
 
   async start(): Promise<void> {
+    this.node.releaseSerial()
     const result = await this.node.exec([DAEMON])
     if (result.rc !== 0) throw new Error(`heartbeat did not start: ${result.err}${result.out}`)
   }

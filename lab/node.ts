@@ -76,7 +76,7 @@ export class LabNode extends EventEmitter<NodeEvents> {
   async powerOn(): Promise<void> {
     if (this.isOn) throw new Error(`node '${this.name}' is on already`)
     this.generation += 1
-    this.spec.serial?.flush(this.spec.side)
+    this.releaseSerial()
     const space = await Namespace.open({
       flags: ['--net', '--uts', '--ipc'], script: NODE_INIT, args: [this.dir, this.name, this.spec.device],
       inside: this.spec.hub,
@@ -88,6 +88,11 @@ export class LabNode extends EventEmitter<NodeEvents> {
     })
     await this.plugIn(space)
     this.emit('on')
+  }
+
+  /** To be called when no daemon has the serial line open. */
+  releaseSerial(): void {
+    this.spec.serial?.release(this.spec.side)
   }
 
   /** As a power cut: every process and interface of the node is gone at once, files stay. */

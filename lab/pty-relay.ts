@@ -4,7 +4,7 @@
 // line; towards the pty by datagrams with a small buffer, so that a listener that does not read
 // loses bytes instead of finding them all later. It ends when its standard input ends.
 
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { createSocket, type Socket as Datagram } from 'node:dgram'
 import { closeSync, constants, existsSync, openSync, readSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
@@ -49,7 +49,17 @@ async function openEnd(device: string, port: number): Promise<End> {
   return { tty, socat, stream, port }
 }
 
-function flush(end: End): void {
+/** ioctl that ends the exclusive use of a tty. */
+const TIOCNXCL = '0x540D'
+
+/**
+ * What the last close of a real line does: nothing waits any more and nobody has it for himself. The
+ * relay's own hold keeps this pty open, and with it what a killed daemon has set.
+ */
+function release(end: End): void {
+  spawnSync('socat', ['-u', 'OPEN:/dev/null', `FD:3,ioctl-void=${TIOCNXCL}`], {
+    stdio: ['ignore', 'ignore', 'ignore', end.tty],
+  })
   const sink = Buffer.alloc(4096)
   try {
     while (readSync(end.tty, sink) > 0);
@@ -75,9 +85,9 @@ function relay(from: End, to: End, baud: number, udp: Datagram): LinePace {
 }
 
 function obey(command: RelayCommand, ends: readonly End[], paces: readonly LinePace[]): void {
-  if (command.type === 'flush') {
+  if (command.type === 'release') {
     const end = ends[command.side]
-    if (end !== undefined) flush(end)
+    if (end !== undefined) release(end)
     return
   }
   const fault = paces[command.from]?.fault

@@ -30,14 +30,14 @@ export interface SerialFault {
 /** One command of the relay process, a JSON line on its standard input. */
 export type RelayCommand =
   | ({ readonly type: 'fault' } & SerialFault)
-  | { readonly type: 'flush', readonly side: number }
+  | { readonly type: 'release', readonly side: number }
 
 export interface SerialLine {
   fault(fault: SerialFault): void
   cut(): void
   heal(): void
-  /** Throws away what waits for a side that is not listening: a real line keeps nothing. */
-  flush(side: number): void
+  /** What happens to a real line when nobody has it open any more: nothing waits, nobody owns it. */
+  release(side: number): void
   close(): Promise<void>
 }
 
@@ -63,7 +63,7 @@ export async function openSerialLine(
     fault: (fault) => tell({ type: 'fault', ...fault }),
     cut: () => bothWays(true),
     heal: () => bothWays(false),
-    flush: (side) => tell({ type: 'flush', side }),
+    release: (side) => tell({ type: 'release', side }),
     close: async () => {
       child.stdin?.end()
       await within(exited(child), END_TIMEOUT_MS, 'closing the serial line').catch(() => child.kill('SIGKILL'))

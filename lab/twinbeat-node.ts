@@ -46,6 +46,7 @@ export class TwinbeatNode implements Daemon {
   }
 
   async start(): Promise<void> {
+    this.node.releaseSerial()
     const out = openSync(this.outputPath(), 'a')
     try {
       this.child = this.node.spawn([

@@ -73,7 +73,7 @@ async function main(): Promise<number> {
     return 1
   }
   mkdirSync(RESULTS_DIR, { recursive: true })
-  const file = join(RESULTS_DIR, options.recordReference ? 'reference.jsonl' : 'results.jsonl')
+  const file = join(RESULTS_DIR, `${options.recordReference ? 'reference' : lengthName(options)}.jsonl`)
   const results = options.resume ? readResults(file) : new Map<string, CellResult>()
   if (!options.resume) rmSync(file, { force: true })
   const wanted = (cell: string): boolean => options.only.test(cell) && results.get(cell)?.passed !== true
@@ -86,13 +86,23 @@ async function main(): Promise<number> {
   })
   const all = [...results.values()]
   if (options.recordReference) writeReference(all)
-  else {
+  else if (isWhole(options)) {
     mkdirSync(dirname(TABLE), { recursive: true })
     writeFileSync(TABLE, formatTable(all))
   }
   const failed = all.filter((result) => !result.passed)
   process.stdout.write(`${all.length} cells, ${failed.length} failed\n`)
   return failed.length === 0 ? 0 : 1
+}
+
+/** Cells of shortened runs are kept apart: --resume must not take one for the other. */
+function lengthName({ durations }: RunOptions): string {
+  return `results-loss-${durations.lossMs}-calm-${durations.calmMs}`
+}
+
+/** Only the whole table at full length is worth committing. */
+function isWhole({ only, durations }: RunOptions): boolean {
+  return only.source === '.' && durations.lossMs === FULL.lossMs && durations.calmMs === FULL.calmMs
 }
 
 async function playAll(

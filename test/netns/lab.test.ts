@@ -5,7 +5,9 @@ import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 
 import type { Lab} from '../../lab/lab.js'
+import { ANSWER_PORT, Client, startAnswering } from '../../lab/client.js'
 import { assertNothingLeft, labObstacle, withLab, type LabTraces } from '../../lab/lab.js'
+import { epochMs } from '../../lab/owners.js'
 import { until } from '../../lab/processes.js'
 
 const obstacle = await labObstacle()
@@ -113,6 +115,24 @@ test('a serial line carries bytes at its baud rate and nothing while cut', needs
     lab.serial?.heal()
     await send('found\n')
     assert.ok(await until(() => received.includes('found'), 5_000))
+  })
+})
+
+test('the client measures with http, datagrams and pings', needsLab, async () => {
+  await withLab({ name: 'client', nodes: ['nodea'] }, async (lab) => {
+    const node = lab.node('nodea')
+    startAnswering(node)
+    for (const mode of ['http', 'udp', 'icmp'] as const) {
+      const address = node.address('eth0')
+      const client = Client.start(lab, { mode, address, port: ANSWER_PORT, everyMs: 20, timeoutMs: 300 })
+      assert.ok(await until(() => client.lastAnswer() !== null, 10_000), `${mode}: no answer`)
+      assert.equal(client.lastAnswer()?.by, mode === 'icmp' ? null : 'nodea')
+      await node.cut('eth0', 'both')
+      const cutMs = epochMs()
+      assert.ok(await until(() => client.report(cutMs).lost > 2, 10_000), `${mode}: nothing lost`)
+      await node.heal('eth0', 'both')
+      await client.stop()
+    }
   })
 })
 
