@@ -114,7 +114,7 @@ async function playAll(
     // Building machines keeps a core busy; begun all at once they would wait for each other.
     await pause(number * STAGGER_MS)
     for (let lane = queue.shift(); lane !== undefined; lane = queue.shift()) {
-      await runLane(lane, { reference, wanted, onResult, keepLogsIn: join(RESULTS_DIR, 'failed') })
+      await runLane(lane, { reference, wanted, again: 'stalls', onResult, keepLogsIn: join(RESULTS_DIR, 'failed') })
         .catch((error: unknown) => process.stderr.write(`a lane ended early: ${String(error)}\n`))
     }
   }
