@@ -69,6 +69,25 @@ async function nodeTests({ files, concurrency, timeoutMs, node = process.execPat
   return { passed, failed: failed + empty.length + unnamed, skipped, notes }
 }
 
+/**
+ * As nodeTests, but a file with a failure is played once more, alone: a shared machine that stands still for a second
+ * fails tests of real timers for a reason of its own. What failed once is named in the summary either way.
+ * @param {Parameters<typeof nodeTests>[0]} options
+ */
+async function patientTests(options) {
+  const first = await nodeTests(options)
+  const again = options.files.filter((file) => (first.notes ?? []).some((note) =>
+    note.startsWith('failed: ') && note.includes(file.replace(/\.ts$/, ''))))
+  if (first.failed === 0 || again.length === 0) return first
+  console.log(`\n-- played again, alone: ${again.join(', ')}`)
+  const second = await nodeTests({ ...options, files: again, concurrency: 1 })
+  const once = (first.notes ?? []).map((note) => note.replace(/^failed: /, 'failed once: '))
+  const cured = Math.max(0, first.failed - second.failed)
+  return {
+    passed: first.passed + cured, failed: second.failed, skipped: first.skipped, notes: [...once, ...second.notes ?? []]
+  }
+}
+
 /** @param {readonly string[]} files @param {readonly string[]} paths */
 function under(files, paths) {
   if (paths.length === 0) return files
@@ -104,7 +123,7 @@ async function otherNodeLines() {
     const node = nodeOfLine(line)
     if (node === process.execPath) continue
     console.log(`-- Node ${line}: ${node}`)
-    const counts = await nodeTests({ files, concurrency: 2, timeoutMs: unitFileTimeoutMs, node })
+    const counts = await patientTests({ files, concurrency: 2, timeoutMs: unitFileTimeoutMs, node })
     sum.passed += counts.passed
     sum.failed += counts.failed
     sum.skipped += counts.skipped
@@ -118,7 +137,8 @@ function kernelStage(folder, what) {
   return {
     name: folder,
     what,
-    run: (paths) => nodeTests({
+    // The interop cells decide for themselves which of them may be played again.
+    run: (paths) => (folder === 'interop' ? nodeTests : patientTests)({
       files: under(testFiles().filter((file) => folderOf(file) === folder), paths),
       concurrency: 1,
       timeoutMs: kernelFileTimeoutMs
@@ -148,7 +168,7 @@ const stages = [
   {
     name: 'unit',
     what: 'node tests that need no kernel of their own',
-    run: (paths) => nodeTests({
+    run: (paths) => patientTests({
       files: under(testFiles().filter((file) => stageOf(file) === 'unit'), paths),
       concurrency: 2,
       timeoutMs: unitFileTimeoutMs
