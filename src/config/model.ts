@@ -187,7 +187,8 @@ export interface TwinbeatSettings {
   readonly stopFailure: 'reset' | 'block' | 'fence'
   /** Attempts to stop before a stop has failed; 0: for ever. */
   readonly stopRetryMax: number
-  readonly splitBrain: 'accept'
+  /** What protects the data when the nodes cannot talk to each other. */
+  readonly splitBrain: 'accept' | 'fence' | 'lease'
   /** True: `split_brain` was not written, ha.cf without stonith implies it. */
   readonly splitBrainImplied: boolean
   readonly resetCommand: { readonly path: string; readonly args: readonly string[] } | null

@@ -8,6 +8,7 @@ import type { BootEvent, CoreEvent } from './events.js'
 import { snapshotOf } from './explain.js'
 import { Machines } from './machines.js'
 import { decodeKeep, keepKey } from './takeover/keep.js'
+import { routeAuthority } from './authority-routes.js'
 import { routeEngine, routeMessage, routeTimer } from './routes.js'
 import type { CoreConfig, CoreSnapshot } from './types.js'
 
@@ -57,6 +58,9 @@ function dispatch(node: Machines, event: CoreEvent): void {
     case 'link.up': case 'link.down': case 'stall': case 'overflow': case 'send.history-full': case 'interface':
     case 'address.lost': case 'address.conflict':
       return routeEngine(node, event)
+    case 'plan.disarmed': case 'plan.armed': case 'plan.fired': case 'plan.withheld': case 'controller.lapsed':
+    case 'group.released': case 'gasp': case 'guardian.ready': case 'guardian.lost': case 'fence.result': case 'arbiter.result':
+      return routeAuthority(node, event)
     default: return assertNever(event, 'event')
   }
 }

@@ -1,6 +1,6 @@
 // Everything the core can order. The shell applies the effects of one step in order.
 
-import type { GroupId, Micros } from './base/ids.js'
+import type { GroupId, Micros, NodeId } from './base/ids.js'
 import type { Authority, Field } from './types.js'
 
 /** Send to everybody (or to field `dest`). The engine adds src srcuuid seq hg ts ld ttl auth. */
@@ -70,6 +70,66 @@ export interface HaltEffect {
   readonly reason: string
 }
 
+/** Arm the group's plan in its slot (the shell knows the steps). Only `plan-book.ts` emits plan effects. */
+export interface PlanArmEffect {
+  readonly type: 'plan.arm'
+  readonly group: GroupId
+  readonly digest: string
+  readonly epoch: number
+  readonly condition: 'staged' | 'peer-dead'
+  readonly peerGeneration: number
+  readonly needsOwnership: boolean
+}
+/** Answered by `plan.disarmed`, which is fed before anything else. */
+export interface PlanDisarmEffect { readonly type: 'plan.disarm'; readonly group: GroupId; readonly epoch: number }
+/** Answered by exactly one `plan.fired` or `plan.withheld`. */
+export interface PlanFireEffect {
+  readonly type: 'plan.fire'
+  readonly group: GroupId
+  readonly epoch: number
+  readonly authority: Authority
+}
+
+/** What is true of a group now, for engine and guardian: they let go by it when this process cannot. */
+export interface HoldingEffect {
+  readonly type: 'holding'
+  readonly group: GroupId
+  readonly held: boolean
+  readonly claimEpoch: number
+  /** A live peer said that it could take this group. */
+  readonly peerReady: boolean
+  readonly agentBusy: boolean
+}
+
+/** The engine refuses every take of the group from `deadlineAt` on, and releases it; null: no ownership any more. */
+export interface OwnershipEffect {
+  readonly type: 'ownership'
+  readonly group: GroupId
+  readonly token: number
+  readonly deadlineAt: Micros | null
+}
+
+/** Run one order of a fencing device; answered by exactly one `fence.result` with the same call. */
+export interface FenceRunEffect {
+  readonly type: 'fence.run'
+  readonly call: number
+  readonly device: string
+  readonly action: 'off' | 'on' | 'reboot' | 'status'
+  readonly target: NodeId
+  readonly timeoutUs: number
+}
+
+/** One request to the arbiter; answered by exactly one `arbiter.result` with the same call. */
+export interface ArbiterRunEffect {
+  readonly type: 'arbiter.run'
+  readonly call: number
+  readonly group: GroupId
+  readonly action: 'acquire' | 'renew' | 'release' | 'confirm'
+  /** Of the ownership that is renewed, released or confirmed; null: none. */
+  readonly token: number | null
+}
+
 export type Effect =
+  | PlanArmEffect | PlanDisarmEffect | PlanFireEffect | HoldingEffect | OwnershipEffect | FenceRunEffect | ArbiterRunEffect
   | SendEffect | StatusEffect | MemberRunEffect | TimerSetEffect | TimerCancelEffect | PersistEffect
   | NoteEffect | ReplyEffect | GenerationRaiseEffect | HaltEffect

@@ -128,12 +128,95 @@ export interface GenerationRaisedEvent { readonly type: 'generation.raised'; rea
 /** A reload was validated. Nodes, self and timing of a running core do not change. */
 export interface ConfigChangedEvent { readonly type: 'config.changed'; readonly config: CoreConfig }
 
+/** What became of a `plan.disarm`; `firing` is followed by exactly one `plan.fired` or `plan.withheld`. */
+export interface PlanDisarmedEvent {
+  readonly type: 'plan.disarmed'
+  readonly group: GroupId
+  readonly epoch: number
+  readonly answer: 'disarmed' | 'fired' | 'firing' | 'unknown'
+}
+/** What became of a `plan.arm`. */
+export interface PlanArmedEvent {
+  readonly type: 'plan.armed'
+  readonly group: GroupId
+  readonly epoch: number
+  readonly answer: 'armed' | 'busy' | 'invalid' | 'unguarded'
+}
+/** The members named are up, by the engine; the rest of the group is to be started. */
+export interface PlanFiredEvent {
+  readonly type: 'plan.fired'
+  readonly group: GroupId
+  readonly epoch: number
+  readonly members: readonly { readonly member: string; readonly ok: boolean; readonly text: string }[]
+  readonly detectedAt: Micros
+  readonly firstAddressAt: Micros | null
+  readonly firstAnnounceAt: Micros | null
+}
+export interface PlanWithheldEvent {
+  readonly type: 'plan.withheld'
+  readonly group: GroupId
+  readonly epoch: number
+  readonly guard: string
+}
+/** The shell was not scheduled for longer than its lease. `release` and `reset` are the end of this life. */
+export interface ControllerLapsedEvent {
+  readonly type: 'controller.lapsed'
+  readonly stage: 'withhold' | 'release' | 'reset'
+  readonly lateUs: number
+}
+/** The engine removed the group's addresses by itself: its ownership ended, or the controller had lapsed. */
+export interface GroupReleasedEvent {
+  readonly type: 'group.released'
+  readonly group: GroupId
+  readonly claimEpoch: number
+  readonly ok: boolean
+}
+/** The peer's last words about one group. Authority only for exactly that incarnation, epoch and definition. */
+export interface GaspEvent {
+  readonly type: 'gasp'
+  readonly node: NodeId
+  readonly generation: number
+  readonly group: GroupId
+  readonly claimEpoch: number
+  readonly digest: string
+}
+/** Nothing is armed or taken until the guardian holds the removal of everything that could be added. */
+export interface GuardianEvent { readonly type: 'guardian.ready' | 'guardian.lost' }
+
+/** The result of `fence.run`. Only `confirmed` is a success; a lie is one that the device tells. */
+export interface FenceResultEvent {
+  readonly type: 'fence.result'
+  readonly call: number
+  readonly device: string
+  readonly target: NodeId
+  readonly action: 'off' | 'on' | 'reboot' | 'status'
+  readonly outcome: 'confirmed' | 'failed' | 'timeout'
+  readonly text: string
+}
+
+/**
+ * The result of `arbiter.run`. `held`: ours until `deadlineAt`, computed from before the request was sent.
+ * `other`: somebody else's. `released`: surely not ours any more. `unknown`: anything else, so not renewed.
+ */
+export interface ArbiterResultEvent {
+  readonly type: 'arbiter.result'
+  readonly call: number
+  readonly group: GroupId
+  readonly action: 'acquire' | 'renew' | 'release' | 'confirm'
+  readonly outcome: 'held' | 'other' | 'released' | 'unknown'
+  readonly token: number | null
+  readonly deadlineAt: Micros | null
+  readonly holder: NodeId | null
+  readonly text: string
+}
+
 export type EngineEvent =
+  | PlanFiredEvent | PlanWithheldEvent | ControllerLapsedEvent | GroupReleasedEvent | GaspEvent | GuardianEvent
   | PeerStatusEvent | PeerUpEvent | PeerLateEvent | PeerDeadEvent | PeerReturnedEvent | PeerRestartedEvent
   | LinkEvent | MessageEvent | StallEvent | OverflowEvent | HistoryFullEvent | InterfaceEvent
   | AddressLostEvent | AddressConflictEvent
 
 export type CoreEvent = { readonly at: Micros } & (
   | BootEvent | EngineEvent | MemberResultEvent | TimerEvent | OperatorEvent | PersistedEvent
-  | GenerationRaisedEvent | ConfigChangedEvent
+  | GenerationRaisedEvent | ConfigChangedEvent | PlanDisarmedEvent | PlanArmedEvent | FenceResultEvent | ArbiterResultEvent
 )

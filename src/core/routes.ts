@@ -3,6 +3,7 @@
 import type { GroupId } from './base/ids.js'
 import { invariant } from './base/invariant.js'
 import { hexOf, word } from './context.js'
+import type { AuthorityEvent } from './authority-routes.js'
 import type { EngineEvent, MessageEvent } from './events.js'
 import type { Machines } from './machines.js'
 import { joinTimer } from './membership/join.js'
@@ -103,7 +104,7 @@ function farewell(node: Machines): void {
   node.protocol.peerGone()
 }
 
-export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageEvent>): void {
+export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageEvent | AuthorityEvent>): void {
   const { ctx, world } = node
   switch (event.type) {
     case 'stall':

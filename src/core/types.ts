@@ -44,6 +44,12 @@ export interface TimingConfig {
   readonly initdeadUs: number
 }
 
+/**
+ * `accept`: silence is enough, as in heartbeat without stonith. `fence`: a device confirmed that the peer is off.
+ * `lease`: an arbiter granted the group to this node until a deadline.
+ */
+export type Protection = 'accept' | 'fence' | 'lease'
+
 export interface CoreConfig {
   readonly self: NodeId
   /** Every configured node, this one included. The core decides for at most two normal nodes. */
@@ -56,7 +62,8 @@ export interface CoreConfig {
   readonly stopFailure: 'reset' | 'block'
   /** Stops of one member, one second apart; 0 tries for ever. */
   readonly stopRetryMax: number
-  readonly splitBrain: 'accept'
+  /** What makes a take safe when nothing is heard from the peer. */
+  readonly protection: Protection
   /** How long a giver waits for `accept` before it revokes its offer. */
   readonly handoverWaitUs: number
   /** How long after its own `accept` a taker may begin the take. Must exceed the longest stop of a group. */
@@ -73,6 +80,12 @@ export type Authority =
   | { readonly kind: 'handover'; readonly exchange: string }
   /** split_brain accept: the engine judged the peer dead. `peer` null: there is no other node at all. */
   | { readonly kind: 'accept'; readonly peer: NodeId | null; readonly peerGeneration: number }
+  /** A device confirmed that this incarnation of the peer is off; ends with a newer incarnation. */
+  | { readonly kind: 'fence'; readonly peer: NodeId; readonly peerGeneration: number }
+  /** The arbiter granted the group under this token; valid while now < deadlineAt. */
+  | { readonly kind: 'lease'; readonly token: number; readonly deadlineAt: Micros }
+  /** The peer's guardian removed its addresses, verified, and said so with its last words. Used once. */
+  | { readonly kind: 'gasp'; readonly peer: NodeId; readonly peerGeneration: number; readonly claimEpoch: number }
   /** An operator ordered it on this node. */
   | { readonly kind: 'operator'; readonly request: string }
 

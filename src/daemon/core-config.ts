@@ -33,7 +33,7 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     // `fence` is refused by the validation until there is fencing; blocking is the safe reading of it.
     stopFailure: twinbeat.stopFailure === 'reset' ? 'reset' : 'block',
     stopRetryMax: twinbeat.stopRetryMax,
-    splitBrain: twinbeat.splitBrain,
+    protection: twinbeat.splitBrain,
     handoverWaitUs: twinbeat.handoverWaitUs,
     grantWaitUs: twinbeat.grantWaitUs,
   }

@@ -121,6 +121,12 @@ export function authorityText(authority: Authority): string {
       return `handed over (${authority.exchange})`
     case 'accept':
       return authority.peer === null ? 'no other node' : `${authority.peer} judged dead (split_brain accept)`
+    case 'fence':
+      return `${authority.peer} fenced`
+    case 'lease':
+      return `lease (token ${authority.token})`
+    case 'gasp':
+      return `last words of ${authority.peer}`
     case 'operator':
       return `operator (${authority.request})`
   }

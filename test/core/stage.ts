@@ -32,7 +32,7 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
     timing: { keepaliveUs: second, deadtimeUs: 10 * second, initdeadUs: 20 * second },
     stopFailure: 'reset',
     stopRetryMax: 3,
-    splitBrain: 'accept',
+    protection: 'accept',
     handoverWaitUs: 10 * second,
     grantWaitUs: 120 * second,
     ...change,

@@ -60,7 +60,7 @@ export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean)
     timing: { keepaliveUs: 250_000, deadtimeUs: 1_500_000, initdeadUs: 3_000_000 },
     stopFailure: pick(['reset', 'reset', 'block']),
     stopRetryMax: 3,
-    splitBrain: 'accept',
+    protection: 'accept',
     handoverWaitUs: 5_000_000,
     grantWaitUs: 90_000_000,
   }

@@ -14,6 +14,12 @@ function because(authority: Authority): string {
       return authority.peer === null
         ? 'there is no other node'
         : `${authority.peer} was judged dead; split_brain accept`
+    case 'fence':
+      return `a device confirmed that ${authority.peer} is off`
+    case 'lease':
+      return `the arbiter granted it, token ${authority.token}`
+    case 'gasp':
+      return `${authority.peer} let go with its last words`
     case 'operator':
       return `an operator ordered it, request ${authority.request}`
   }

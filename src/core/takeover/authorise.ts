@@ -39,6 +39,8 @@ function beforeFirstStart(world: World, group: Group, grant: Authority, book: Ex
       if (peer.generation !== grant.peerGeneration) return { withheld: 'peer-restarted' }
       // It agreed when the take was ordered; a probe later it may have said something else.
       return !peer.left && book.heldByPeer(group) ? { withheld: 'peer-holds-it' } : grant
+    // Granted by nobody yet: the machines that grant them judge them here.
+    case 'fence': case 'lease': case 'gasp': return { withheld: 'no-authority' }
     case 'handover':
       return book.permits(grant.exchange) ? grant : { withheld: 'exchange-ended' }
   }

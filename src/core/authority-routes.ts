@@ -1,0 +1,15 @@
+// Which machine is told of what happens to authority: plans, leases, fences, last words, the guardian.
+
+import type {
+  ArbiterResultEvent, ControllerLapsedEvent, FenceResultEvent, GaspEvent, GroupReleasedEvent, GuardianEvent,
+  PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanWithheldEvent,
+} from './events.js'
+import type { Machines } from './machines.js'
+
+export type AuthorityEvent =
+  | PlanArmedEvent | PlanDisarmedEvent | PlanFiredEvent | PlanWithheldEvent | ControllerLapsedEvent
+  | GroupReleasedEvent | GaspEvent | GuardianEvent | FenceResultEvent | ArbiterResultEvent
+
+export function routeAuthority(node: Machines, event: AuthorityEvent): void {
+  node.ctx.note('debug', 'authority.unused', `${event.type}: no machine decides on it`, { type: event.type })
+}
