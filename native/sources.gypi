@@ -15,6 +15,7 @@
       "native/core/engine/setup.cc",
       "native/core/engine/snapshot.cc",
       "native/core/engine/transmit.cc",
+      "native/core/guard/page_writer.cc",
       "native/core/link/echo.cc",
       "native/core/link/link.cc",
       "native/core/link/link_loopback.cc",
