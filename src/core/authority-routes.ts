@@ -11,5 +11,7 @@ export type AuthorityEvent =
   | GroupReleasedEvent | GaspEvent | GuardianEvent | FenceResultEvent | ArbiterResultEvent
 
 export function routeAuthority(node: Machines, event: AuthorityEvent): void {
+  if (event.type === 'fence.result') return node.fencing.result(event)
+  if (event.type === 'arbiter.result') return node.lease.result(event)
   node.ctx.note('debug', 'authority.unused', `${event.type}: no machine decides on it`, { type: event.type })
 }

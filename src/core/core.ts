@@ -47,12 +47,16 @@ function dispatch(node: Machines, event: CoreEvent): void {
     case 'boot': return boot(node, event)
     case 'member.result': node.world.groups.get(event.group)?.result(event); return
     case 'timer': return routeTimer(node, event.key)
-    case 'operator': return node.operator.request(event)
+    case 'operator': if (!node.holds.request(event)) node.operator.request(event); return
     case 'persisted':
+      for (const book of node.books) book.persisted(event.key, event.ok)
       node.operator.persisted(event.key, event.ok)
       return node.handover.persisted(event.key, event.ok)
     case 'generation.raised': return raised(node, event.generation)
-    case 'config.changed': return node.reload.apply(event.config)
+    case 'config.changed':
+      node.reload.apply(event.config)
+      for (const book of node.books) book.configChanged()
+      return
     case 'message': return routeMessage(node, event)
     case 'peer.status': case 'peer.up': case 'peer.late': case 'peer.dead': case 'peer.returned': case 'peer.restarted':
     case 'link.up': case 'link.down': case 'stall': case 'overflow': case 'send.history-full': case 'interface':
@@ -76,6 +80,7 @@ function boot(node: Machines, event: BootEvent): void {
   for (const config of ctx.config.groups) node.addGroup(config)
   for (const monitor of ctx.config.monitors) ctx.timer(`monitor:${monitor.group}`, monitor.everyUs)
   node.handover.boot(event.persisted)
+  for (const book of node.books) book.boot(event.persisted)
   for (const group of world.groups.values()) {
     const intent = kept.groups.get(group.id)
     const keep = intent?.digest === group.config.digest

@@ -4,6 +4,7 @@ import { invariant } from './base/invariant.js'
 import { Context } from './context.js'
 import { Join } from './membership/join.js'
 import { Peer } from './membership/peers.js'
+import { noFencing, noHolds, noLease, type FencingBook, type HoldBook, type LeaseBook } from './takeover/authority-book.js'
 import { authorise } from './takeover/authorise.js'
 import { Claims } from './takeover/claims.js'
 import { Group, type Outcome } from './takeover/group.js'
@@ -33,6 +34,9 @@ export class Machines {
   readonly reload: Reload
   readonly operator: Operator
   readonly summary: TakeoverSummary
+  readonly fencing: FencingBook
+  readonly lease: LeaseBook
+  readonly holds: HoldBook
 
   constructor(config: CoreConfig) {
     const ctx = new Context(config)
@@ -55,6 +59,9 @@ export class Machines {
       removed: (id) => { this.handover.removed(id) },
     })
     this.summary = new TakeoverSummary(ctx)
+    this.fencing = noFencing
+    this.lease = noLease
+    this.holds = noHolds
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
     this.protocol.onTakenAlone = (group) => {
@@ -81,12 +88,18 @@ export class Machines {
     return group
   }
 
+  /** The machines that supply authority, in the order in which they are told. */
+  get books(): readonly [HoldBook, FencingBook, LeaseBook] {
+    return [this.holds, this.fencing, this.lease]
+  }
+
   /** One round of the level-triggered machines. */
   settle(): void {
     const { world } = this
     if (world.halted) return
     if (this.join.advance()) this.protocol.joined()
     this.reload.advance()
+    for (const book of this.books) book.advance()
     this.standby.advance()
     if (world.alone) this.protocol.reconcile()
     else if (world.peerIsTwinbeat || this.legacy.rules) this.protocol.publish()
@@ -113,6 +126,7 @@ export class Machines {
     if (outcome === 'probed' && group.state === 'held') this.protocol.adoptFromGroups()
     this.protocol.groupSettled(group, outcome)
     this.handover.groupSettled(group, outcome)
+    for (const book of this.books) book.groupSettled(group, outcome)
   }
 
   /** Restarted often enough: to the peer if it is fit, else say so and start it here once more. */

@@ -44,6 +44,9 @@ export function routeTimer(node: Machines, key: string): void {
     case vetoTimer: return node.claims.vetoDue()
     case oneWayTimer: return node.claims.oneWayDue()
     case handoverTimer: return node.handover.timeout(subject as GroupId)
+    case 'fencing': return node.fencing.timer(subject)
+    case 'arbiter': return node.lease.timer(subject)
+    case 'holds': return node.holds.timer(subject)
     case 'stop': node.world.groups.get(subject as GroupId)?.stopRetryDue(); return
     case 'monitor': return monitor(node, subject as GroupId)
     // A timer that only brings a step: what it was for is decided by the level-triggered machines.
@@ -100,6 +103,7 @@ function farewell(node: Machines): void {
   node.handover.peerDead()
   node.claims.peerLost()
   node.legacy.peerChanged()
+  for (const book of node.books) book.peerChanged('left')
   node.ctx.note('info', 'peer.left', `${peer.id} released everything and is going down`, { peer: peer.id })
   node.protocol.peerGone()
 }
@@ -168,6 +172,7 @@ function routePeer(node: Machines, event: PeerEvent): void {
 function peerChanged(node: Machines, change: PeerChange, how: { readonly sameLife: boolean }): void {
   const { peer } = node.world
   invariant(peer !== null, 'only the peer changes')
+  for (const book of node.books) book.peerChanged(change)
   switch (change) {
     case 'dead':
       node.heal.end('peer-dead')
