@@ -1,6 +1,6 @@
 // What every machine of the core shares: the configuration, the time of this step, and the effects of it.
 
-import { micros, type Micros } from './base/ids.js'
+import { micros, type GroupId, type Micros } from './base/ids.js'
 import type { Effect, HaltEffect, MemberRunEffect, NoteEffect } from './effects.js'
 import type { CoreConfig, Field } from './types.js'
 
@@ -45,6 +45,10 @@ export class Context {
     this.#call += 1
     this.#out.push({ type: 'member.run', call: this.#call, ...order })
     return this.#call
+  }
+
+  abort(order: { readonly call: number; readonly group: GroupId; readonly member: string }): void {
+    this.#out.push({ type: 'member.abort', ...order })
   }
 
   timer(key: string, delayUs: number): void {

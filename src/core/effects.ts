@@ -31,6 +31,17 @@ export interface MemberRunEffect {
   readonly authority: Authority | null
 }
 
+/**
+ * End the action of this call now: what it does must not delay the release of what the peer holds as well. Its
+ * `member.result` comes as of any failed action; a call that has ended already is left alone.
+ */
+export interface MemberAbortEffect {
+  readonly type: 'member.abort'
+  readonly call: number
+  readonly group: GroupId
+  readonly member: string
+}
+
 /** One timer per key: setting it again moves it. `at` may lie in the past. */
 export interface TimerSetEffect { readonly type: 'timer.set'; readonly key: string; readonly at: Micros }
 export interface TimerCancelEffect { readonly type: 'timer.cancel'; readonly key: string }
@@ -131,5 +142,5 @@ export interface ArbiterRunEffect {
 
 export type Effect =
   | PlanArmEffect | PlanDisarmEffect | PlanFireEffect | HoldingEffect | OwnershipEffect | FenceRunEffect | ArbiterRunEffect
-  | SendEffect | StatusEffect | MemberRunEffect | TimerSetEffect | TimerCancelEffect | PersistEffect
+  | SendEffect | StatusEffect | MemberRunEffect | MemberAbortEffect | TimerSetEffect | TimerCancelEffect | PersistEffect
   | NoteEffect | ReplyEffect | GenerationRaiseEffect | HaltEffect

@@ -111,13 +111,14 @@ export interface InterfaceEvent {
 export interface TimerEvent { readonly type: 'timer'; readonly key: string }
 
 /** What an operator asks for. */
-export type OperatorVerb = 'standby' | 'takeover' | 'stop' | 'restart-keep'
+export type OperatorVerb =
+  | 'standby' | 'takeover' | 'stop' | 'restart-keep' | 'hold' | 'unhold' | 'maintenance' | 'start-alone' | 'unblock'
 export interface OperatorEvent {
   readonly type: 'operator'
   /** Answered by `reply` effects with this id; the same id again is the same request. */
   readonly id: string
   readonly verb: OperatorVerb
-  /** `all`, `local`, `foreign` or a group id; empty where the verb takes none. */
+  /** `all`, `local`, `foreign` or a group id; `on SECONDS` or `off` of maintenance; empty where the verb takes none. */
   readonly what: string
 }
 

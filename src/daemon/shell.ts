@@ -185,6 +185,9 @@ export class Shell {
           })
         })
         return
+      case 'member.abort':
+        this.#parts.members.abort(effect.call)
+        return
       case 'timer.set':
         this.#setTimer(effect.key, effect.at)
         return

@@ -5,7 +5,7 @@ import { groupId, micros, nodeId } from '../../src/core/base/ids.js'
 import { createPrng } from '../../src/core/base/prng.js'
 import { createCore, type Core } from '../../src/core/core.js'
 import type { Effect } from '../../src/core/effects.js'
-import type { CoreEvent } from '../../src/core/events.js'
+import type { CoreEvent, OperatorVerb } from '../../src/core/events.js'
 import type { CoreConfig, Field } from '../../src/core/types.js'
 
 type WithoutAt<T> = T extends unknown ? Omit<T, 'at'> : never
@@ -91,7 +91,7 @@ export class Stage {
     this.feed({ type: 'peer.dead', node: nodeId('beta'), generation, silentUs, links }, 'engine: beta dead')
   }
 
-  operator(verb: 'standby' | 'takeover' | 'stop' | 'restart-keep', what = '', id: string = verb): void {
+  operator(verb: OperatorVerb, what = '', id: string = verb): void {
     this.feed({ type: 'operator', id, verb, what }, `operator: ${verb} ${what}`.trimEnd())
   }
 
@@ -167,6 +167,17 @@ export class Stage {
         return
       case 'halt': this.halted = true; this.trace.push(`${stamp}   HALT ${effect.how}: ${effect.reason}`); return
       case 'member.run': return this.#run(effect, stamp)
+      case 'member.abort': {
+        this.trace.push(`${stamp}   abort ${effect.group}/${effect.member}`)
+        const index = this.held.findIndex((one) => one.effect.call === effect.call)
+        if (index < 0) return
+        const [{ effect: order }] = this.held.splice(index, 1) as [{ effect: Extract<Effect, { type: 'member.run' }> }]
+        const { call, group, member, action } = order
+        this.#results.push({
+          at: this.now + 1000,
+          event: { type: 'member.result', call, group, member, action, outcome: 'failed', text: 'aborted' },
+        })
+      }
     }
   }
 

@@ -50,6 +50,7 @@ export class SimNode {
   readonly store = new Map<string, string>()
   #timers = new Map<string, () => void>()
   #late: (() => void)[] = []
+  readonly #aborts = new Map<number, () => void>()
   /** Records of the engine that wait for a blocked daemon. */
   #records: { readonly at: number; readonly event: SimEvent }[] = []
   #frozenAt = 0
@@ -102,6 +103,7 @@ export class SimNode {
     this.frozen = false
     this.blocked = false
     this.#late = []
+    this.#aborts.clear()
     this.#records = []
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
@@ -181,6 +183,7 @@ export class SimNode {
       case 'send': this.engine?.send(effect.fields); return
       case 'status': this.engine?.setStatus(effect.st, effect.deadtimeExtraUs); return
       case 'member.run': return this.#run(effect)
+      case 'member.abort': return this.#abort(effect.call)
       case 'timer.set': {
         this.#timers.get(effect.key)?.()
         const { key } = effect
@@ -233,6 +236,7 @@ export class SimNode {
         return
       }
       if (this.life !== life) return
+      this.#aborts.delete(call)
       if (plan.runsAfter) this.machine.running.add(member)
       else this.machine.running.delete(member)
       this.observer.truth()
@@ -245,7 +249,20 @@ export class SimNode {
       const outcome = this.machine.running.has(member) ? 'running' : 'stopped'
       this.feed({ type: 'member.result', call, group, member, action, outcome, text: '' })
     })
-    else this.clock.after(plan.delayUs, end)
+    else {
+      const cancel = this.clock.after(plan.delayUs, end)
+      // What was begun goes on counting as running until a stop of it has worked.
+      const failed: SimEvent = { type: 'member.result', call, group, member, action, outcome: 'failed', text: 'aborted' }
+      this.#aborts.set(call, () => {
+        cancel()
+        this.#later(100 + this.prng.below(2000), () => { this.feed(failed) })
+      })
+    }
+  }
+
+  #abort(call: number): void {
+    this.#aborts.get(call)?.()
+    this.#aborts.delete(call)
   }
 
   #halt(how: 'stop' | 'reset' | 'restart'): void {

@@ -24,7 +24,8 @@ export type TakeReason =
   | 'adopted' | 'repair' | 'redefined' | 'operator' | 'orphan' | 'responsible'
 
 /** What became of the last order; told once, when the group comes to rest. */
-export type Outcome = 'probed' | 'held' | 'stopped' | 'start-failed' | 'withheld' | 'blocked' | 'monitor-failed'
+export type Outcome =
+  | 'probed' | 'held' | 'stopped' | 'start-failed' | 'withheld' | 'blocked' | 'monitor-failed' | 'unblocked'
 
 type State =
   | { readonly name: 'unknown'; readonly index: number; readonly doubt: boolean }
@@ -45,7 +46,8 @@ type State =
       readonly phase: 'stop' | 'check' | 'wait'
       readonly outcome: Outcome
     }
-  | { readonly name: 'blocked' }
+  /** `probe`: the member being looked at, because the operator says that the group is clean. */
+  | { readonly name: 'blocked'; readonly probe: number | null }
 
 interface Member extends MemberConfig {
   state: MemberSnapshot['state']
@@ -83,6 +85,8 @@ export class Group {
   #state: State = { name: 'stopped' }
   #call: number | null = null
   #action: MemberSnapshot['action'] = null
+  /** The last call that was ordered to end at once. */
+  #aborted: number | null = null
   /** A give ordered while an action was in flight. */
   #pendingGive: { reason: GiveReason; outcome: Outcome } | null = null
   /** Members whose address was taken away while something else was in flight. */
@@ -157,10 +161,15 @@ export class Group {
     if (name === 'stopped') return
     if (name === 'giving') {
       if (this.#state.retake) this.#state = { ...this.#state, floor: 0, retake: false, outcome }
+      if (disputedReasons.has(reason)) this.#hurry()
       return
     }
     if (this.#call !== null) {
-      this.#pendingGive ??= { reason, outcome }
+      const disputed = disputedReasons.has(reason)
+      if (this.#pendingGive === null || (disputed && !disputedReasons.has(this.#pendingGive.reason))) {
+        this.#pendingGive = { reason, outcome }
+      }
+      if (disputed) this.#abort()
       return
     }
     this.#startGiving(reason, outcome)
@@ -194,9 +203,11 @@ export class Group {
     this.#next()
   }
 
-  /** Forget a blocked stop: the operator says that he has cleaned up. */
+  /** The operator says that he has cleaned up: looked at, and free again if nothing of it runs. */
   unblock(): void {
-    if (this.#state.name === 'blocked') this.#startGiving('stop', 'stopped')
+    if (this.#state.name !== 'blocked' || this.#call !== null) return
+    this.#state = { name: 'blocked', probe: 0 }
+    this.#next()
   }
 
   /** Somebody removed an address we hold: put it back under the authority of holding. */
@@ -224,6 +235,7 @@ export class Group {
   #busyIndex(): number {
     switch (this.#state.name) {
       case 'unknown': case 'taking': case 'giving': return this.#state.index
+      case 'blocked': return this.#state.probe ?? 0
       default: return this.#monitorIndex
     }
   }
@@ -259,7 +271,8 @@ export class Group {
       case 'taking': return this.#nextTake(state.index, state.phase)
       case 'giving': return this.#nextGive(state)
       case 'held': if (this.#repairWanted) this.#repair(); return
-      case 'stopped': case 'found': case 'blocked': return
+      case 'blocked': if (state.probe !== null) this.#nextUnblock(state.probe); return
+      case 'stopped': case 'found': return
     }
   }
 
@@ -278,6 +291,19 @@ export class Group {
       this.#enter({ name: 'stopped' }, 'probed')
     }
     this.hooks.settled(this, 'probed')
+  }
+
+  #nextUnblock(index: number): void {
+    if (index < this.members.length) return this.#runAt(index, 'probe', null)
+    const clean = this.members.every((member) => member.state === 'stopped')
+    if (clean) {
+      this.grant = null
+      this.begun = false
+      this.#enter({ name: 'stopped' }, 'unblocked')
+    } else {
+      this.#state = { name: 'blocked', probe: null }
+    }
+    this.hooks.settled(this, clean ? 'unblocked' : 'blocked')
   }
 
   #nextTake(index: number, phase: 'probe' | 'start'): void {
@@ -332,6 +358,22 @@ export class Group {
     this.hooks.settled(this, state.outcome)
   }
 
+  /** A service that hangs must not keep an address up that the peer holds as well. A stop is never cut short. */
+  #abort(): void {
+    const member = this.members[this.#busyIndex()]
+    if (this.#call === null || this.#action === 'stop' || member?.kind !== 'agent' || this.#aborted === this.#call) return
+    this.#aborted = this.#call
+    this.ctx.abort({ call: this.#call, group: this.id, member: member.id })
+  }
+
+  /** A release under way has become urgent: what runs is waited for, then the addresses leave first. */
+  #hurry(): void {
+    if (this.#state.name !== 'giving' || this.#state.addressesFirst) return
+    const waiting = this.#state.phase === 'wait'
+    this.#state = { ...this.#state, addressesFirst: true, phase: waiting ? 'stop' : this.#state.phase }
+    if (waiting) this.#next()
+  }
+
   #startGiving(reason: GiveReason, outcome: Outcome): void {
     this.#repairWanted = false
     const index = this.members.length - 1
@@ -363,7 +405,8 @@ export class Group {
       case 'taking': return this.#afterTakeResult(event, index, state.phase)
       case 'giving': return this.#afterGiveResult(event, index, state)
       case 'held': return this.#afterMonitor(event, index)
-      case 'stopped': case 'found': case 'blocked': return
+      case 'blocked': this.#state = { name: 'blocked', probe: index + 1 }; return
+      case 'stopped': case 'found': return
     }
   }
 
@@ -372,7 +415,7 @@ export class Group {
       this.#state = { name: 'taking', index: index + 1, phase: 'probe' }
     } else if (phase === 'probe') {
       this.#state = { name: 'taking', index, phase: 'start' }
-    } else {
+    } else if (this.#pendingGive === null) {
       this.failed = true
       this.ctx.note('error', 'start.failed', `${this.id}: ${event.member} did not start: ${event.text}`, {
         group: this.id, member: event.member,
@@ -409,7 +452,7 @@ export class Group {
     // At boot nothing is reset: a machine that cannot stop what it left behind would reset for ever.
     const reset = this.ctx.config.stopFailure === 'reset' && !this.leftBehind
     this.#pendingGive = null
-    this.#enter({ name: 'blocked' }, 'blocked')
+    this.#enter({ name: 'blocked', probe: null }, 'blocked')
     this.ctx.note('error', 'stop.blocked', `${this.id}: ${member} cannot be stopped; it is never started elsewhere`, {
       group: this.id, member, reset,
     })

@@ -38,6 +38,8 @@ export class Members {
   /** Why a group cannot start here at all: one of its members is nothing on this machine. */
   #unusable = new Map<string, { readonly digest: string; readonly why: string }>()
   #settings: Pick<TwinbeatSettings, 'startTimeoutUs' | 'stopTimeoutUs' | 'statusTimeoutUs'> | null = null
+  /** Agent of each call that is under way. */
+  readonly #underWay = new Map<number, AgentTarget>()
 
   constructor(dependencies: MemberDependencies) {
     this.#dependencies = dependencies
@@ -116,6 +118,14 @@ export class Members {
     return answer
   }
 
+  /** Ends the agent action of this call; its result comes at once, what it started is killed soon after. */
+  abort(call: number): void {
+    const target = this.#underWay.get(call)
+    if (target === undefined) return
+    // Either it runs, or it waits for its turn behind an action that does not end.
+    if (!this.#dependencies.lrm.abort(target.id)) this.#dependencies.lrm.cancel(target.id)
+  }
+
   async #runAddress(entry: Entry, spec: AddressSpec, order: MemberRunEffect): Promise<Answer> {
     const located = entry.placed ?? this.#dependencies.locate(spec)
     if (typeof located === 'string') {
@@ -147,13 +157,13 @@ export class Members {
             ? settings.stopTimeoutUs
             : settings.statusTimeoutUs
     const env = target.class === 'heartbeat' ? heartbeatEnvironment(this.#dependencies.scene()) : {}
-    const result = await this.#dependencies.lrm.run({
-      resource: target,
-      action: order.action,
-      timeoutMs: limitUs / 1000,
-      env,
-    })
-    return agentAnswer(result)
+    this.#underWay.set(order.call, target)
+    try {
+      const timeoutMs = limitUs / 1000
+      return agentAnswer(await this.#dependencies.lrm.run({ resource: target, action: order.action, timeoutMs, env }))
+    } finally {
+      this.#underWay.delete(order.call)
+    }
   }
 
   /** For status: what runs the member, and its last result. */
