@@ -36,6 +36,8 @@ export const packages = [
   { name: 'nftables', probe: 'nft', neededBy: ['test'], why: 'drops packets in lab machines' },
   { name: 'procps', probe: 'ps', neededBy: ['test'], why: 'agents look for processes by it' },
   { name: 'iputils-ping', probe: 'ping', neededBy: ['test'], why: 'the lab and some agents ping' },
+  { name: 'etcd-server', probe: '/usr/bin/etcd', neededBy: ['test'], why: 'the arbiter of lease tests' },
+  { name: 'etcd-client', probe: '/usr/bin/etcdctl', neededBy: ['test'], why: 'sets up users in that arbiter' },
   { name: 'tcpdump', probe: 'tcpdump', neededBy: ['test'], why: 'writes captures for the decoder' },
   { name: 'clang-14', probe: 'clang++-14', neededBy: ['fuzz'], why: 'libFuzzer' },
   { name: 'libclang-rt-14-dev', probe: fuzzerRuntime, neededBy: ['fuzz'], why: 'the run-time of libFuzzer' }

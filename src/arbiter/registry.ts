@@ -1,0 +1,20 @@
+// Every arbiter there is. To add one: a file beside this and a row here; the contract suite runs over the rows.
+import type { Arbiter, ArbiterParts } from './arbiter.js'
+import { EtcdArbiter, type EtcdConfig } from './etcd.js'
+
+export type ArbiterConfig = { readonly kind: 'etcd' } & EtcdConfig
+
+interface Row {
+  readonly kind: ArbiterConfig['kind']
+  readonly open: (config: ArbiterConfig, parts: ArbiterParts) => Arbiter
+}
+
+export const arbiters: readonly Row[] = [
+  { kind: 'etcd', open: (config, parts) => new EtcdArbiter(config, parts) },
+]
+
+export function openArbiter(config: ArbiterConfig, parts: ArbiterParts): Arbiter {
+  const row = arbiters.find((candidate) => candidate.kind === config.kind)
+  if (row === undefined) throw new Error(`no arbiter of kind '${config.kind}'`)
+  return row.open(config, parts)
+}
