@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import { assertNothingLeft } from '../../lab/lab.js'
 import { Pair, type Kind } from '../../lab/pair.js'
 import type { AuthMethod, Medium } from '../../lab/pair-files.js'
+import type { Place, Reference, Side } from './reference.js'
 import { joinTogether, type Programme, type Scenario } from './scenarios.js'
 import { StallWatch } from './stall-watch.js'
-import { Trial } from './trial.js'
+import { Trial, type Warnings } from './trial.js'
 
 export const PAIRS = {
   'real-real': ['heartbeat', 'heartbeat'],
@@ -35,8 +36,8 @@ export interface CellResult {
   readonly scenario: string
   readonly passed: boolean
   readonly problems: readonly string[]
-  /** All warnings of the real nodes in this cell, normalised. */
-  readonly warnings: readonly string[]
+  /** What each real node warned about in this cell, normalised. */
+  readonly warnings: Warnings
   readonly seconds: number
   /** More than one only after the machine itself had stood still. */
   readonly tries: number
@@ -46,12 +47,6 @@ export interface CellResult {
 /** Half of the dead time of most scenarios; a cell that fails after such a stall is played again. */
 const STALL_MS_MAX = 1_500
 const TRIES_MAX = 3
-
-/** Warnings a real pair logs, by scenario: a few depend on chance, none on the medium or signature. */
-export type Reference = Readonly<Record<string, readonly string[]>>
-
-/** A real pair is the same from either side: what one side logged is normal for the other. */
-export const referenceKey = (scenario: string): string => scenario.replace(/\b[ab]\b/, 'X')
 
 export const cellName = (lane: Lane, scenario: Scenario): string =>
   `${lane.pair} / ${lane.auth} / ${lane.medium} / ${scenario.name}`
@@ -97,7 +92,7 @@ interface Attempt {
   /** The pair for the next scenario; null when this one was not left as it has to be. */
   readonly pair: Pair | null
   readonly problems: readonly string[]
-  readonly warnings: readonly string[]
+  readonly warnings: Warnings
   readonly stalledMs: number
 }
 
@@ -117,12 +112,12 @@ async function tryOnce(
     pair = await ready(given, lane, scenario)
   } catch (error) {
     const problems = [`could not begin: ${error instanceof Error ? error.message : String(error)}`]
-    return { pair: null, problems, warnings: [], stalledMs: watch.stop() }
+    return { pair: null, problems, warnings: {}, stalledMs: watch.stop() }
   }
   const trial = new Trial(pair)
   const failure = await scenario.play(trial).then(() => null, (error: unknown) => error)
   const { problems, warnings } = await trial.findings(failure)
-  const all = [...problems, ...strange(warnings, scenario, options.reference)]
+  const all = [...problems, ...strange(warnings, lane, scenario, options.reference)]
   if (all.length === 0) return { pair, problems: all, warnings, stalledMs: watch.stop() }
   keepLogs(pair, cellName(lane, scenario), all, options.keepLogsIn)
   await close(pair)
@@ -159,13 +154,21 @@ async function close(pair: Pair): Promise<void> {
 /** The real node's remarks on how late its own process was scheduled: they tell of the machine, not of us. */
 const LATENESS = /^WARN: G\w+: Dispatch function for .* (was delayed|took too long to execute)/
 
-/** What a real node logged here although a real pair does not. */
-function strange(
-  warnings: readonly string[], scenario: Scenario, reference: Reference | null,
-): string[] {
+/** What a real node logged here although a node of a real pair does not in the same cell. */
+function strange(warnings: Warnings, lane: Lane, scenario: Scenario, reference: Reference | null): string[] {
   if (reference === null) return []
-  const normal = new Set(reference[referenceKey(scenario.name)] ?? [])
-  return warnings.filter((warning) => !normal.has(warning) && !LATENESS.test(warning)).map((warning) => `the real node warned: ${warning}`)
+  return places(warnings, { ...lane, scenario: scenario.name }).flatMap(([place, texts]) => {
+    const found = texts.filter((text) => !LATENESS.test(text) && !reference.isNormal(place, text))
+    if (found.length > 0 && !reference.knows(place)) return ['no real pair was recorded in this cell']
+    return found.map((text) => `the real node warned: ${text}`)
+  })
+}
+
+/** The real nodes of a cell, each with what it warned about. */
+export function places(warnings: Warnings, cell: Omit<Place, 'side'>): [Place, readonly string[]][] {
+  const { auth, medium, scenario } = cell
+  return (Object.entries(warnings) as [Side, readonly string[]][])
+    .map(([side, texts]) => [{ auth, medium, scenario, side }, texts])
 }
 
 function keepLogs(pair: Pair, cell: string, problems: readonly string[], into: string | null): void {

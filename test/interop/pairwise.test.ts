@@ -10,7 +10,7 @@ import { labObstacle } from '../../lab/lab.js'
 import type { AuthMethod, Medium } from '../../lab/pair-files.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
 import { runLane, type CellResult, type Lane } from './lane.js'
-import { loadReference } from './reference.js'
+import { Reference } from './reference.js'
 import { programmes } from './scenarios.js'
 
 const AUTHS: readonly AuthMethod[] = ['crc', 'md5', 'sha1']
@@ -38,7 +38,7 @@ const obstacle = (await labObstacle()) ?? heartbeatObstacle() ?? twinbeatObstacl
 const options = { skip: obstacle ?? false, timeout: TIMEOUT_MS }
 
 test('a pair with a real heartbeat behaves as two real ones', options, async (t) => {
-  const reference = loadReference()
+  const reference = Reference.load()
   const results: CellResult[] = []
   const queue = selection()
   const worker = async (): Promise<void> => {

@@ -12,8 +12,8 @@ import { labObstacle } from '../../lab/lab.js'
 import type { AuthMethod, Medium } from '../../lab/pair-files.js'
 import { pause } from '../../lab/processes.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
-import { cellName, PAIRS, referenceKey, runLane, type CellResult, type Lane, type PairName } from './lane.js'
-import { loadReference, REFERENCE_FILE } from './reference.js'
+import { cellName, PAIRS, places, runLane, type CellResult, type Lane, type PairName } from './lane.js'
+import { Reference, REFERENCE_FILE } from './reference.js'
 import { FULL, programmes, type Durations } from './scenarios.js'
 import { formatTable } from './table.js'
 
@@ -31,6 +31,8 @@ interface RunOptions {
   readonly resume: boolean
   readonly only: RegExp
   readonly recordReference: boolean
+  /** Earlier recordings are forgotten. */
+  readonly fresh: boolean
   readonly durations: Durations
 }
 
@@ -42,6 +44,7 @@ function parse(argv: readonly string[]): RunOptions {
     .option('--only <pattern>', 'only cells whose name matches', '.')
     .option('--resume', 'only cells that have not passed yet')
     .option('--record-reference', 'play real pairs and record which warnings are normal')
+    .option('--fresh', 'with --record-reference: forget earlier recordings')
     .option('--calm <seconds>', 'length of the calm scenario', String(FULL.calmMs / 1000))
     .option('--loss <seconds>', 'length of the loss scenario', String(FULL.lossMs / 1000))
   program.parse([...argv])
@@ -53,6 +56,7 @@ function parse(argv: readonly string[]): RunOptions {
     resume: options['resume'] === true,
     only: new RegExp(String(options['only'])),
     recordReference: record,
+    fresh: options['fresh'] === true,
     durations: { calmMs: Number(options['calm']) * 1000, lossMs: Number(options['loss']) * 1000 },
   }
 }
@@ -85,7 +89,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${String(result.seconds).padStart(6)} s  ${result.cell}: ${verdict}\n`)
   })
   const all = [...results.values()]
-  if (options.recordReference) writeReference(all)
+  if (options.recordReference) writeReference(all, options)
   else if (isWhole(options)) {
     mkdirSync(dirname(TABLE), { recursive: true })
     writeFileSync(TABLE, formatTable(all))
@@ -109,7 +113,7 @@ async function playAll(
   lanes: readonly Lane[], options: RunOptions, wanted: (cell: string) => boolean, onResult: (r: CellResult) => void,
 ): Promise<void> {
   const queue = [...lanes]
-  const reference = options.recordReference ? null : loadReference()
+  const reference = options.recordReference ? null : Reference.load()
   const worker = async (number: number): Promise<void> => {
     // Building machines keeps a core busy; begun all at once they would wait for each other.
     await pause(number * STAGGER_MS)
@@ -127,17 +131,13 @@ function readResults(file: string): Map<string, CellResult> {
   return new Map(lines.map((line) => JSON.parse(line) as CellResult).map((result) => [result.cell, result]))
 }
 
-/** What one run of a real pair happens not to log is kept from earlier recordings. */
-function writeReference(results: readonly CellResult[]): void {
-  const merged = new Map(Object.entries(loadReference()).map(([key, list]) => [key, new Set(list)]))
+/** Adds what was recorded to the file; with --fresh only this recording counts. */
+function writeReference(results: readonly CellResult[], { fresh }: RunOptions): void {
+  const reference = fresh ? new Reference() : Reference.load()
   for (const result of results.filter((r) => r.passed)) {
-    const key = referenceKey(result.scenario)
-    const set = merged.get(key) ?? new Set<string>()
-    result.warnings.forEach((warning) => set.add(warning))
-    merged.set(key, set)
+    for (const [place, warnings] of places(result.warnings, result)) reference.record(place, warnings)
   }
-  const sorted = [...merged].sort(([x], [y]) => (x < y ? -1 : 1)).map(([key, set]) => [key, [...set].sort()])
-  writeFileSync(REFERENCE_FILE, `${JSON.stringify(Object.fromEntries(sorted), null, 1)}\n`)
+  writeFileSync(REFERENCE_FILE, reference.format())
 }
 
 process.exitCode = await main()

@@ -16,10 +16,12 @@ const QUIET_REQUESTS_MAX = 3
 /** In the words of a real heartbeat, and in ours. */
 const DEATH = /WARN: node (\S+): is dead|peer\.dead: (\S+) /g
 
+/** Warnings of each real node, normalised, for comparison with those of a real pair. */
+export type Warnings = Readonly<Partial<Record<'a' | 'b', readonly string[]>>>
+
 export interface Findings {
   readonly problems: readonly string[]
-  /** Warnings of real nodes, normalised, for comparison with those of a real pair. */
-  readonly warnings: readonly string[]
+  readonly warnings: Warnings
 }
 
 export class Trial {
@@ -94,9 +96,9 @@ export class Trial {
     })
   }
 
-  private warnings(): string[] {
-    const real = [this.a, this.b].filter((member) => member.daemon.kind === 'heartbeat')
-    return [...new Set(real.flatMap((member) => warningsOf(this.logOf(member))))].sort()
+  private warnings(): Warnings {
+    const real = ([['a', this.a], ['b', this.b]] as const).filter(([, { daemon }]) => daemon.kind === 'heartbeat')
+    return Object.fromEntries(real.map(([side, member]) => [side, warningsOf(this.logOf(member))]))
   }
 
   private async lostPacketLoop(): Promise<string[]> {
