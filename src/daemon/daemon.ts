@@ -17,12 +17,13 @@ import { TwinbeatError, messageOf } from '../errors.js'
 import { Lrm } from '../lrm/lrm.js'
 import { openLog, type LogHandle, type LogTargets } from '../observe/log.js'
 import { loadInputFromMachine } from '../store/ha-files.js'
-import { openIdentity, storeGeneration, type Identity } from '../store/identity.js'
+import { openIdentity, type Identity } from '../store/identity.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { systemCalls } from '../system/system.js'
 import { coreConfigOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { Members, type MemberDependencies } from './effects/members.js'
+import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
 import { noteRecord } from './engine-notes.js'
 import { Facts } from './facts.js'
@@ -96,7 +97,7 @@ export class Daemon {
     this.#pings = pings
     this.#exit = exit
     this.#log = openLog(config.self, process.pid, this.#logTargets(config))
-    this.#facts = new Facts(options.stateDir, this.#log.logger)
+    this.#facts = new Facts({ ...options, log: this.#log.logger })
     this.#identity = openIdentity({
       stateDir: options.stateDir,
       heartbeatDir: options.heartbeatDir,
@@ -204,6 +205,7 @@ export class Daemon {
     version: string,
     exit: (kind: ExitKind) => void,
   ): Promise<Daemon> {
+    await refuseHungDisk(options)
     prepareFolders(options)
     const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...options, checkHost: true }))
     if (config === null) throw configError(diagnostics)
@@ -248,7 +250,7 @@ export class Daemon {
   #warn(diagnostics: readonly Diagnostic[]): void {
     for (const { severity, code, file, line, message } of diagnostics) {
       const event = { event: 'config.warning', code }
-      if (severity === 'warning') this.#log.logger.warn(event, `${file}:${String(line)}: ${message}`)
+      if (severity === 'warning') this.#log.logger.warn(event, `${placeOf(file, line)}: ${message}`)
     }
   }
 
@@ -357,7 +359,7 @@ export class Daemon {
     const errors = diagnostics.filter((finding) => finding.severity === 'error')
     for (const { file, line, code, message, hint } of errors) {
       const next = hint === null ? '' : `; ${hint}`
-      this.#log.logger.error({ event: 'config.error', code }, `${file}:${String(line)}: ${message}${next}`)
+      this.#log.logger.error({ event: 'config.error', code }, `${placeOf(file, line)}: ${message}${next}`)
     }
   }
 
@@ -411,14 +413,7 @@ export class Daemon {
 
   #raiseGeneration(): number {
     this.#generation = Math.max(this.#generation + 1, Math.floor(Date.now() / 1000))
-    try {
-      storeGeneration(this.#options, this.#generation)
-    } catch (error) {
-      this.#log.logger.error(
-        { event: 'state.unwritable' },
-        `cannot store generation ${String(this.#generation)}: ${messageOf(error)}`,
-      )
-    }
+    this.#facts.storeGeneration(this.#generation)
     return this.#generation
   }
 
@@ -542,6 +537,9 @@ export class Daemon {
     this.#exit(kind)
   }
 }
+
+/** Line 0 is the file as a whole: its mode, or something that it lacks. */
+const placeOf = (file: string, line: number): string => (line === 0 ? file : `${file}:${String(line)}`)
 
 const changeText = (change: Change): string => {
   if (change.change !== 'changed') return `${change.subject} ${change.change}`

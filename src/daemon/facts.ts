@@ -3,20 +3,37 @@
 import { readFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import { messageOf } from '../errors.js'
+import { storeGeneration } from '../store/identity.js'
 import { StateStore } from '../store/state-store.js'
 
 const bootIdFile = '/proc/sys/kernel/random/boot_id'
+/** A disk that hangs counts as one that refuses: nobody waits for it in the middle of a hand-over. */
+const defaultAnswerMaxMs = 5000
+
+export interface FactsOptions {
+  readonly stateDir: string
+  /** Heartbeat's own state folder; used only if it exists. */
+  readonly heartbeatDir: string
+  readonly log: Logger
+  readonly answerMaxMs?: number
+}
+
+class DiskHangs extends Error {}
 
 export class Facts {
+  readonly #options: FactsOptions
   readonly #dir: string
   readonly #store: StateStore
   readonly #log: Logger
+  /** What is on the disk as far as we were told. */
+  readonly #stored = new Map<string, unknown>()
   #problem: string | null = null
 
-  constructor(dir: string, log: Logger) {
-    this.#dir = dir
-    this.#store = new StateStore(dir)
-    this.#log = log
+  constructor(options: FactsOptions) {
+    this.#options = options
+    this.#dir = options.stateDir
+    this.#store = new StateStore(options.stateDir)
+    this.#log = options.log
   }
 
   /** Why the last fact could not be stored, for status; null while all is well. */
@@ -26,19 +43,58 @@ export class Facts {
 
   async store(key: string, value: unknown): Promise<void> {
     try {
-      await this.#store.store(key, value)
-      this.#problem = null
+      await this.#answered(this.#store.store(key, value))
+      this.#stored.set(key, value)
     } catch (error) {
-      this.#problem =
-        `the state folder '${this.#dir}' cannot be written (${messageOf(error)}): ` +
-        'no group is handed over until it can; free space there'
+      // Nobody relies on it any more: what is written after all, when the disk answers, is taken back.
+      if (error instanceof DiskHangs) this.#store.store(key, this.#stored.get(key) ?? null).catch(() => undefined)
       throw error
     }
+  }
+
+  /** Stores a generation that was raised while running. Nobody waits: without it the clock gives the next one. */
+  storeGeneration(generation: number): void {
+    const stored = this.#store.inTurn('generation', async () => { await storeGeneration(this.#options, generation) })
+    this.#answered(stored).catch((error: unknown) => {
+      const text = `cannot store generation ${String(generation)}: ${messageOf(error)}`
+      this.#log.error({ event: 'state.unwritable' }, text)
+    })
+  }
+
+  /** Settles with the write, or fails when the disk does not answer in time; either way `problem` knows. */
+  async #answered(written: Promise<void>): Promise<void> {
+    const known = written.then(() => { this.#recovered() }, (error: unknown) => {
+      this.#problem = `the state folder '${this.#dir}' cannot be written (${messageOf(error)}): ` +
+        'no group is handed over until it can; free space there'
+      throw error
+    })
+    const maxMs = this.#options.answerMaxMs ?? defaultAnswerMaxMs
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        const why = `the disk did not answer within ${String(maxMs / 1000)} s`
+        this.#problem = `the state folder '${this.#dir}' hangs (${why}): no group is handed over until it answers; ` +
+          "look at the disk, 'dmesg | tail'"
+        reject(new DiskHangs(why))
+      }, maxMs)
+    })
+    try {
+      await Promise.race([known, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #recovered(): void {
+    if (this.#problem === null) return
+    this.#problem = null
+    this.#log.info({ event: 'state.writable' }, `the state folder '${this.#dir}' can be written again`)
   }
 
   /** Facts of the last life; a planned restart means nothing once the machine itself was restarted. */
   load(): Readonly<Record<string, string>> {
     const { facts, damaged } = this.#store.load()
+    for (const [key, value] of Object.entries(facts)) this.#stored.set(key, value)
     for (const name of damaged) this.#log.warn({ event: 'state.damaged' }, `ignored: ${name} in '${this.#dir}'`)
     const bootId = readFileSync(bootIdFile, 'utf8').trim()
     const sameBoot = facts['boot-id'] === bootId

@@ -94,7 +94,7 @@ export class Lines {
       if (this.#identify(device) === this.#open.get(device)?.identity) continue
       this.#drop(device)
       this.#closed.set(device, why)
-      this.#options.log.warn({ event: 'serial.lost' }, `the device '${device}' is gone: ${why}`)
+      this.#options.log.warn({ event: 'serial.lost' }, `the device '${device}' is gone: ${why}; it is used again when it is back`)
     }
   }
 
@@ -120,7 +120,9 @@ export class Lines {
       return true
     } catch (error) {
       const why = messageOf(error)
-      if (this.#closed.get(link.device) !== why) {
+      // That a device which was told to be gone is not there is no news.
+      const stillGone = this.#closed.has(link.device) && this.#identify(link.device) === null
+      if (this.#closed.get(link.device) !== why && !stillGone) {
         log.error({ event: 'serial.failed' }, `the serial line '${link.device}' stays closed: ${why}; tried again every ` +
           `${String((this.#options.retryMs ?? defaultRetryMs) / 1000)} s`)
       }

@@ -40,8 +40,6 @@ const stepsPerTurn = 256
 /** More than this is left in the engine, whose ring then holds back the senders. */
 const queueMax = 4096
 const snapshotAgainMs = 100
-/** A disk that hangs counts as one that refuses: nobody waits for it in the middle of a hand-over. */
-const storeMaxMs = 5000
 
 /** `timer`: counts only while it is still set for the same moment when its turn comes. */
 interface Waiting {
@@ -195,7 +193,7 @@ export class Shell {
         this.#cancelTimer(effect.key)
         return
       case 'persist':
-        void withinLimit(store.store(effect.key, effect.value)).then(
+        void store.store(effect.key, effect.value).then(
           () => { this.feed({ type: 'persisted', key: effect.key, ok: true }) },
           (error: unknown) => {
             this.#parts.onNote({ type: 'note', level: 'error', event: 'state.unwritable', details: { key: effect.key },
@@ -240,17 +238,5 @@ export class Shell {
     const timer = this.#timers.get(key)
     if (timer !== undefined) clearTimeout(timer)
     this.#timers.delete(key)
-  }
-}
-
-async function withinLimit(stored: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => { reject(new Error(`the disk did not answer within ${String(storeMaxMs / 1000)} s`)) }, storeMaxMs)
-  })
-  try {
-    await Promise.race([stored, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

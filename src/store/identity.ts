@@ -5,7 +5,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { messageOf } from '../errors.js'
-import { writeFileAtomicSync } from './atomic-file.js'
+import { writeFileAtomic, writeFileAtomicSync } from './atomic-file.js'
 
 export interface IdentityOptions {
   readonly stateDir: string
@@ -99,12 +99,12 @@ export function openIdentity(options: IdentityOptions): Identity {
 }
 
 /** Stores a generation that was raised while running; errors are the caller's to report. */
-export function storeGeneration(
+export async function storeGeneration(
   options: Pick<IdentityOptions, 'stateDir' | 'heartbeatDir'>,
   generation: number,
-): void {
-  writeFileAtomicSync(path.join(options.stateDir, 'generation'), formatGeneration(generation))
+): Promise<void> {
+  await writeFileAtomic(path.join(options.stateDir, 'generation'), formatGeneration(generation))
   if (existsSync(options.heartbeatDir)) {
-    writeFileAtomicSync(path.join(options.heartbeatDir, 'hb_generation'), formatGeneration(generation))
+    await writeFileAtomic(path.join(options.heartbeatDir, 'hb_generation'), formatGeneration(generation))
   }
 }

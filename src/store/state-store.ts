@@ -1,6 +1,7 @@
 // Small facts that must survive a restart (a hand-over under way, the intent of a planned restart),
-// one JSON file each. Writes are asynchronous and in order per key; the core waits for `persisted`
-// where a rule needs it.
+// one JSON file each. Writes are asynchronous, one at a time: a disk that hangs holds one thread of the pool
+// and no more. What waits is one value per key, the newest. The core waits for `persisted` where a rule
+// needs it.
 import { readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
@@ -12,9 +13,19 @@ const fileNameOf = (key: string): string => `fact-${encodeURIComponent(key)}.jso
 const factMaxBytes = 64 * 1024
 const factsMax = 256
 
+type Write = () => Promise<void>
+
+interface Waiting {
+  write: Write
+  readonly settled: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
 export class StateStore {
   readonly #dir: string
-  readonly #chains = new Map<string, Promise<void>>()
+  readonly #waiting = new Map<string, Waiting>()
+  #writing = false
 
   constructor(dir: string) {
     this.#dir = dir
@@ -42,21 +53,51 @@ export class StateStore {
     return { facts, damaged }
   }
 
-  /** Stores (or with null removes) a fact; settles when it is on the disk. */
+  /** Stores (or with null removes) a fact. */
   async store(key: string, value: unknown): Promise<void> {
     if (!keyPattern.test(key)) throw new Error(`a fact's key must match ${String(keyPattern)}: '${key}'`)
-    const before = this.#chains.get(key) ?? Promise.resolve()
     const file = path.join(this.#dir, fileNameOf(key))
-    const write = async (): Promise<void> => {
+    await this.inTurn(`fact ${key}`, async () => {
       if (value === null || value === undefined) await rm(file, { force: true })
       else await writeFileAtomic(file, `${JSON.stringify(value)}\n`)
-    }
-    const next = before.then(write, write)
-    this.#chains.set(key, next)
-    try {
-      await next
-    } finally {
-      if (this.#chains.get(key) === next) this.#chains.delete(key)
-    }
+    })
   }
+
+  /** Writes when it is this one's turn; settles when that, or a newer write of the same thing before it, is done. */
+  async inTurn(what: string, write: Write): Promise<void> {
+    const before = this.#waiting.get(what)
+    if (before !== undefined) {
+      before.write = write
+      return await before.settled
+    }
+    const waiting = waitingFor(write)
+    this.#waiting.set(what, waiting)
+    if (!this.#writing) void this.#writeAll()
+    await waiting.settled
+  }
+
+  async #writeAll(): Promise<void> {
+    this.#writing = true
+    for (let next = first(this.#waiting); next !== null; next = first(this.#waiting)) {
+      const [what, { write, resolve, reject }] = next
+      this.#waiting.delete(what)
+      await write().then(resolve, reject)
+    }
+    this.#writing = false
+  }
+}
+
+function first(waiting: ReadonlyMap<string, Waiting>): [string, Waiting] | null {
+  const [entry] = waiting
+  return entry ?? null
+}
+
+function waitingFor(write: Write): Waiting {
+  let resolve = (): void => undefined
+  let reject = (_error: unknown): void => undefined
+  const settled = new Promise<void>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  return { write, settled, resolve, reject }
 }

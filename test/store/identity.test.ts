@@ -61,10 +61,10 @@ describe('identity', () => {
     assert.equal(openIdentity({ ...options, wallSeconds: 5 }).generation, before.generation + 1)
   })
 
-  it('a raised generation is stored for both', () => {
+  it('a raised generation is stored for both', async () => {
     mkdirSync(options.heartbeatDir)
     openIdentity(options)
-    storeGeneration(options, 1_800_000_000)
+    await storeGeneration(options, 1_800_000_000)
     assert.equal(openIdentity(options).generation, 1_800_000_001)
   })
 

@@ -1,0 +1,54 @@
+// A state folder that does not answer: nobody waits longer than said, and nothing is written behind anybody's back.
+// A fifo where the store makes its new file hangs an open(2) as a dead disk does, until somebody reads it.
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { closeSync, constants, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { it } from 'node:test'
+import { pino } from 'pino'
+import { Facts } from '../../src/daemon/facts.js'
+import { refuseHungDisk } from '../../src/daemon/disk-answers.js'
+import { StateStore } from '../../src/store/state-store.js'
+
+async function withFolder(body: (dir: string) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'tb-facts-'))
+  try {
+    await body(dir)
+  } finally {
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+const hang = (file: string): void => { execFileSync('mkfifo', [file]) }
+/** Whoever waits to write goes on, and fails: a fifo cannot be written through. */
+const answer = (file: string): void => { closeSync(openSync(file, constants.O_RDONLY | constants.O_NONBLOCK)) }
+
+it('a fact that a hanging disk does not take is refused in time, and taken back when the disk answers', async () => {
+  await withFolder(async (stateDir) => {
+    const events: string[] = []
+    const log = pino({}, { write: (json: string) => { events.push((JSON.parse(json) as { event: string }).event) } })
+    const facts = new Facts({ stateDir, heartbeatDir: path.join(stateDir, 'none'), log, answerMaxMs: 100 })
+    await facts.store('kept', 'old')
+    const fifo = path.join(stateDir, 'fact-stuck.json.new')
+    hang(fifo)
+    await assert.rejects(facts.store('stuck', 'a'), /did not answer within 0\.1 s/)
+    await assert.rejects(facts.store('kept', 'new'), /did not answer within 0\.1 s/)
+    assert.match(facts.problem ?? '', /hangs .*no group is handed over until it answers/)
+    answer(fifo)
+    await facts.store('after', 1)
+    assert.equal(facts.problem, null)
+    assert.deepEqual(new StateStore(stateDir).load(), { facts: { kept: 'old', after: 1 }, damaged: [] })
+    assert.deepEqual(events, ['state.writable'])
+  })
+})
+
+it('a start asks the disk first, refuses one that does not answer, and leaves nothing there', async () => {
+  await withFolder(async (stateDir) => {
+    const folders = { stateDir: path.join(stateDir, 'made', 'later'), heartbeatDir: path.join(stateDir, 'none') }
+    await refuseHungDisk(folders)
+    assert.deepEqual(readdirSync(stateDir), [])
+    hang(path.join(stateDir, '.answers'))
+    await assert.rejects(refuseHungDisk(folders, 100), /TB_STATE_WRITE|did not answer within 0\.1 s/)
+  })
+})
