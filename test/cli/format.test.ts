@@ -14,6 +14,8 @@ it('the page names holder, nodes, the reason of a closed link, what was refused,
   assert.match(text, /^nodea {2}holds local {2}active {2}twinbeatd 0\.1\.0 pid 77/)
   assert.match(text, /web +on nodea +held +home nodea +held/)
   assert.match(text, /nodec +dead/)
+  assert.match(text, /nodeb.* eth1 down/)
+  assert.doesNotMatch(text, /ttyS0 never/)
   assert.match(text, /10\.0\.0\.1 +active +ping node/)
   assert.match(text, /eth1 +bcast +closed: ENODEV: there is no such interface or device now +in 0 out 3 +refused: auth 2$/m)
   assert.match(text, /\n! runs without stonith$/)

@@ -15,7 +15,7 @@ export const report: StatusReport = {
   stopFailure: 'reset', acceptedWithout: [], generation: 7, uuid: '00', realtime: true, logLinesDropped: 0,
   timing: { keepaliveMs: 200, deadtimeMs: 2000, warntimeMs: 1000, initdeadMs: 4000 },
   nodes: [
-    node({ name: 'nodea', self: true }), node({ name: 'nodeb' }),
+    node({ name: 'nodea', self: true, links: [link('eth0', 'up'), link('ttyS0', 'never')] }), node({ name: 'nodeb' }),
     node({ name: 'nodec', state: 'dead', status: 'dead', links: [link('eth0', 'down')] }),
     node({ name: '10.0.0.1', kind: 'ping', links: [link('10.0.0.1', 'up')] }),
     node({ name: '10.0.0.2', kind: 'ping', state: 'dead', status: 'dead', links: [link('10.0.0.2', 'down')] }),

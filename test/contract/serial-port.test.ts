@@ -73,6 +73,11 @@ test('two engines beat and talk over a serial line', { skip: noSocat, timeout: 3
       cut()
       await until('the other is dead', () => left.records.some((one) => one.type === 'peer.dead'))
       await until('the line is closed', () => left.records.some((one) => one.type === 'link.state' && !one.open))
+      // A dead line wakes nobody: its engines run above everything else on the machine.
+      const before = process.cpuUsage()
+      await new Promise((resolve) => setTimeout(resolve, 1000))
+      const { user, system } = process.cpuUsage(before)
+      assert.ok(user + system < 500_000, `two engines used ${(user + system) / 1000} ms of one second`)
     } finally {
       for (const node of nodes) node.engine.stop({ farewell: false })
       for (const line of lines) line.close()

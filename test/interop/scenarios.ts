@@ -203,6 +203,9 @@ function loss(ms: number): Scenario['play'] {
   }
 }
 
+/** What has not moved is asked for it: only the tools' own time, on a busy machine. Who owned what is watched anyway. */
+const STILL_MS = 10_000
+
 /** Longer than the dead time and the start of a takeover. */
 const CUT_MS = 7_000
 
@@ -210,12 +213,12 @@ async function serialLast(trial: Trial): Promise<void> {
   await trial.a.node.cut('eth1', 'both')
   try {
     await pause(CUT_MS)
-    await trial.expect('local', 'local', 1_000)
+    await trial.expect('local', 'local', STILL_MS)
   } finally {
     await trial.a.node.heal('eth1', 'both')
   }
   await pause(1_000)
-  await trial.expect('local', 'local', 1_000)
+  await trial.expect('local', 'local', STILL_MS)
 }
 
 async function partition(trial: Trial): Promise<void> {
@@ -249,6 +252,6 @@ function deaf(side: Side): Scenario['play'] {
 function calm(ms: number): Scenario['play'] {
   return async (trial) => {
     await pause(ms)
-    await trial.expect('local', 'local', 1_000)
+    await trial.expect('local', 'local', STILL_MS)
   }
 }

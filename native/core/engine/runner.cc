@@ -39,14 +39,9 @@ Runner::Runner(EnginePort& port, const Engine::Options& options, Notify on_recor
       timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       snapshot_(new char[kSnapshotBytes]()) {
-  watched_.fill(-1);
   sem_init(&snapshot_done_, 0, 0);
-  for (const int fd : {timer_, event_}) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    if (epoll_ >= 0 && fd >= 0) static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event));
-  }
+  watch(timer_);
+  watch(event_);
 }
 
 Runner::~Runner() {
@@ -172,22 +167,27 @@ void Runner::answer_snapshot() noexcept {
   sem_post(&snapshot_done_);
 }
 
-// A closed descriptor leaves the set by itself; a reopened one may have the same number, so it is added anew.
+// The set is made anew whenever a link opened or closed. A serial line's descriptor is a duplicate of its owner's: what
+// closes the duplicate leaves its entry in the set, where nobody can remove it any more, and a line that is hung up
+// would wake this thread without end, above everything else that runs on the machine.
 void Runner::watch_links() noexcept {
   if (links_seen_ == engine_.links_version()) return;
+  const int fresh = ::epoll_create1(EPOLL_CLOEXEC);
+  if (fresh < 0) return;  // tried again after the next cycle, which reads every link, watched or not
   links_seen_ = engine_.links_version();
-  for (int& fd : watched_) {
-    if (fd >= 0) static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr));
-    fd = -1;
-  }
-  for (std::size_t i = 0; i < engine_.link_count(); ++i) {
-    const int fd = engine_.link(i)->fd();
-    if (fd < 0) continue;
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = fd;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) watched_[i] = fd;
-  }
+  ::close(epoll_);
+  epoll_ = fresh;
+  watch(timer_);
+  watch(event_);
+  for (std::size_t i = 0; i < engine_.link_count(); ++i) watch(engine_.link(i)->fd());
+}
+
+void Runner::watch(int fd) noexcept {
+  if (epoll_ < 0 || fd < 0) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event));
 }
 
 void Runner::sleep_until(Micros deadline) noexcept {

@@ -47,6 +47,7 @@ class Runner {
   void unlock_memory() noexcept;
   void prepare_thread() noexcept;
   void watch_links() noexcept;
+  void watch(int fd) noexcept;
   void sleep_until(Micros deadline) noexcept;
   void answer_snapshot() noexcept;
 
@@ -61,7 +62,6 @@ class Runner {
   int timer_ = -1;
   int event_ = -1;
   std::uint64_t links_seen_ = 0;
-  std::array<int, kMaxLinks> watched_{};
   std::atomic<bool> snapshot_wanted_{false};
   std::size_t snapshot_size_ = 0;
   std::unique_ptr<char[]> snapshot_;

@@ -60,6 +60,8 @@ function nodeRow(node: NodeReport, p: Palette): string[] {
           ? p.warn('never heard')
           : p.good(node.status)
   const links = node.links
+    // Only a broadcast comes back to its sender: that a node never heard itself on a line or by unicast is no fault.
+    .filter((link) => !node.self || link.state !== 'never')
     .map((link) => (link.state === 'up' ? p.good(link.name) : p.bad(`${link.name} ${link.state}`)))
     .join(' ')
   const speaks = node.self ? 'this node' : node.kind === 'ping' ? 'ping node' : (node.speaks ?? '-')
