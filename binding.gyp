@@ -24,6 +24,14 @@
       "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_ENABLE_TYPE_CHECK_ON_AS=0"],
       "ldflags": ["-Wl,-z,relro,-z,now"],
       "libraries": ["-lpthread"]
+    },
+    {
+      # Starts agents for the daemon. Static: it must run when the machine is short of everything.
+      "target_name": "twinbeat-spawner",
+      "type": "executable",
+      "sources": ["<@(spawner_sources)"],
+      "cflags": ["-Wconversion"],
+      "ldflags": ["-static"]
     }
   ]
 }

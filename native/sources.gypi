@@ -61,6 +61,10 @@
       "native/addon/net_query.cc",
       "native/addon/system.cc",
       "native/addon/wake.cc"
+    ],
+    "spawner_sources": [
+      "native/spawner/child.cc",
+      "native/spawner/spawner.cc"
     ]
   }
 }

@@ -26,7 +26,7 @@ function filesUnder(dir) {
 function sourcesDigest() {
   const hash = createHash('sha256')
   const native = (/** @type {string} */ sub) => join(root, 'native', sub)
-  const sources = ['abi', 'addon', 'core'].flatMap((sub) => filesUnder(native(sub)))
+  const sources = ['abi', 'addon', 'core', 'spawner'].flatMap((sub) => filesUnder(native(sub)))
   const files = [join(root, 'binding.gyp'), native('sources.gypi'), ...sources]
   for (const file of files) hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update('\0')
   return hash.digest('hex')

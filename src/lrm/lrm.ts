@@ -2,16 +2,15 @@
 // each with exactly one result. It knows no groups, no authority and no retries; a caller that may
 // not start something does not ask.
 
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { deferred } from './deferred.js'
-import { coverDescriptors, leakyDescriptors } from './descriptors.js'
 import { RecurringMonitor } from './monitor.js'
-import { PipePool } from './pipes.js'
 import { OperationQueue, type Lane } from './queue.js'
 import { agentClass } from './registry.js'
 import { failure, resultOf, type ResultFrame } from './result.js'
+import { spawner, type Spawner } from '../system/spawner.js'
 import { startRun, type Run, type RunOutcome, type RunnerOptions } from './runner.js'
 import { maskParameters } from './secrets.js'
 import type {
@@ -29,8 +28,10 @@ import type {
 export interface LrmOptions {
   readonly nodeName: string
   readonly haDir: string
-  /** Private to this process; holds the FIFOs of running operations. */
-  readonly runDir: string
+  /** Default: the helper of this process. */
+  readonly spawner?: Spawner
+  /** Control group of a resource, by its id; null: none. Default: none. */
+  readonly cgroupOf?: (resourceId: string) => string | null
   /** Default /run/resource-agents, made if it is not there. */
   readonly rscTmpDir?: string
   /** Folder of the commands OCF agents expect of a cluster manager; goes first in their PATH. */
@@ -52,7 +53,7 @@ const RESULTS_KEPT = 8
 
 interface ResourceState {
   target: AgentTarget
-  current: { action: AgentAction; pid: number; startedAt: number; run: Run } | null
+  current: { action: AgentAction; startedAt: number; run: Run } | null
   stuck: string | null
   monitor: RecurringMonitor | null
   readonly last: AgentResult[]
@@ -62,9 +63,7 @@ export class Lrm {
   readonly #options: LrmOptions
   readonly #rscTmpDir: string
   readonly #queue: OperationQueue
-  readonly #pipes: PipePool
   readonly #runner: RunnerOptions
-  readonly #nullFd = openSync('/dev/null', 'r+')
   readonly #resources = new Map<string, ResourceState>()
   #closed = false
 
@@ -73,10 +72,8 @@ export class Lrm {
     this.#rscTmpDir = options.rscTmpDir ?? '/run/resource-agents'
     mkdirSync(this.#rscTmpDir, { recursive: true, mode: 0o1755 })
     this.#queue = new OperationQueue(options.limit ?? 2 * availableParallelism())
-    this.#pipes = new PipePool(join(options.runDir, 'pipes'))
     this.#runner = {
-      pipes: this.#pipes,
-      cover: coverDescriptors(leakyDescriptors(), this.#nullFd),
+      spawner: options.spawner ?? spawner(),
       graceMs: options.graceMs ?? GRACE_MS,
       reapMs: options.reapMs ?? REAP_MS,
     }
@@ -140,8 +137,6 @@ export class Lrm {
     this.#queue.remove(() => true)
     const runs = [...this.#resources.values()].flatMap((state) => state.current?.run ?? [])
     await Promise.all(runs.map((run) => run.settled))
-    this.#pipes.close()
-    closeSync(this.#nullFd)
   }
 
   #submit(operation: Operation, lane: Lane, intervalMs: number): Promise<AgentResult> {
@@ -201,8 +196,9 @@ export class Lrm {
     const startedAt = performance.now()
     for (const [index, step] of steps.entries()) {
       const leftMs = timeoutMs === 0 ? 0 : Math.max(1, timeoutMs - (performance.now() - startedAt))
-      const run = startRun(step, leftMs, this.#runner)
-      if (run.pid !== null) state.current = { action, pid: run.pid, startedAt, run }
+      const place = { timeoutMs: leftMs, dieWithDaemon: action !== 'stop', cgroup: this.#options.cgroupOf?.(resource.id) ?? null }
+      const run = startRun(step, place, this.#runner)
+      state.current = { action, startedAt, run }
       const outcome = await run.outcome
       const proceed = outcome.kind === 'exited' && outcome.raw.exitCode === 0
       if (!proceed || index === steps.length - 1) answer(outcome)
@@ -236,7 +232,7 @@ export class Lrm {
     const { target, current } = state
     const running = current && {
       action: current.action,
-      pid: current.pid,
+      pid: current.run.pid,
       sinceMs: Math.round(performance.now() - current.startedAt),
     }
     return {

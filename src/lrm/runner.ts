@@ -1,30 +1,33 @@
-// Runs one program as an agent is to be run: own process group, empty stdin, working folder /,
-// umask 022, bounded output, and a deadline. The end of a run is the exit of the direct child,
-// not the end of its output: a daemon it started may keep the pipes for ever.
+// Runs one program as an agent is to be run, by the helper of src/system/spawner.ts: own process group, empty
+// stdin, working folder /, umask 022, bounded output. Adds the deadline. The end of a run is the exit of the
+// direct child, not the end of its output: a daemon it started may keep the pipes for ever.
 //
 //   running --exit--> finished
 //   running --deadline or abort--> ending (TERM to the group, grace, KILL) --> finished
 //                                  ending --still there long after KILL--> stuck (--> finished)
 
-import { spawn, type ChildProcess } from 'node:child_process'
 import { statSync } from 'node:fs'
-import { getPriority, setPriority } from 'node:os'
-import { isMainThread } from 'node:worker_threads'
-import { Capture } from './capture.js'
+import type { SpawnEnd, SpawnOutput, SpawnStage, Spawned, Spawner } from '../system/spawner.js'
 import { deferred } from './deferred.js'
-import type { PipePool } from './pipes.js'
 import { missingInterpreter } from './places.js'
 import { groupExists, groupMembers, signalGroup } from './process-group.js'
 import type { AgentStep, RawOutcome } from './types.js'
 
 export interface RunnerOptions {
-  readonly pipes: PipePool | null
-  /** Further entries of the `stdio` array, from `coverDescriptors`. */
-  readonly cover: readonly ('ignore' | number)[]
+  readonly spawner: Spawner
   /** Between SIGTERM and SIGKILL, outside the timeout. */
   readonly graceMs: number
   /** How long after SIGKILL a process may remain before it counts as stuck. */
   readonly reapMs: number
+}
+
+/** What differs from run to run. */
+export interface RunPlace {
+  readonly timeoutMs: number
+  /** A start must not go on when the daemon that ordered it is dead; a stop must. */
+  readonly dieWithDaemon: boolean
+  /** Folder of the control group to run in; null: none. */
+  readonly cgroup: string | null
 }
 
 export type RunOutcome =
@@ -33,6 +36,7 @@ export type RunOutcome =
   | { readonly kind: 'unstartable'; readonly missing: boolean; readonly reason: string }
 
 export interface Run {
+  /** Null until it is started, and for ever if it cannot be. */
   readonly pid: number | null
   /** At the exit, or at the first moment of a timeout or abort. Never rejects. */
   readonly outcome: Promise<RunOutcome>
@@ -46,79 +50,93 @@ export interface Run {
 const POLL_MS = 50
 const STUCK_POLL_MS = 1000
 
-export function startRun(step: AgentStep, timeoutMs: number, options: RunnerOptions): Run {
-  const stdout = new Capture(options.pipes?.take() ?? null)
-  const stderr = new Capture(options.pipes?.take() ?? null)
-  let child: ChildProcess
-  try {
-    child = spawnAgent(step, stdout, stderr, options.cover)
-  } catch (error) {
-    closeBoth(stdout, stderr, null)
-    return unstartable(step, error)
-  }
-  closeBoth(stdout, stderr, child)
-  if (child.pid === undefined) return unstartableLater(step, child, [stdout, stderr])
-  restorePriority(child.pid)
-  return follow(child, child.pid, timeoutMs, options, [stdout, stderr])
-}
-
-function spawnAgent(
-  step: AgentStep,
-  stdout: Capture,
-  stderr: Capture,
-  cover: readonly ('ignore' | number)[],
-): ChildProcess {
-  // The umask belongs to the process and is inherited; worker threads may only read it, and
-  // there the daemon's own applies.
-  const before = isMainThread ? process.umask(0o022) : null
-  try {
-    return spawn(step.program, [...step.args], {
-      cwd: '/',
-      env: { ...step.env },
-      detached: true,
-      stdio: ['ignore', stdout.stdio, stderr.stdio, ...cover],
-    })
-  } finally {
-    if (before !== null) process.umask(before)
-  }
-}
-
-function closeBoth(stdout: Capture, stderr: Capture, child: ChildProcess | null): void {
-  stdout.started(child?.stdout ?? null)
-  stderr.started(child?.stderr ?? null)
-}
-
-function restorePriority(pid: number): void {
-  try {
-    if (getPriority() !== 0) setPriority(pid, 0)
-  } catch {
-    // Gone already, or not permitted: it keeps the daemon's priority.
-  }
-}
-
-function unstartable(step: AgentStep, error: unknown): Run {
-  const outcome = Promise.resolve(explainSpawnError(step, error))
-  const settled = Promise.resolve(null)
-  return { pid: null, outcome, settled, gone: Promise.resolve(), abort: () => undefined }
-}
-
-function unstartableLater(step: AgentStep, child: ChildProcess, captures: readonly Capture[]): Run {
-  const outcome = new Promise<RunOutcome>((resolve) => {
-    child.once('error', (error) => {
-      for (const capture of captures) capture.finish()
-      resolve(explainSpawnError(step, error))
-    })
+export function startRun(step: AgentStep, place: RunPlace, options: RunnerOptions): Run {
+  const spawned = options.spawner.run({
+    program: step.program, args: step.args, env: step.env, capture: true,
+    dieWithDaemon: place.dieWithDaemon, cgroup: place.cgroup,
   })
-  const gone = outcome.then(() => undefined)
-  return { pid: null, outcome, settled: gone.then(() => null), gone, abort: () => undefined }
+  return new AgentRun(step, spawned, place.timeoutMs, options)
 }
 
-function explainSpawnError(step: AgentStep, error: unknown): RunOutcome {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+class AgentRun implements Run {
+  pid: number | null = null
+  readonly #outcome = deferred<RunOutcome>()
+  readonly #settled = deferred<string | null>()
+  readonly #gone = deferred<void>()
+  readonly outcome = this.#outcome.promise
+  readonly settled = this.#settled.promise
+  readonly gone = this.#gone.promise
+  #ending = false
+  #exited = false
+  #deadline: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly step: AgentStep,
+    private readonly spawned: Spawned,
+    timeoutMs: number,
+    private readonly options: RunnerOptions,
+  ) {
+    void spawned.pid.then((pid) => {
+      this.pid = pid
+      if (pid !== null && timeoutMs > 0 && !this.#exited) {
+        this.#deadline = setTimeout(() => { this.#end('timeout') }, timeoutMs)
+      }
+    })
+    void spawned.end.then((end) => { this.#ended(end) })
+  }
+
+  abort(): void {
+    // Ordered before the helper has answered: it is ended as soon as there is something to end.
+    void this.spawned.pid.then(() => { this.#end('aborted') })
+  }
+
+  #ended(end: SpawnEnd): void {
+    this.#exited = true
+    clearTimeout(this.#deadline)
+    if (this.#ending) return
+    switch (end.kind) {
+      case 'exited':
+        this.#outcome.resolve({ kind: 'exited', raw: rawOf(end, end.exitCode, end.signal) })
+        break
+      case 'unstartable':
+        this.#outcome.resolve(explainSpawnError(this.step, end.code, end.stage))
+        break
+      case 'lost': {
+        const reason = 'the helper that runs agents died: what became of this one is not known'
+        this.#outcome.resolve({ kind: 'unstartable', missing: false, reason })
+      }
+    }
+    this.#settled.resolve(null)
+    this.#gone.resolve()
+  }
+
+  #end(kind: 'timeout' | 'aborted'): void {
+    const { pid } = this
+    if (this.#ending || this.#exited || pid === null) return
+    this.#ending = true
+    clearTimeout(this.#deadline)
+    void this.spawned.peek().then((output) => { this.#outcome.resolve({ kind, raw: rawOf(output, null, null) }) })
+    endGroup(pid, () => this.#exited, this.options, {
+      finish: () => {
+        this.#settled.resolve(null)
+        this.#gone.resolve()
+      },
+      stuck: (who) => { this.#settled.resolve(who) },
+    })
+  }
+}
+
+function rawOf({ stdout, stderr }: SpawnOutput, exitCode: number | null, signal: string | null): RawOutcome {
+  return { exitCode, signal, stdout, stderr }
+}
+
+function explainSpawnError(step: AgentStep, code: string, stage: SpawnStage): RunOutcome {
   const path = step.program
   let reason = `'${path}' cannot be started: ${code}`
   let missing = false
-  if (code === 'ENOENT') {
+  if (stage === 'cgroup') reason = `'${path}' cannot be started: its control group cannot be entered (${code})`
+  else if (stage === 'request' && code === 'E2BIG') reason = `'${path}' cannot be started: arguments or environment too long`
+  else if (code === 'ENOENT') {
     const exists = statSync(path, { throwIfNoEntry: false }) !== undefined
     const interpreter = exists ? missingInterpreter(path) : null
     missing = !exists
@@ -134,55 +152,6 @@ function explainSpawnError(step: AgentStep, error: unknown): RunOutcome {
     reason = `'${path}' cannot be started: no more processes or memory (${code})`
   }
   return { kind: 'unstartable', missing, reason }
-}
-
-function follow(
-  child: ChildProcess,
-  pid: number,
-  timeoutMs: number,
-  options: RunnerOptions,
-  captures: readonly [Capture, Capture],
-): Run {
-  const [stdout, stderr] = captures
-  const outcome = deferred<RunOutcome>()
-  const settled = deferred<string | null>()
-  const gone = deferred<void>()
-  let ending = false
-  let exited = false
-  const raw = (exitCode: number | null, signal: string | null): RawOutcome => ({
-    exitCode,
-    signal,
-    stdout: stdout.tail.text(),
-    stderr: stderr.tail.text(),
-  })
-  const finish = (): void => {
-    settled.resolve(null)
-    gone.resolve()
-  }
-  const end = (kind: 'timeout' | 'aborted'): void => {
-    if (ending || exited) return
-    ending = true
-    clearTimeout(deadline)
-    outcome.resolve({ kind, raw: raw(null, null) })
-    endGroup(pid, () => exited, options, { finish, stuck: (who) => settled.resolve(who) })
-  }
-  const deadline = timeoutMs > 0 ? setTimeout(() => end('timeout'), timeoutMs) : undefined
-  child.once('exit', (code, signal) => {
-    exited = true
-    clearTimeout(deadline)
-    stdout.finish()
-    stderr.finish()
-    if (ending) return
-    outcome.resolve({ kind: 'exited', raw: raw(code, signal) })
-    finish()
-  })
-  return {
-    pid,
-    outcome: outcome.promise,
-    settled: settled.promise,
-    gone: gone.promise,
-    abort: () => end('aborted'),
-  }
 }
 
 interface EndListener {

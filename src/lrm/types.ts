@@ -192,7 +192,8 @@ export interface ResourceDescription {
   readonly parameters: Readonly<Record<string, string>>
   readonly running: {
     readonly action: AgentAction
-    readonly pid: number
+    /** Null for the moment between the order and the start. */
+    readonly pid: number | null
     readonly sinceMs: number
   } | null
   /** A process that SIGKILL did not end; no operation can run until it goes. */
