@@ -1,4 +1,4 @@
-// What the daemon and the spawner say to each other over two pipes: frames of
+// What the daemon and the spawner say to each other over a socket: frames of
 //   u32 size (of what follows) | u8 type | u32 id | payload
 // little endian, as both run on one machine and come from one build. The daemon chooses the ids.
 #pragma once

@@ -1,7 +1,7 @@
 // twinbeat-spawner: runs agents, plugins and commands for the daemon. The daemon is a large process with locked
 // memory: each fork of it copies its page tables and makes the engine late. This one is small and never in a hurry.
 //
-// It ends when the daemon's end of stdin is closed: what was to die with the daemon is killed, what else runs (a stop
+// It ends when the daemon's end of the socket is closed: what was to die with the daemon is killed, what else runs (a stop
 // script, a reset command) is waited for.
 #include <fcntl.h>
 #include <poll.h>
@@ -25,8 +25,7 @@ namespace twinbeat::spawner {
 
 namespace {
 
-constexpr int kFromDaemon = 0;
-constexpr int kToDaemon = 1;
+constexpr int kDaemon = 3;  // a connected socket that the daemon passed on
 constexpr int kRoundsPerTurn = 4;
 constexpr int kRoundsAtExit = 32;
 constexpr int kLingerSteps = 3000;  // of a tenth of a second, after the daemon is gone
@@ -76,11 +75,11 @@ void Spawner::send(FrameWriter& frame) {
   const std::vector<std::uint8_t>& bytes = frame.finish();
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t put = ::write(kToDaemon, bytes.data() + done, bytes.size() - done);
+    const ssize_t put = ::write(kDaemon, bytes.data() + done, bytes.size() - done);
     if (put > 0) {
       done += static_cast<std::size_t>(put);
     } else if (errno == EAGAIN) {
-      pollfd wait{kToDaemon, POLLOUT, 0};
+      pollfd wait{kDaemon, POLLOUT, 0};
       static_cast<void>(::poll(&wait, 1, -1));
     } else if (errno != EINTR) {
       connected_ = false;
@@ -161,7 +160,7 @@ bool Spawner::take_frames() {
 // False: the daemon is gone.
 bool Spawner::read_requests() {
   std::uint8_t chunk[64U << 10];
-  const ssize_t got = ::read(kFromDaemon, chunk, sizeof(chunk));
+  const ssize_t got = ::read(kDaemon, chunk, sizeof(chunk));
   if (got < 0) return errno == EINTR || errno == EAGAIN;
   if (got == 0) return false;
   input_.insert(input_.end(), chunk, chunk + got);
@@ -226,7 +225,7 @@ int Spawner::run() {
   ::sigprocmask(SIG_BLOCK, &wanted, nullptr);
   signals_ = ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
   if (epoll_ < 0 || signals_ < 0) return EXIT_FAILURE;
-  watch(kFromDaemon);
+  watch(kDaemon);
   watch(signals_);
   hello();
   for (;;) {
@@ -236,7 +235,7 @@ int Spawner::run() {
     bool requests = false;
     for (int i = 0; i < count; ++i) {
       if (events[i].data.fd == signals_) dead = true;
-      else if (events[i].data.fd == kFromDaemon) requests = true;
+      else if (events[i].data.fd == kDaemon) requests = true;
     }
     // Output before exits: the tail of a run is complete when its end is told.
     for (Child& child : children_) read_output(child);
@@ -258,6 +257,7 @@ int main() {
   ::setsid();
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE, SIGQUIT}) ::signal(signal, SIG_IGN);
   static_cast<void>(::chdir("/"));
-  ::close_range(3, ~0U, 0);
+  ::fcntl(3, F_SETFD, FD_CLOEXEC);
+  ::close_range(4, ~0U, 0);
   return twinbeat::spawner::Spawner().run();
 }

@@ -120,7 +120,7 @@ export class Daemon {
       },
     })
     this.#addresses = new AddressRunner(this.#engine)
-    this.#lrm = new Lrm({ nodeName: config.self, haDir: options.haDir, runDir: options.runDir })
+    this.#lrm = new Lrm({ nodeName: config.self, haDir: options.haDir })
     this.#members = new Members(this.#memberParts())
     this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
     this.#respawner = new Respawner(this.#log.logger)

@@ -52,7 +52,7 @@ export interface AgentResult {
   readonly signal: string | null
   /** One sentence for people; null when there is nothing to explain. */
   readonly reason: string | null
-  /** At most `OUTPUT_BYTES_MAX` each, the tail kept, secrets masked. */
+  /** At most `outputBytesMax` each, the tail kept, secrets masked. */
   readonly stdout: string
   readonly stderr: string
   readonly queuedMs: number

@@ -5,6 +5,7 @@
 // ends as failed, with its process group killed, because nobody would learn of its end any more.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import type { Socket } from 'node:net'
 import { constants as osConstants } from 'node:os'
 import { join } from 'node:path'
 import { TwinbeatError } from '../errors.js'
@@ -83,6 +84,7 @@ export class Spawner {
   readonly #program: string
   readonly #running = new Map<number, Running>()
   #child: ChildProcess | null = null
+  #socket: Socket | null = null
   #pid: number | null = null
   #nextId = 1
   #pending: Buffer = Buffer.alloc(0)
@@ -123,48 +125,49 @@ export class Spawner {
       this.#finish(running, { kind: 'unstartable', code: 'E2BIG', stage: 'request' })
       return { pid, end, peek: async () => await Promise.resolve(nothing) }
     }
-    const child = this.#connection()
+    this.#connection()
     this.#running.set(id, running)
     this.#keepAlive(true)
-    child.stdin?.write(frame)
+    this.#socket?.write(frame)
     return { pid, end, peek: async () => await this.#peek(id) }
   }
 
   /** What runs goes on; the helper ends after it. */
   close(): void {
     this.#closed = true
-    this.#child?.stdin?.end()
+    this.#socket?.end()
   }
 
   #connection(): ChildProcess {
     if (this.#child !== null) return this.#child
     // Detached, and the helper leaves its parent: the process started here ends at once.
-    const child = spawn(this.#program, [], { stdio: ['pipe', 'pipe', 'ignore'], detached: true })
+    // Its socket is no standard stream: Node closes stdin when the process that it started is gone.
+    const child = spawn(this.#program, [], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], detached: true })
+    const socket = child.stdio[3] as Socket | null
     this.#child = child
+    this.#socket = socket
     this.#pid = null
     this.#pending = Buffer.alloc(0)
     const lost = (): void => { this.#lost(child) }
     child.once('error', lost)
-    child.stdin?.on('error', () => undefined)
-    child.stdout?.on('data', (chunk: Buffer) => { this.#read(child, chunk) })
-    child.stdout?.once('close', lost)
+    socket?.on('error', () => undefined)
+    socket?.on('data', (chunk: Buffer) => { this.#read(child, chunk) })
+    socket?.once('close', lost)
     child.unref()
     this.#keepAlive(false)
     return child
   }
 
-  /** The pipes hold the event loop only while something runs. */
+  /** The socket holds the event loop only while something runs. */
   #keepAlive(on: boolean): void {
-    for (const stream of [this.#child?.stdin, this.#child?.stdout]) {
-      const handle = stream as { ref?: () => void; unref?: () => void } | null | undefined
-      if (on) handle?.ref?.()
-      else handle?.unref?.()
-    }
+    if (on) this.#socket?.ref()
+    else this.#socket?.unref()
   }
 
   #lost(child: ChildProcess): void {
     if (this.#child !== child) return
     this.#child = null
+    this.#socket = null
     this.#pid = null
     for (const running of [...this.#running.values()]) {
       if (running.pid !== null) killGroup(running.pid)
@@ -179,23 +182,23 @@ export class Spawner {
     while (this.#pending.length >= headerBytes) {
       const size = this.#pending.readUInt32LE(0)
       if (size < headerBytes - 4 || size > frameMax) {
-        child.stdout?.destroy()
+        this.#socket?.destroy()
         return
       }
       if (this.#pending.length < 4 + size) return
       const frame = this.#pending.subarray(0, 4 + size)
       this.#pending = this.#pending.subarray(4 + size)
-      this.#take(child, frame)
+      this.#take(frame)
     }
   }
 
-  #take(child: ChildProcess, frame: Buffer): void {
+  #take(frame: Buffer): void {
     const type = frame.readUInt8(4)
     const id = frame.readUInt32LE(5)
     const body = frame.subarray(headerBytes)
     if (type === replies.hello) {
       if (body.readUInt32LE(0) === protocolVersion) this.#pid = body.readUInt32LE(4)
-      else child.stdout?.destroy()
+      else this.#socket?.destroy()
       return
     }
     const running = this.#running.get(id)
@@ -242,12 +245,12 @@ export class Spawner {
 
   async #peek(id: number): Promise<SpawnOutput> {
     const running = this.#running.get(id)
-    if (running === undefined || this.#child === null) return nothing
+    if (running === undefined || this.#socket === null) return nothing
     const frame = Buffer.alloc(headerBytes)
     frame.writeUInt32LE(headerBytes - 4, 0)
     frame.writeUInt8(requests.peek, 4)
     frame.writeUInt32LE(id, 5)
-    this.#child.stdin?.write(frame)
+    this.#socket.write(frame)
     return await new Promise<SpawnOutput>((resolve) => {
       const timer = setTimeout(() => { resolve(nothing) }, peekMs)
       running.peeks.push((output) => {

@@ -66,7 +66,6 @@ export class Workshop {
     const lrm = new Lrm({
       nodeName: 'alpha',
       haDir: this.dir,
-      runDir: this.path(`run-${this.#lrms.length}`),
       rscTmpDir: this.path('rsctmp'),
       graceMs: GRACE_MS,
       reapMs: REAP_MS,

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { test } from 'node:test'
-import { OUTPUT_BYTES_MAX } from '../../src/lrm/capture.js'
+import { outputBytesMax } from '../../src/system/spawner.js'
 import { GRACE_MS, Workshop, gist, isAlive, until } from './fixture.js'
 
 test('an agent that hangs is reported at the timeout, and its children die with it', async (t) => {
@@ -82,7 +82,7 @@ test('10 MB of output are read through, the tail is kept', async (t) => {
   assert.equal(result.exitCode, 1)
   assert.equal(result.reason, 'start ended with exit code 1 (generic error): full')
   assert.ok(result.stdout.endsWith('x\nthe end\n'))
-  assert.ok(result.stdout.length < OUTPUT_BYTES_MAX + 100)
+  assert.ok(result.stdout.length < outputBytesMax + 100)
   assert.match(result.stdout, /^\[\d+ bytes left out\]/)
 })
 
@@ -204,7 +204,7 @@ test('an agent starts with clean environment, folder, umask, stdin and descripto
   t.after(() => process.umask(before))
   const body = `pwd; umask; cat | wc -c
     for fd in /proc/$$/fd/*; do readlink $fd; done |
-      sed 's/.*pipes.pipe.*/pipe/;s/.*\\/look/script/' | sort -u | tr '\\n' ' '; echo
+      sed 's/pipe:.*/pipe/;s/.*\\/look/script/' | sort -u | tr '\\n' ' '; echo
     cut -d' ' -f5 /proc/$$/stat; echo $$
     env | cut -d= -f1 | sort | tr '\\n' ' '; : > ${shop.path('made')}`
   const resource = shop.agent('ocf', 'look', body, { provider: 'test', parameters: { state: 'x' } })

@@ -3,7 +3,6 @@
 
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import { Lrm } from '../../src/lrm/lrm.js'
 import { OCF_ROOT } from '../../src/lrm/places.js'
 import type { AgentAction, AgentResult, AgentTarget } from '../../src/lrm/types.js'
@@ -47,7 +46,7 @@ function shell(line: string): { ok: boolean; stderr: string } {
 
 class Rows {
   readonly dir = mkdtempSync('/run/twinbeat-agents-')
-  readonly #lrm = new Lrm({ nodeName: 'alpha', haDir: '/etc/ha.d', runDir: join(this.dir, 'lrm') })
+  readonly #lrm = new Lrm({ nodeName: 'alpha', haDir: '/etc/ha.d' })
 
   async close(): Promise<void> {
     await this.#lrm.close()

@@ -11,9 +11,6 @@ import { loadConfig } from '../../config/load.js'
 import { loadInputFromMachine } from '../../store/ha-files.js'
 import { findConfiguredAddresses, findRivals } from '../../system/preflight.js'
 import { defaultHaDir, print, printJson } from '../output.js'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 
 interface CheckOptions {
   readonly haDir: string
@@ -98,8 +95,7 @@ function summary(diagnostics: readonly Diagnostic[], unresolved: number, self: s
 
 async function checkResources(config: ClusterConfig, options: CheckOptions): Promise<ResourceCheck[]> {
   const places = defaultPlaces(options.haDir)
-  const scratch = mkdtempSync(path.join(tmpdir(), 'twinbeat-check-'))
-  const lrm = new Lrm({ nodeName: config.self, haDir: options.haDir, runDir: scratch })
+  const lrm = new Lrm({ nodeName: config.self, haDir: options.haDir })
   const checks: ResourceCheck[] = []
   try {
     for (const group of config.groups) {
@@ -144,7 +140,6 @@ async function checkResources(config: ClusterConfig, options: CheckOptions): Pro
     }
   } finally {
     await lrm.close()
-    rmSync(scratch, { recursive: true, force: true })
   }
   return checks
 }
