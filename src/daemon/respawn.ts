@@ -1,9 +1,9 @@
 // Programs of ha.cf's `respawn` lines: started when this node is active, started again when they end,
 // except after exit status 100, which means "leave me down" (heartbeat(8)).
-import { spawn, type ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import type { RespawnConfig } from '../config/model.js'
+import { spawner, type SpawnEnd, type Spawned } from '../system/spawner.js'
 
 /** Heartbeat's own limit: more than ten deaths in a row, each within 30 s of its start. */
 const fastDeathsMax = 10
@@ -33,7 +33,7 @@ export function accountOf(user: string, passwd: string): Account | null {
 type State = 'waiting' | 'running' | 'down' | 'given-up'
 
 class RespawnedProgram {
-  #child: ChildProcess | null = null
+  #child: Spawned | null = null
   #startedAtMs = 0
   #fastDeaths = 0
   #timer: NodeJS.Timeout | null = null
@@ -55,35 +55,39 @@ class RespawnedProgram {
       this.#giveUp(`there is no user '${this.config.user}'`)
       return
     }
-    const child = spawn(this.config.path, this.config.args, {
-      detached: true,
-      stdio: 'ignore',
-      cwd: '/',
+    const child = spawner().run({
+      program: this.config.path,
+      args: this.config.args,
       uid: account.uid,
       gid: account.gid,
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: account.home, ...this.env },
+      capture: false,
+      dieWithDaemon: true,
     })
     this.#child = child
     this.#startedAtMs = performance.now()
     this.state = 'running'
-    child.on('error', (error) => {
-      this.#child = null
-      this.#giveUp(error.message)
+    void child.end.then((end) => {
+      this.#ended(end)
     })
-    child.on('exit', (code, signal) => {
-      this.#ended(code, signal)
+    void child.pid.then((pid) => {
+      if (pid === null) return
+      this.log.info(
+        { event: 'respawn.started' },
+        `${this.config.path} runs as ${this.config.user}, pid ${String(pid)}`,
+      )
     })
-    this.log.info(
-      { event: 'respawn.started' },
-      `${this.config.path} runs as ${this.config.user}, pid ${String(child.pid)}`,
-    )
   }
 
-  #ended(code: number | null, signal: NodeJS.Signals | null): void {
+  #ended(end: SpawnEnd): void {
     this.#child = null
     if (this.#stopping) return
-    const how = signal === null ? `exit status ${String(code)}` : `signal ${signal}`
-    if (code === stayDownExit) {
+    if (end.kind === 'unstartable' && end.stage !== 'request' && end.stage !== 'fork') {
+      this.#giveUp(`it cannot be started: ${end.code}`)
+      return
+    }
+    const how = howItEnded(end)
+    if (end.kind === 'exited' && end.exitCode === stayDownExit) {
       this.state = 'down'
       this.log.info({ event: 'respawn.down' }, `${this.config.path} ended with ${how} and stays down`)
       return
@@ -112,19 +116,25 @@ class RespawnedProgram {
     this.#stopping = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     const child = this.#child
-    if (child?.pid === undefined) return
-    const pid = child.pid
-    const gone = new Promise<void>((resolve) => {
-      child.once('exit', () => {
-        resolve()
-      })
-    })
+    const pid = (await child?.pid) ?? null
+    if (child === null || pid === null) return
     killGroup(pid, 'SIGTERM')
     const kill = setTimeout(() => {
       killGroup(pid, 'SIGKILL')
     }, this.times.stopGraceMs)
-    await gone
+    await child.end
     clearTimeout(kill)
+  }
+}
+
+function howItEnded(end: SpawnEnd): string {
+  switch (end.kind) {
+    case 'exited':
+      return end.signal === null ? `exit status ${String(end.exitCode)}` : `signal ${end.signal}`
+    case 'unstartable':
+      return end.code
+    case 'lost':
+      return 'the loss of the helper that ran it'
   }
 }
 
