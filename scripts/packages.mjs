@@ -33,6 +33,7 @@ export const packages = [
   { name: 'net-tools', probe: '/sbin/ifconfig', neededBy: ['test'], why: 'the oldest address agent calls it' },
   { name: 'iptables', probe: '/sbin/iptables', neededBy: ['test'], why: 'the agent that blocks ports calls it' },
   { name: 'cluster-glue', probe: '/usr/sbin/stonith', neededBy: ['test'], why: 'the libraries of the real peer' },
+  { name: 'fence-agents', probe: '/usr/sbin/fence_dummy', neededBy: ['test'], why: 'real agents that fencing runs' },
   { name: 'nftables', probe: 'nft', neededBy: ['test'], why: 'drops packets in lab machines' },
   { name: 'procps', probe: 'ps', neededBy: ['test'], why: 'agents look for processes by it' },
   { name: 'iputils-ping', probe: 'ping', neededBy: ['test'], why: 'the lab and some agents ping' },

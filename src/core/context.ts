@@ -1,7 +1,7 @@
 // What every machine of the core shares: the configuration, the time of this step, and the effects of it.
 
 import { micros, type GroupId, type Micros } from './base/ids.js'
-import type { Effect, HaltEffect, MemberRunEffect, NoteEffect } from './effects.js'
+import type { Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, MemberRunEffect, NoteEffect } from './effects.js'
 import type { CoreConfig, Field } from './types.js'
 
 export type Details = NoteEffect['details']
@@ -65,6 +65,14 @@ export class Context {
 
   reply(id: string, done: boolean, ok: boolean, code: string, text: string): void {
     this.#out.push({ type: 'reply', id, done, ok, code, text })
+  }
+
+  fence(order: Omit<FenceRunEffect, 'type'>): void {
+    this.#out.push({ type: 'fence.run', ...order })
+  }
+
+  fenceRecord(record: Omit<FenceRecordEffect, 'type'>): void {
+    this.#out.push({ type: 'fence.record', ...record })
   }
 
   raiseGeneration(): void {

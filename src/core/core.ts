@@ -21,8 +21,8 @@ export interface Core {
 /** Machines that settle each other need a few rounds; more would be a loop. */
 const roundsMax = 16
 
-export function createCore(config: CoreConfig, _prng: Prng): Core {
-  const node = new Machines(config)
+export function createCore(config: CoreConfig, prng: Prng): Core {
+  const node = new Machines(config, prng)
   return {
     step(event: CoreEvent): readonly Effect[] {
       node.ctx.begin(event.at)
@@ -63,7 +63,8 @@ function dispatch(node: Machines, event: CoreEvent): void {
     case 'address.lost': case 'address.conflict':
       return routeEngine(node, event)
     case 'plan.disarmed': case 'plan.armed': case 'plan.fired': case 'plan.withheld': case 'controller.lapsed':
-    case 'group.released': case 'gasp': case 'guardian.ready': case 'guardian.lost': case 'fence.result': case 'arbiter.result':
+    case 'group.released': case 'gasp': case 'guardian.ready': case 'guardian.lost': case 'fence.result':
+    case 'fence.order': case 'arbiter.result':
       return routeAuthority(node, event)
     default: return assertNever(event, 'event')
   }

@@ -130,6 +130,20 @@ export interface FenceRunEffect {
   readonly timeoutUs: number
 }
 
+/** One line of the history of fencing; the shell adds the time of day. */
+export interface FenceRecordEffect {
+  readonly type: 'fence.record'
+  readonly target: NodeId
+  readonly action: 'off' | 'reboot' | 'confirm'
+  readonly outcome: 'confirmed' | 'failed' | 'withdrawn'
+  readonly devices: string
+  /** Who wanted it: `cluster`, or an operator. */
+  readonly by: string
+  readonly reason: string
+  readonly text: string
+  readonly tookUs: Micros
+}
+
 /** One request to the arbiter; answered by exactly one `arbiter.result` with the same call. */
 export interface ArbiterRunEffect {
   readonly type: 'arbiter.run'
@@ -141,6 +155,7 @@ export interface ArbiterRunEffect {
 }
 
 export type Effect =
-  | PlanArmEffect | PlanDisarmEffect | PlanFireEffect | HoldingEffect | OwnershipEffect | FenceRunEffect | ArbiterRunEffect
+  | PlanArmEffect | PlanDisarmEffect | PlanFireEffect | HoldingEffect | OwnershipEffect | FenceRunEffect | FenceRecordEffect
+  | ArbiterRunEffect
   | SendEffect | StatusEffect | MemberRunEffect | MemberAbortEffect | TimerSetEffect | TimerCancelEffect | PersistEffect
   | NoteEffect | ReplyEffect | GenerationRaiseEffect | HaltEffect

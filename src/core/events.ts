@@ -184,15 +184,27 @@ export interface GaspEvent {
 /** Nothing is armed or taken until the guardian holds the removal of everything that could be added. */
 export interface GuardianEvent { readonly type: 'guardian.ready' | 'guardian.lost' }
 
-/** The result of `fence.run`. Only `confirmed` is a success; a lie is one that the device tells. */
+/**
+ * The result of `fence.run`. Only `confirmed` is a success; a lie is one that the device tells. `manual`: it is a
+ * person who does it, and says so by `fence.order` with action `confirm`.
+ */
 export interface FenceResultEvent {
   readonly type: 'fence.result'
   readonly call: number
   readonly device: string
   readonly target: NodeId
   readonly action: 'off' | 'on' | 'reboot' | 'status'
-  readonly outcome: 'confirmed' | 'failed' | 'timeout'
+  readonly outcome: 'confirmed' | 'failed' | 'timeout' | 'manual'
   readonly text: string
+}
+/** An operator orders a fencing, or confirms that it was done by hand. Answered by `reply` effects with this id. */
+export interface FenceOrderEvent {
+  readonly type: 'fence.order'
+  readonly id: string
+  readonly target: NodeId
+  readonly action: 'off' | 'reboot' | 'confirm'
+  /** Who, as it stands in the history. */
+  readonly by: string
 }
 
 /**
@@ -219,5 +231,6 @@ export type EngineEvent =
 
 export type CoreEvent = { readonly at: Micros } & (
   | BootEvent | EngineEvent | MemberResultEvent | TimerEvent | OperatorEvent | PersistedEvent
-  | GenerationRaisedEvent | ConfigChangedEvent | PlanDisarmedEvent | PlanArmedEvent | FenceResultEvent | ArbiterResultEvent
+  | GenerationRaisedEvent | ConfigChangedEvent | PlanDisarmedEvent | PlanArmedEvent | FenceResultEvent | FenceOrderEvent
+  | ArbiterResultEvent
 )

@@ -22,6 +22,7 @@ export function snapshotOf(node: Machines): CoreSnapshot {
     standby: standby.snapshot,
     peers,
     groups: [...world.groups.values()].map((group) => groupSnapshot(node, group)),
+    fencing: node.fencing.snapshot,
     requests: operator.snapshot,
   }
 }

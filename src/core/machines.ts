@@ -1,10 +1,12 @@
 // All machines of one node, built and wired in one place.
 
 import { invariant } from './base/invariant.js'
+import type { Prng } from './base/prng.js'
 import { Context } from './context.js'
+import { Fencing } from './fencing/coordinator.js'
 import { Join } from './membership/join.js'
 import { Peer } from './membership/peers.js'
-import { noFencing, noHolds, noLease, type FencingBook, type HoldBook, type LeaseBook } from './takeover/authority-book.js'
+import { noHolds, noLease, type FencingBook, type HoldBook, type LeaseBook } from './takeover/authority-book.js'
 import { authorise } from './takeover/authorise.js'
 import { Claims } from './takeover/claims.js'
 import { Group, type Outcome } from './takeover/group.js'
@@ -34,11 +36,11 @@ export class Machines {
   readonly reload: Reload
   readonly operator: Operator
   readonly summary: TakeoverSummary
-  readonly fencing: FencingBook
+  readonly fencing: Fencing
   readonly lease: LeaseBook
   readonly holds: HoldBook
 
-  constructor(config: CoreConfig) {
+  constructor(config: CoreConfig, prng: Prng) {
     const ctx = new Context(config)
     const world = new World(ctx)
     this.ctx = ctx
@@ -50,6 +52,7 @@ export class Machines {
     this.legacy = new Legacy(ctx, world)
     this.heal = new Heal(ctx, world)
     this.pause = new Pause(ctx, world)
+    this.fencing = new Fencing(ctx, world, prng)
     this.handover = new Handover(ctx, world)
     this.claims = new Claims(ctx, world, this.handover)
     this.handover.claims = this.claims
@@ -59,7 +62,6 @@ export class Machines {
       removed: (id) => { this.handover.removed(id) },
     })
     this.summary = new TakeoverSummary(ctx)
-    this.fencing = noFencing
     this.lease = noLease
     this.holds = noHolds
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)

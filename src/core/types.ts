@@ -2,6 +2,7 @@
 // The core imports nothing outside src/core: everybody else may import these types.
 
 import type { GroupId, Micros, NodeId } from './base/ids.js'
+import type { FencingConfig, FencingSnapshot } from './fencing/model.js'
 
 /** One field of a message. Type 0 is text, type 1 bytes; the core only ever sends type 0. */
 export interface Field {
@@ -64,6 +65,7 @@ export interface CoreConfig {
   readonly stopRetryMax: number
   /** What makes a take safe when nothing is heard from the peer. */
   readonly protection: Protection
+  readonly fencing: FencingConfig
   /** How long a giver waits for `accept` before it revokes its offer. */
   readonly handoverWaitUs: number
   /** How long after its own `accept` a taker may begin the take. Must exceed the longest stop of a group. */
@@ -155,6 +157,7 @@ export interface CoreSnapshot {
   readonly standby: { readonly state: 'not' | 'me' | 'other' | 'done'; readonly what: string | null }
   readonly peers: readonly PeerSnapshot[]
   readonly groups: readonly GroupSnapshot[]
+  readonly fencing: FencingSnapshot
   /** Requests of operators still under way. */
   readonly requests: readonly { readonly id: string; readonly verb: string; readonly what: string }[]
 }

@@ -1,5 +1,6 @@
 // The validated configuration in the core's words.
 import { nodeId } from '../core/base/ids.js'
+import { withoutDevices } from '../core/fencing/model.js'
 import type { CoreConfig } from '../core/types.js'
 import type { ClusterConfig } from '../config/model.js'
 
@@ -34,6 +35,7 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     stopFailure: twinbeat.stopFailure === 'reset' ? 'reset' : 'block',
     stopRetryMax: twinbeat.stopRetryMax,
     protection: twinbeat.splitBrain,
+    fencing: withoutDevices,
     handoverWaitUs: twinbeat.handoverWaitUs,
     grantWaitUs: twinbeat.grantWaitUs,
   }

@@ -4,6 +4,7 @@
 import { groupId, micros, nodeId } from '../../src/core/base/ids.js'
 import { createPrng } from '../../src/core/base/prng.js'
 import { createCore, type Core } from '../../src/core/core.js'
+import { withoutDevices } from '../../src/core/fencing/model.js'
 import type { Effect } from '../../src/core/effects.js'
 import type { CoreEvent, OperatorVerb } from '../../src/core/events.js'
 import type { CoreConfig, Field } from '../../src/core/types.js'
@@ -33,6 +34,7 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
     stopFailure: 'reset',
     stopRetryMax: 3,
     protection: 'accept',
+    fencing: withoutDevices,
     handoverWaitUs: 10 * second,
     grantWaitUs: 120 * second,
     ...change,

@@ -34,7 +34,7 @@ const families: Readonly<Record<string, () => readonly string[]>> = {
   peer: () => words('src/core/membership/peers.ts', 'export type PeerChange', 'export class', quoted).filter((s) => s !== 'none'),
   resources: () => words(`${takeover}resource-protocol.ts`, 'type Stage ', 'type StageReason', quoted).filter((s) => s !== 'init'),
   standby: () => words(`${takeover}standby.ts`, 'type State', 'type EndReason', /name: '([a-z]+)'/g).filter((s) => s !== 'not'),
-  daemon: () => words('src/core/effects.ts', 'export interface HaltEffect', 'export type Effect', /'([a-z]+)'/g)
+  daemon: () => words('src/core/effects.ts', 'export interface HaltEffect', 'export interface PlanArmEffect', /'([a-z]+)'/g)
     .filter((s) => s !== 'halt'),
 }
 

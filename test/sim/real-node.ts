@@ -5,6 +5,7 @@
 
 import { micros, type GroupId } from '../../src/core/base/ids.js'
 import type { Core } from '../../src/core/core.js'
+import { fencingAtRest } from '../../src/core/fencing/model.js'
 import type { Effect } from '../../src/core/effects.js'
 import type { CoreEvent } from '../../src/core/events.js'
 import type { CoreConfig, CoreSnapshot, GroupConfig, HoldWord, MemberConfig } from '../../src/core/types.js'
@@ -56,7 +57,7 @@ export class RealHeartbeat implements Core {
     const busy = this.#at?.script.group.id
     return {
       self: this.config.self, generation: 0, status: this.#status, resources: wordOf(this.#hold),
-      standby: { state: this.#standby, what: null }, peers: [], requests: [],
+      standby: { state: this.#standby, what: null }, peers: [], requests: [], fencing: fencingAtRest,
       groups: this.config.groups.map((group) => ({
         id: group.id, home: group.home, digest: group.digest, holder: null, members: [], since: micros(0), epoch: 0,
         reason: this.#clean ? '' : 'claimed-by-peer',

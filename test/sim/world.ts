@@ -4,6 +4,7 @@
 import { groupId, nodeId } from '../../src/core/base/ids.js'
 import { createPrng, type Prng } from '../../src/core/base/prng.js'
 import { createCore } from '../../src/core/core.js'
+import { withoutDevices } from '../../src/core/fencing/model.js'
 import type { CoreConfig, GroupConfig } from '../../src/core/types.js'
 import { Checkers, Violation, type Scene } from './checkers.js'
 import { Clock } from './clock.js'
@@ -60,6 +61,7 @@ export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean)
     timing: { keepaliveUs: 250_000, deadtimeUs: 1_500_000, initdeadUs: 3_000_000 },
     stopFailure: pick(['reset', 'reset', 'block']),
     stopRetryMax: 3,
+    fencing: withoutDevices,
     protection: 'accept',
     handoverWaitUs: 5_000_000,
     grantWaitUs: 90_000_000,

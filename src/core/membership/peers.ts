@@ -18,6 +18,8 @@ export class Peer {
   dead = false
   /** It said `shutdone`: it holds nothing and will not take until it has restarted. */
   left = false
+  /** How long it had been silent when it was judged dead. */
+  silentUs = 0
 
   constructor(readonly id: NodeId, kind: 'normal' | 'ping') {
     this.kind = kind === 'ping' ? 'ping' : 'heartbeat'
@@ -51,6 +53,7 @@ export class Peer {
       case 'peer.dead': {
         if (this.dead || event.generation < this.generation) return 'none'
         this.dead = true
+        this.silentUs = event.silentUs
         return 'dead'
       }
       default: return 'none'

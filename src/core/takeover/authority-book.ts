@@ -3,7 +3,8 @@
 // interfaces. The neutral ones stand for what is not configured: nothing confirmed, nothing owned, nothing forbidden.
 
 import type { GroupId, Micros, NodeId } from '../base/ids.js'
-import type { ArbiterResultEvent, FenceResultEvent, OperatorEvent } from '../events.js'
+import type { ArbiterResultEvent, FenceOrderEvent, FenceResultEvent, OperatorEvent } from '../events.js'
+import { fencingAtRest, type FencingSnapshot } from '../fencing/model.js'
 import type { PeerChange } from '../membership/peers.js'
 import type { Group, Outcome } from './group.js'
 
@@ -30,6 +31,9 @@ export interface FencingBook extends AuthorityMachine {
   /** This group waits for it: start one unless one is under way. Called again in every step while it is needed. */
   request(peer: NodeId, generation: number, group: GroupId): void
   result(event: FenceResultEvent): void
+  /** An operator orders a fencing, or confirms one. */
+  order(event: FenceOrderEvent): void
+  readonly snapshot: FencingSnapshot
 }
 
 export interface Ownership { readonly token: number; readonly deadlineAt: Micros }
@@ -63,7 +67,10 @@ const neutral: AuthorityMachine = {
   configChanged: nothing,
 }
 
-export const noFencing: FencingBook = { ...neutral, confirmed: () => false, request: nothing, result: nothing }
+export const noFencing: FencingBook = {
+  ...neutral, confirmed: () => false, request: nothing, result: nothing, order: nothing,
+  snapshot: fencingAtRest,
+}
 export const noLease: LeaseBook = {
   ...neutral, ownership: () => null, confirming: () => false, want: nothing, gone: () => true, result: nothing,
 }
