@@ -6,8 +6,12 @@ import { StepError } from './node-home.mjs'
 // Enough to hold the first error of a compiler run, small enough to keep in memory.
 const keptBytesMax = 256 * 1024
 const shownLinesMax = 60
+const pipeMaxMs = 2000
 
-/** @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number, gentle?: boolean }} RunOptions */
+/**
+ * `yielding`: whatever else wants the processor comes first.
+ * @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number, gentle?: boolean, yielding?: boolean }} RunOptions
+ */
 
 export { StepError }
 
@@ -85,9 +89,10 @@ function endChild(child, gentle, late) {
  */
 export function runCommand(command, args, options = {}) {
   return new Promise((done) => {
-    const { cwd, env, timeoutMs, gentle = false, onOutput } = options
+    const { cwd, env, timeoutMs, gentle = false, yielding = false, onOutput } = options
     const out = onOutput ? 'pipe' : 'inherit'
-    const child = spawn(command, args, { cwd, env, stdio: ['ignore', out, out], detached: true })
+    const [program = '', ...words] = yielding ? ['nice', '-n', '10', command, ...args] : [command, ...args]
+    const child = spawn(program, words, { cwd, env, stdio: ['ignore', out, out], detached: true })
     const askToEnd = (/** @type {boolean} */ isLate) => endChild(child, gentle, isLate)
     endings.add(askToEnd)
     let late = false
@@ -109,9 +114,15 @@ export function runCommand(command, args, options = {}) {
       onOutput?.(String(error))
       end(-1)
     })
-    // 'exit' and not 'close': a grandchild in the background may hold our pipe for ever. What was written
-    // before the exit is still read by the setImmediate below.
-    child.on('exit', (code) => setImmediate(() => end(code ?? -1)))
+    // What was written before the exit is still read, but not for long: a grandchild in the background may hold our
+    // pipe for ever.
+    child.on('exit', (code) => {
+      const limit = setTimeout(() => end(code ?? -1), pipeMaxMs)
+      child.once('close', () => {
+        clearTimeout(limit)
+        end(code ?? -1)
+      })
+    })
   })
 }
 

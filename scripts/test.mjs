@@ -2,6 +2,7 @@
 //   npm test -- --list                      the stages
 //   npm test -- --only unit,native          some of them
 //   npm test -- test/wire                   only tests under these paths
+// Stages that mostly wait, for machines of the lab to die and to come back, run beside those that compute.
 // The last line is the sum: `N passed, N failed, N skipped`. A stage without a single test has failed.
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join, relative, resolve, sep } from 'node:path'
@@ -13,13 +14,14 @@ import { StepError, guardSignals, neededStep, progress, runCommand } from './ste
 
 /** @typedef {{ passed: number, failed: number, skipped: number, notes?: string[] }} Counts */
 /**
- * @typedef {(paths: readonly string[]) => Promise<Counts>} RunStage
- * @typedef {{ name: string, what: string, byNameOnly?: true, run: RunStage }} Stage
+ * @typedef {{ paths: readonly string[], write: (text: string) => void }} StageInput
+ * @typedef {(input: StageInput) => Promise<Counts>} RunStage
+ * `waits`: it needs little of the processor, and what it needs it needs in time.
+ * @typedef {{ name: string, what: string, byNameOnly?: true, waits?: true, run: RunStage }} Stage
  */
 
-// Real kernels, real daemons: one file at a time, since they measure time. Each is a stage of its own.
-const kernelFolders = ['netns', 'interop']
-const aloneFolders = ['install', ...kernelFolders]
+// Real kernels, real daemons. Each is a stage of its own.
+const aloneFolders = ['install', 'netns', 'interop']
 // node:test applies its time limit to a file as a whole as well.
 const unitFileTimeoutMs = 180_000
 const kernelFileTimeoutMs = 15 * 60_000
@@ -36,20 +38,22 @@ function testFiles() {
 /** @param {string} file */
 const folderOf = (file) => (file.split(sep).length > 2 ? file.split(sep)[1] ?? '' : '')
 
+let runs = 0
+
 /**
- * @typedef {{ files: readonly string[], concurrency: number, timeoutMs: number, node?: string }} TestGroup
- * @param {TestGroup} group @returns {Promise<Counts>}
+ * @typedef {{ files: readonly string[], concurrency: number, timeoutMs: number, node?: string, yielding?: boolean }} TestGroup
+ * @param {TestGroup & { write: (text: string) => void }} group @returns {Promise<Counts>}
  */
-async function nodeTests({ files, concurrency, timeoutMs, node = process.execPath }) {
+async function nodeTests({ files, concurrency, timeoutMs, write, node = process.execPath, yielding = false }) {
   if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
   mkdirSync(cacheDir, { recursive: true })
-  const result = join(cacheDir, `counts-${process.pid}.json`)
+  const result = join(cacheDir, `counts-${process.pid}-${runs++}.json`)
   rmSync(result, { force: true })
   const args = ['--enable-source-maps', '--test', `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`,
     '--test-reporter=spec', '--test-reporter-destination=stdout',
     `--test-reporter=${join(root, 'scripts', 'count-reporter.mjs')}`, `--test-reporter-destination=${result}`,
     ...files.map((file) => join(root, 'dist', file.replace(/\.ts$/, '.js')))]
-  const code = await runCommand(node, args, { cwd: root, timeoutMs: stageTimeoutMs })
+  const code = await runCommand(node, args, { cwd: root, timeoutMs: stageTimeoutMs, yielding, onOutput: write })
   const text = existsSync(result) ? readFileSync(result, 'utf8').trim() : ''
   rmSync(result, { force: true })
   if (text === '') {
@@ -82,7 +86,7 @@ async function patientTests(options) {
   // A failure that belongs to no file of its own (a shared suite, a runner that died) would be lost by the second run.
   const homeless = failures.some((note) => !again.some((file) => isOf(note, file)))
   if (first.failed === 0 || again.length === 0 || homeless) return first
-  console.log(`\n-- played again, alone: ${again.join(', ')}`)
+  options.write(`\n-- played again, alone: ${again.join(', ')}\n`)
   const second = await nodeTests({ ...options, files: again, concurrency: 1 })
   const once = (first.notes ?? []).map((note) => note.replace(/^failed: /, 'failed once: '))
   const cured = Math.max(0, first.failed - second.failed)
@@ -107,7 +111,7 @@ async function oneCheck(check) {
 async function lint() {
   const eslint = join(root, 'node_modules', 'eslint', 'bin', 'eslint.js')
   const args = [eslint, '.', '--max-warnings=0']
-  const code = await runCommand(process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
+  const code = await runCommand(process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs, yielding: true })
   if (code !== 0) throw new StepError(`eslint ended with ${code}`)
 }
 
@@ -118,15 +122,15 @@ async function types() {
   await neededStep('tsc (scripts)', process.execPath, args, { cwd: root, timeoutMs: stageTimeoutMs })
 }
 
-/** The contract of the engine on the other Node lines; on this one it is among the unit tests. @returns {Promise<Counts>} */
-async function otherNodeLines() {
+/** The contract of the engine on the other Node lines; on this one it is among the unit tests. @type {RunStage} */
+async function otherNodeLines({ write }) {
   const files = testFiles().filter((file) => folderOf(file) === 'contract')
   const sum = { passed: 0, failed: 0, skipped: 0, notes: /** @type {string[]} */ ([]) }
   for (const line of nodeLines) {
     const node = nodeOfLine(line)
     if (node === process.execPath) continue
     console.log(`-- Node ${line}: ${node}`)
-    const counts = await nodeTests({ files, concurrency: 2, timeoutMs: unitFileTimeoutMs, node })
+    const counts = await nodeTests({ files, concurrency: 2, timeoutMs: unitFileTimeoutMs, node, write })
     sum.passed += counts.passed
     sum.failed += counts.failed
     sum.skipped += counts.skipped
@@ -135,19 +139,8 @@ async function otherNodeLines() {
   return sum
 }
 
-/** @param {string} folder @param {string} what @returns {Stage} */
-function kernelStage(folder, what) {
-  return {
-    name: folder,
-    what,
-    // The interop cells decide for themselves which of them may be played again.
-    run: (paths) => (folder === 'interop' ? nodeTests : patientTests)({
-      files: under(testFiles().filter((file) => folderOf(file) === folder), paths),
-      concurrency: 1,
-      timeoutMs: kernelFileTimeoutMs
-    })
-  }
-}
+/** @param {string} name @param {StageInput} input */
+const filesOf = (name, { paths }) => under(testFiles().filter((file) => stageOf(file) === name), paths)
 
 const tidyFile = join('test', 'tidy.test.ts')
 
@@ -165,28 +158,48 @@ const stages = [
   {
     name: 'tidy',
     what: 'the house rules: layers, sizes, names',
-    run: (paths) => nodeTests({ files: under([tidyFile], paths), concurrency: 1, timeoutMs: unitFileTimeoutMs })
+    run: (input) =>
+      nodeTests({ files: filesOf('tidy', input), concurrency: 1, timeoutMs: unitFileTimeoutMs, write: input.write })
   },
-  { name: 'native', what: 'C++ tests (cmake, ctest)', run: () => nativeTests('debug') },
+  { name: 'native', what: 'C++ tests (cmake, ctest)', run: () => nativeTests('debug', { yielding: true }) },
   {
     name: 'unit',
     what: 'node tests that need no kernel of their own',
     // Never a second time: what a random seed found once must stay found.
-    run: (paths) => nodeTests({
-      files: under(testFiles().filter((file) => stageOf(file) === 'unit'), paths),
-      concurrency: 2,
-      timeoutMs: unitFileTimeoutMs
-    })
+    run: (input) =>
+      nodeTests({ files: filesOf('unit', input), concurrency: 2, timeoutMs: unitFileTimeoutMs, write: input.write })
   },
   { name: 'lines', what: 'the contract of the engine on the other Node lines', run: otherNodeLines },
-  kernelStage('install', 'a fresh clone installs itself (short form)'),
-  kernelStage('netns', 'network namespaces of this machine'),
-  kernelStage('interop', 'beside the real heartbeat (short selection)'),
+  {
+    name: 'install',
+    what: 'a fresh clone installs itself (short form)',
+    run: (input) => nodeTests({
+      files: filesOf('install', input), concurrency: 1, timeoutMs: kernelFileTimeoutMs, write: input.write, yielding: true
+    })
+  },
+  {
+    name: 'interop',
+    what: 'beside the real heartbeat (short selection)',
+    waits: true,
+    // The cells decide for themselves which of them may be played again.
+    run: (input) =>
+      nodeTests({ files: filesOf('interop', input), concurrency: 1, timeoutMs: kernelFileTimeoutMs, write: input.write })
+  },
+  {
+    name: 'netns',
+    what: 'network namespaces of this machine',
+    waits: true,
+    run: (input) => patientTests({
+      files: filesOf('netns', input), concurrency: 3, timeoutMs: kernelFileTimeoutMs, write: input.write
+    })
+  },
   {
     name: 'install-full',
     what: 'a fresh clone and a packed package, with npm (minutes)',
     byNameOnly: true,
-    run: () => nodeTests({ files: [join('test', 'install', 'full.ts')], concurrency: 1, timeoutMs: kernelFileTimeoutMs })
+    run: ({ write }) => nodeTests({
+      files: [join('test', 'install', 'full.ts')], concurrency: 1, timeoutMs: kernelFileTimeoutMs, write
+    })
   }
 ]
 
@@ -223,14 +236,13 @@ function chosenStages({ only, paths }) {
 
 /** @typedef {Counts & { name: string, seconds: number }} Result */
 
-/** @param {Stage} stage @param {readonly string[]} paths @returns {Promise<Result>} */
-async function runStage(stage, paths) {
-  console.log(`\n== ${stage.name}: ${stage.what}`)
+/** @param {Stage} stage @param {StageInput} input @returns {Promise<Result>} */
+async function runStage(stage, input) {
   const startedMs = performance.now()
   /** @type {Counts} */
   let counts
   try {
-    counts = await stage.run(paths)
+    counts = await stage.run(input)
     if (counts.passed + counts.failed === 0) {
       counts = { ...counts, failed: 1, notes: [...(counts.notes ?? []), 'failed: no test ran'] }
     }
@@ -240,6 +252,43 @@ async function runStage(stage, paths) {
     counts = { passed: 0, failed: 1, skipped: 0, notes: [`failed: ${error.message.split('\n')[0]}`] }
   }
   return { ...counts, name: stage.name, seconds: (performance.now() - startedMs) / 1000 }
+}
+
+const heading = (/** @type {Stage} */ stage) => `\n== ${stage.name}: ${stage.what}\n`
+const print = (/** @type {string} */ text) => void process.stdout.write(text)
+
+/** One after the other, told while they run. @param {readonly Stage[]} some @param {readonly string[]} paths */
+async function runInView(some, paths) {
+  const results = []
+  for (const stage of some) {
+    print(heading(stage))
+    results.push(await runStage(stage, { paths, write: print }))
+  }
+  return results
+}
+
+/** One after the other, each told as a whole when it is done. @param {readonly Stage[]} some @param {readonly string[]} paths */
+async function runBeside(some, paths) {
+  const results = []
+  for (const stage of some) {
+    print(`\n-- beside the others begins ${stage.name}; what it says follows when it is done\n`)
+    let told = ''
+    results.push(await runStage(stage, { paths, write: (text) => { told += text } }))
+    print(`${heading(stage)}${told}`)
+  }
+  return results
+}
+
+/** What is compiled first is what all others run. @param {readonly Stage[]} chosen @param {readonly string[]} paths */
+async function runAll(chosen, paths) {
+  const isFirst = (/** @type {Stage} */ stage) => stage.name === 'types'
+  const first = await runInView(chosen.filter(isFirst), paths)
+  const computing = chosen.filter((stage) => !isFirst(stage) && stage.waits !== true)
+  const waiting = chosen.filter((stage) => stage.waits === true)
+  const rest = computing.length === 0
+    ? [await runInView(waiting, paths)]
+    : await Promise.all([runInView(computing, paths), runBeside(waiting, paths)])
+  return [...first, ...rest.flat()]
 }
 
 /** @param {readonly Result[]} results @param {number} setUpSeconds @param {number} allSeconds */
@@ -273,8 +322,7 @@ async function main() {
   const compile = !chosen.some((stage) => stage.name === 'types')
   await bootstrap({ command: 'test', yes: options.yes, compile })
   const setUpSeconds = (performance.now() - startedMs) / 1000
-  const results = []
-  for (const stage of chosen) results.push(await runStage(stage, options.paths))
+  const results = await runAll(chosen, options.paths)
   printSummary(results, setUpSeconds, (performance.now() - startedMs) / 1000)
   process.exitCode = results.some((result) => result.failed > 0) ? 1 : 0
 }

@@ -77,6 +77,8 @@ async function main(): Promise<number> {
     return 1
   }
   mkdirSync(RESULTS_DIR, { recursive: true })
+  // Each machine that is on wants to be taken down when this process is told to end.
+  process.setMaxListeners(2 * options.jobs)
   const file = join(RESULTS_DIR, `${options.recordReference ? 'reference' : lengthName(options)}.jsonl`)
   const results = options.resume ? readResults(file) : new Map<string, CellResult>()
   if (!options.resume) rmSync(file, { force: true })

@@ -46,12 +46,17 @@ export function programmes(durations: Durations): Programme[] {
   const patient = { keepalive: '500ms', warntime: '5', deadtime: '10', initdead: '12' }
   return [
     {
-      name: 'failback on', settings: { autoFailback: 'on' }, withSerial: false, seconds: 150,
+      name: 'orders', settings: { autoFailback: 'on' }, withSerial: false, seconds: 70,
       scenarios: [
         stopped('join, both at once', joinTogether),
         ...ofSides((side) => running(`standby all from ${side}`, standbyAll(side))),
         ...ofSides((side) => running(`standby local from ${side}`, standbyLocal(side))),
         ...ofSides((side) => running(`standby foreign from ${side}`, standbyForeign(side))),
+      ],
+    },
+    {
+      name: 'failback on', settings: { autoFailback: 'on' }, withSerial: false, seconds: 110,
+      scenarios: [
         ...ofSides((side) => running(`graceful stop of ${side}`, gracefulStop(side))),
         ...ofSides((side) => running(`death of ${side}`, death(side))),
         ...ofSides((side) => stopped(`join, ${side} first`, joinFirst(side))),
