@@ -117,6 +117,8 @@ export function warningsOf(log: string): string[] {
       .replace(/0x[0-9a-f]+/gi, 'N')
       .replace(/[0-9a-f]{8}-[0-9a-f-]{27}/g, 'UUID')
       .replace(/\b\d+(\.\d+)*\b/g, 'N')
+      // A message that is thrown away is shown field by field.
+      .replace(/^MSG(\[N\] :|: Dumping message).*$/, 'MSG')
       .trim()
     found.add(`${match[1]}: ${text}`)
   }

@@ -152,23 +152,23 @@ async function close(pair: Pair): Promise<void> {
 }
 
 /** The real node's remarks on how late its own process was scheduled: they tell of the machine, not of us. */
-const LATENESS = /^WARN: G\w+: Dispatch function for .* (was delayed|took too long to execute)/
+const LATENESS = /^WARN: G\w+: (Dispatch function for .* (was delayed|took too long to execute)|working on \w+ child took)/
 
 /** What a real node logged here although a node of a real pair does not in the same cell. */
 function strange(warnings: Warnings, lane: Lane, scenario: Scenario, reference: Reference | null): string[] {
   if (reference === null) return []
   return places(warnings, { ...lane, scenario: scenario.name }).flatMap(([place, texts]) => {
-    const found = texts.filter((text) => !LATENESS.test(text) && !reference.isNormal(place, text))
+    const found = texts.filter((text) => !reference.isNormal(place, text))
     if (found.length > 0 && !reference.knows(place)) return ['no real pair was recorded in this cell']
     return found.map((text) => `the real node warned: ${text}`)
   })
 }
 
-/** The real nodes of a cell, each with what it warned about. */
+/** The real nodes of a cell, each with what it warned about besides its own lateness. */
 export function places(warnings: Warnings, cell: Omit<Place, 'side'>): [Place, readonly string[]][] {
   const { auth, medium, scenario } = cell
   return (Object.entries(warnings) as [Side, readonly string[]][])
-    .map(([side, texts]) => [{ auth, medium, scenario, side }, texts])
+    .map(([side, texts]) => [{ auth, medium, scenario, side }, texts.filter((text) => !LATENESS.test(text))])
 }
 
 function keepLogs(pair: Pair, cell: string, problems: readonly string[], into: string | null): void {

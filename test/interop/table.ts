@@ -5,8 +5,9 @@ import type { CellResult } from './lane.js'
 const EXPLANATION = `Each cell is one scenario played by two nodes in network namespaces. A cell passes
 if every step ends as expected, no node is called dead that is not, nobody asks for lost packets without
 end, no address is on two nodes except where the scenario itself makes that unavoidable, and the real
-node logs no warning that two real nodes do not log in the same scenario. The words in the table are the
-signatures that passed.
+node logs no warning that two real nodes do not log in the same cell and role (its remarks on how late its
+own process was scheduled are the machine's, and left out). The first node of a pair is a, the second b.
+The words in the table are the signatures that passed.
 `
 
 export function formatTable(results: readonly CellResult[]): string {
