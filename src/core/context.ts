@@ -1,7 +1,9 @@
 // What every machine of the core shares: the configuration, the time of this step, and the effects of it.
 
 import { micros, type GroupId, type Micros } from './base/ids.js'
-import type { Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, MemberRunEffect, NoteEffect } from './effects.js'
+import type {
+  ArbiterRunEffect, Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, MemberRunEffect, NoteEffect, OwnershipEffect,
+} from './effects.js'
 import type { CoreConfig, Field } from './types.js'
 
 export type Details = NoteEffect['details']
@@ -49,6 +51,16 @@ export class Context {
 
   abort(order: { readonly call: number; readonly group: GroupId; readonly member: string }): void {
     this.#out.push({ type: 'member.abort', ...order })
+  }
+
+  arbiter(order: Omit<ArbiterRunEffect, 'type' | 'call'>): number {
+    this.#call += 1
+    this.#out.push({ type: 'arbiter.run', call: this.#call, ...order })
+    return this.#call
+  }
+
+  ownership(ownership: Omit<OwnershipEffect, 'type'>): void {
+    this.#out.push({ type: 'ownership', ...ownership })
   }
 
   timer(key: string, delayUs: number): void {

@@ -50,6 +50,7 @@ function groupSnapshot(node: Machines, group: Group): GroupSnapshot {
     since: group.since,
     epoch: group.epoch,
     authority: group.grant,
+    lease: node.lease.snapshot(group.id),
     takeNow,
     obstacles: obstaclesOf(node.world, group),
     exchange: node.handover.snapshot(group.id),

@@ -2,6 +2,7 @@
 
 import { invariant } from './base/invariant.js'
 import type { Prng } from './base/prng.js'
+import { Arbitration } from './arbitration/arbitration.js'
 import { Context } from './context.js'
 import { Fencing } from './fencing/coordinator.js'
 import { Join } from './membership/join.js'
@@ -21,6 +22,9 @@ import { Standby } from './takeover/standby.js'
 import { TakeoverSummary } from './takeover/summary.js'
 import { World } from './takeover/world.js'
 import type { CoreConfig, GroupConfig } from './types.js'
+
+/** Words of the peer by which it holds nothing and relies on no promise. */
+const freeWords: ReadonlySet<string> = new Set(['free', 'claim', 'waive', 'promised'])
 
 export class Machines {
   readonly ctx: Context
@@ -62,7 +66,13 @@ export class Machines {
       removed: (id) => { this.handover.removed(id) },
     })
     this.summary = new TakeoverSummary(ctx)
-    this.lease = noLease
+    this.lease = config.lease === null ? noLease : new Arbitration(ctx, {
+      peer: () => world.peer === null ? null : {
+        id: world.peer.id, generation: world.peer.generation, alive: world.peer.alive, twinbeat: world.peerIsTwinbeat,
+      },
+      held: (id) => world.groups.get(id)?.mayHold === true,
+      peerFree: (id) => this.claims.settled && freeWords.has(this.claims.theirWord(id) ?? ''),
+    })
     this.holds = noHolds
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)

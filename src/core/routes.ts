@@ -1,5 +1,6 @@
 // Which machine is told of what: engine records, messages of the peer, timers. No decisions here.
 
+import { promiseMessage } from './arbitration/promises.js'
 import type { GroupId } from './base/ids.js'
 import { invariant } from './base/invariant.js'
 import { hexOf, word } from './context.js'
@@ -85,6 +86,7 @@ export function routeMessage(node: Machines, event: MessageEvent): void {
   if (peer.kind === 'twinbeat') {
     // Also of a peer held for dead: what it asks is answered, though nothing is given on it.
     if (t === 'tb_handover') node.handover.message(event.fields)
+    if (t === promiseMessage) node.lease.message(event.fields)
     return
   }
   if (peer.dead) return node.protocol.messageWhileDead(t, event.fields)

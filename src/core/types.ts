@@ -51,6 +51,18 @@ export interface TimingConfig {
  */
 export type Protection = 'accept' | 'fence' | 'lease'
 
+/** Times of lease protection; both nodes must have the same. */
+export interface LeaseConfig {
+  readonly ttlUs: number
+  /** Bound of the difference in rate between any two clocks concerned, in millionths. */
+  readonly driftPpm: number
+  /** Within it everything of a group stops after its deadline. */
+  readonly stopBudgetUs: number
+  readonly renewUs: number
+  /** The arbiter has answered by then, or has not. */
+  readonly requestUs: number
+}
+
 export interface CoreConfig {
   readonly self: NodeId
   /** Every configured node, this one included. The core decides for at most two normal nodes. */
@@ -66,6 +78,8 @@ export interface CoreConfig {
   /** What makes a take safe when nothing is heard from the peer. */
   readonly protection: Protection
   readonly fencing: FencingConfig
+  /** Null: no arbiter is configured. */
+  readonly lease: LeaseConfig | null
   /** How long a giver waits for `accept` before it revokes its offer. */
   readonly handoverWaitUs: number
   /** How long after its own `accept` a taker may begin the take. Must exceed the longest stop of a group. */
@@ -114,6 +128,19 @@ export interface MemberSnapshot {
   readonly text: string
 }
 
+/** What the arbiter says about a group, as this node knows it. */
+export interface LeaseSnapshot {
+  readonly state: 'idle' | 'asking' | 'unsure' | 'confirming' | 'owned' | 'lapsed' | 'clearing'
+  readonly token: number | null
+  readonly deadlineAt: Micros | null
+  /** The arbiter is silent and the other node's promise holds it. */
+  readonly byPromise: boolean
+  /** This node promised not to take the group before then. */
+  readonly boundUntil: Micros | null
+  /** Last words of the arbiter when it did not confirm. */
+  readonly problem: string | null
+}
+
 export interface GroupSnapshot {
   readonly id: GroupId
   readonly home: NodeId
@@ -128,6 +155,7 @@ export interface GroupSnapshot {
   readonly since: Micros
   readonly epoch: number
   readonly authority: Authority | null
+  readonly lease: LeaseSnapshot | null
   /** What a take would be answered right now: an authority, or why it is withheld. */
   readonly takeNow: Authority | { readonly withheld: string }
   /** Codes of everything that keeps the group from where it belongs; empty when nothing does. */

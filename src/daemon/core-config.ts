@@ -36,6 +36,7 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     stopRetryMax: twinbeat.stopRetryMax,
     protection: twinbeat.splitBrain,
     fencing: withoutDevices,
+    lease: null,
     handoverWaitUs: twinbeat.handoverWaitUs,
     grantWaitUs: twinbeat.grantWaitUs,
   }

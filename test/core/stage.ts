@@ -35,6 +35,7 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
     stopRetryMax: 3,
     protection: 'accept',
     fencing: withoutDevices,
+    lease: null,
     handoverWaitUs: 10 * second,
     grantWaitUs: 120 * second,
     ...change,

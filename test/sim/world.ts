@@ -63,6 +63,7 @@ export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean)
     stopRetryMax: 3,
     fencing: withoutDevices,
     protection: 'accept',
+    lease: null,
     handoverWaitUs: 5_000_000,
     grantWaitUs: 90_000_000,
   }

@@ -5,6 +5,7 @@
 import type { GroupId, Micros, NodeId } from '../base/ids.js'
 import type { ArbiterResultEvent, FenceOrderEvent, FenceResultEvent, OperatorEvent } from '../events.js'
 import { fencingAtRest, type FencingSnapshot } from '../fencing/model.js'
+import type { Field, LeaseSnapshot } from '../types.js'
 import type { PeerChange } from '../membership/peers.js'
 import type { Group, Outcome } from './group.js'
 
@@ -48,6 +49,10 @@ export interface LeaseBook extends AuthorityMachine {
   want(group: GroupId, wanted: boolean): void
   /** No key of ours stands in the arbiter any more: the release may be told to the peer. */
   gone(group: GroupId): boolean
+  /** The arbiter answers: what is given away now can be taken by the other node. */
+  readonly healthy: boolean
+  message(fields: readonly Field[]): void
+  snapshot(group: GroupId): LeaseSnapshot | null
   result(event: ArbiterResultEvent): void
 }
 
@@ -72,7 +77,8 @@ export const noFencing: FencingBook = {
   snapshot: fencingAtRest,
 }
 export const noLease: LeaseBook = {
-  ...neutral, ownership: () => null, confirming: () => false, want: nothing, gone: () => true, result: nothing,
+  ...neutral, ownership: () => null, confirming: () => false, want: nothing, gone: () => true, healthy: true, message: nothing,
+  snapshot: () => null, result: nothing,
 }
 export const noHolds: HoldBook = { ...neutral, withheld: () => null, startAlone: false, request: () => false }
 
