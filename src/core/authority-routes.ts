@@ -1,5 +1,6 @@
 // Which machine is told of what happens to authority: plans, leases, fences, last words, the guardian.
 
+import { assertNever } from './base/invariant.js'
 import type {
   ArbiterResultEvent, ControllerLapsedEvent, FenceOrderEvent, FenceResultEvent, GaspEvent, GroupReleasedEvent, GuardianEvent,
   PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanWithheldEvent,
@@ -11,8 +12,19 @@ export type AuthorityEvent =
   | GroupReleasedEvent | GaspEvent | GuardianEvent | FenceResultEvent | FenceOrderEvent | ArbiterResultEvent
 
 export function routeAuthority(node: Machines, event: AuthorityEvent): void {
-  if (event.type === 'fence.result') return node.fencing.result(event)
-  if (event.type === 'arbiter.result') return node.lease.result(event)
-  if (event.type === 'fence.order') return node.fencing.order(event)
-  node.ctx.note('debug', 'authority.unused', `${event.type}: no machine decides on it`, { type: event.type })
+  switch (event.type) {
+    case 'plan.armed': return node.plans.armAnswered(event)
+    case 'plan.disarmed': return node.plans.disarmAnswered(event)
+    case 'plan.fired': return node.plans.fired(event)
+    case 'plan.withheld': return node.plans.withheld(event)
+    case 'gasp': return node.lastWords.heard(event)
+    case 'guardian.ready': return node.guard.ready()
+    case 'guardian.lost': return node.guard.lost()
+    case 'controller.lapsed': return node.guard.lapsed(event)
+    case 'group.released': return node.guard.released(event)
+    case 'fence.result': return node.fencing.result(event)
+    case 'fence.order': return node.fencing.order(event)
+    case 'arbiter.result': return node.lease.result(event)
+    default: return assertNever(event, 'event')
+  }
 }

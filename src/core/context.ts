@@ -2,7 +2,8 @@
 
 import { micros, type GroupId, type Micros } from './base/ids.js'
 import type {
-  ArbiterRunEffect, Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, MemberRunEffect, NoteEffect, OwnershipEffect,
+  ArbiterRunEffect, Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, HoldingEffect, MemberRunEffect, NoteEffect,
+  OwnershipEffect, PlanArmEffect, PlanDisarmEffect, PlanFireEffect,
 } from './effects.js'
 import type { CoreConfig, Field } from './types.js'
 
@@ -16,6 +17,7 @@ export class Context {
   now: Micros = micros(0)
   generation = 0
   #out: Effect[] = []
+  #first: Effect[] = []
   #call = 0
 
   constructor(public config: CoreConfig) {}
@@ -24,10 +26,35 @@ export class Context {
     // A step never runs backwards: two threads may stamp two events a few microseconds apart.
     this.now = micros(Math.max(at, this.now))
     this.#out = []
+    this.#first = []
   }
 
   end(): readonly Effect[] {
-    return this.#out
+    return this.#first.length === 0 ? this.#out : [...this.#first, ...this.#out]
+  }
+
+  /** Effects so far: grows as long as the machines have something to say. */
+  get count(): number {
+    return this.#out.length
+  }
+
+  /** Before everything else of this step: whatever changes what a plan rests on comes after it. */
+  disarm(order: Omit<PlanDisarmEffect, 'type'>): void {
+    this.#first.push({ type: 'plan.disarm', ...order })
+  }
+
+  arm(order: Omit<PlanArmEffect, 'type'>): void {
+    this.#out.push({ type: 'plan.arm', ...order })
+  }
+
+  fire(order: Omit<PlanFireEffect, 'type'>): void {
+    this.#out.push({ type: 'plan.fire', ...order })
+  }
+
+  /** That a group may be held is known before the first act of its take, that it is not after the last stop. */
+  holding(holding: Omit<HoldingEffect, 'type'>): void {
+    const list = holding.held ? this.#first : this.#out
+    list.push({ type: 'holding', ...holding })
   }
 
   note(level: Level, event: string, text: string, details: Details = {}): void {

@@ -7,6 +7,7 @@ import type { Effect } from './effects.js'
 import type { BootEvent, CoreEvent } from './events.js'
 import { snapshotOf } from './explain.js'
 import { Machines } from './machines.js'
+import type { AuthorityBooks } from './takeover/authority-book.js'
 import { decodeKeep, keepKey } from './takeover/keep.js'
 import { routeAuthority } from './authority-routes.js'
 import { routeEngine, routeMessage, routeTimer } from './routes.js'
@@ -21,21 +22,23 @@ export interface Core {
 /** Machines that settle each other need a few rounds; more would be a loop. */
 const roundsMax = 16
 
-export function createCore(config: CoreConfig, prng: Prng): Core {
-  const node = new Machines(config, prng)
+/** `books`: in place of the machines that the configuration asks for; tests play them. */
+export function createCore(config: CoreConfig, prng: Prng, books: Partial<AuthorityBooks> = {}): Core {
+  const node = new Machines(config, prng, books)
   return {
     step(event: CoreEvent): readonly Effect[] {
       node.ctx.begin(event.at)
       if (node.world.halted) return node.ctx.end()
       dispatch(node, event)
       let before = -1
-      for (let round = 0; before !== node.ctx.end().length; round += 1) {
+      for (let round = 0; before !== node.ctx.count; round += 1) {
         if (round >= roundsMax) {
           throw new InvariantError(`the machines do not settle: ${JSON.stringify(node.ctx.end().slice(-3))}`)
         }
-        before = node.ctx.end().length
+        before = node.ctx.count
         node.settle()
       }
+      node.commit()
       return node.ctx.end()
     },
     snapshot: () => snapshotOf(node),
@@ -75,7 +78,9 @@ function boot(node: Machines, event: BootEvent): void {
   ctx.generation = event.generation
   const kept = decodeKeep(event.persisted[keepKey], ctx.now)
   if (event.persisted[keepKey] !== undefined) ctx.persist(keepKey, null)
-  if (world.peer !== null) {
+  world.epochs.begin(event.generation)
+  node.leftovers.boot(event.persisted)
+  if (world.peer !== null && ctx.config.protection === 'accept') {
     ctx.note('warn', 'split_brain.accepted', 'no fencing: a peer that is only cut off will hold its groups too', {})
   }
   for (const config of ctx.config.groups) node.addGroup(config)
@@ -97,6 +102,7 @@ function boot(node: Machines, event: BootEvent): void {
 /** We slept, everything is released, and the engine speaks with a new generation: a new life of the same process. */
 function raised(node: Machines, generation: number): void {
   node.ctx.generation = generation
+  node.world.epochs.begin(generation)
   node.pause.end()
   node.standby.cancel('stopping')
   node.heal.end('settled')

@@ -36,7 +36,7 @@ function peerHolds({ world, protocol, claims }: Machines): CoreSnapshot['peers']
 }
 
 function groupSnapshot(node: Machines, group: Group): GroupSnapshot {
-  const grant = node.protocol.grantFor(node.world.side(group))
+  const grant = node.protocol.grantFor(group)
   const asked = node.world.peerIsTwinbeat && !node.world.alone
   const takeNow = asked ? node.claims.grantFor(group) : 'authority' in grant ? grant.authority : grant
   return {
@@ -49,6 +49,8 @@ function groupSnapshot(node: Machines, group: Group): GroupSnapshot {
     reason: group.reason,
     since: group.since,
     epoch: group.epoch,
+    claimEpoch: group.mayHold ? group.claimEpoch : node.world.epochs.known(group.id),
+    armed: node.plans.armed(group.id),
     authority: group.grant,
     lease: node.lease.snapshot(group.id),
     takeNow,

@@ -7,15 +7,22 @@ import { Context } from './context.js'
 import { Fencing } from './fencing/coordinator.js'
 import { Join } from './membership/join.js'
 import { Peer } from './membership/peers.js'
-import { noHolds, noLease, type FencingBook, type HoldBook, type LeaseBook } from './takeover/authority-book.js'
-import { authorise } from './takeover/authorise.js'
+import {
+  noHolds, noLease, type AuthorityBooks, type FencingBook, type HoldBook, type LeaseBook,
+} from './takeover/authority-book.js'
+import { Door } from './takeover/authorise.js'
 import { Claims } from './takeover/claims.js'
+import { LastWords } from './takeover/gasp.js'
 import { Group, type Outcome } from './takeover/group.js'
 import { Handover } from './takeover/handover.js'
+import { Guard } from './takeover/guard.js'
 import { Heal } from './takeover/heal.js'
+import { HoldingBook } from './takeover/holding-book.js'
+import { Leftovers } from './takeover/leftovers.js'
 import { Legacy } from './takeover/legacy.js'
 import { Operator } from './takeover/operator.js'
 import { Pause } from './takeover/pause.js'
+import { PlanBook } from './takeover/plan-book.js'
 import { Reload } from './takeover/reload.js'
 import { ResourceProtocol } from './takeover/resource-protocol.js'
 import { Standby } from './takeover/standby.js'
@@ -40,15 +47,23 @@ export class Machines {
   readonly reload: Reload
   readonly operator: Operator
   readonly summary: TakeoverSummary
-  readonly fencing: Fencing
+  readonly fencing: FencingBook
   readonly lease: LeaseBook
   readonly holds: HoldBook
+  readonly door: Door
+  readonly plans: PlanBook
+  readonly holdings: HoldingBook
+  readonly lastWords: LastWords
+  readonly guard: Guard
+  readonly leftovers: Leftovers
 
-  constructor(config: CoreConfig, prng: Prng) {
+  constructor(config: CoreConfig, prng: Prng, books: Partial<AuthorityBooks> = {}) {
     const ctx = new Context(config)
     const world = new World(ctx)
     this.ctx = ctx
     this.world = world
+    this.fencing = books.fencing ?? new Fencing(ctx, world, prng)
+    this.holds = books.holds ?? noHolds
     this.join = new Join(ctx, world)
     this.standby = new Standby(ctx, world)
     this.protocol = new ResourceProtocol(ctx, world, this.standby)
@@ -56,24 +71,39 @@ export class Machines {
     this.legacy = new Legacy(ctx, world)
     this.heal = new Heal(ctx, world)
     this.pause = new Pause(ctx, world)
-    this.fencing = new Fencing(ctx, world, prng)
-    this.handover = new Handover(ctx, world)
+    this.handover = new Handover(ctx, world, this)
     this.claims = new Claims(ctx, world, this.handover)
     this.handover.claims = this.claims
-    this.reload = new Reload(ctx, world, {
-      add: (group) => { this.addGroup(group).boot(false) },
-      mayBeElsewhere: (group) => this.handover.busy(group.id) || (!world.alone && this.#heldByPeer(group)),
-      removed: (id) => { this.handover.removed(id) },
-    })
-    this.summary = new TakeoverSummary(ctx)
-    this.lease = config.lease === null ? noLease : new Arbitration(ctx, {
+    this.lease = books.lease ?? (config.lease === null ? noLease : new Arbitration(ctx, {
       peer: () => world.peer === null ? null : {
         id: world.peer.id, generation: world.peer.generation, alive: world.peer.alive, twinbeat: world.peerIsTwinbeat,
       },
       held: (id) => world.groups.get(id)?.mayHold === true,
       peerFree: (id) => this.claims.settled && freeWords.has(this.claims.theirWord(id) ?? ''),
+    }))
+    this.door = new Door(world, this, {
+      permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
+      heldByPeer: (one) => this.#heldByPeer(one),
     })
-    this.holds = noHolds
+    for (const machine of [this.protocol, this.legacy, this.handover, this.claims]) machine.door = this.door
+    this.claims.ready = (group) => this.#couldTake(group)
+    this.plans = new PlanBook(ctx, world, (group) => world.peer?.heard === true && this.#couldTake(group))
+    this.holdings = new HoldingBook(ctx, world, (group) => this.#peerReady(group))
+    this.lastWords = new LastWords(ctx, world, { claims: this.claims, handover: this.handover, door: this.door })
+    this.guard = new Guard(ctx, world, {
+      plans: this.plans, handover: this.handover, standby: this.standby, peerReady: (group) => this.#peerReady(group),
+    })
+    this.leftovers = new Leftovers(world, this)
+    this.reload = new Reload(ctx, world, {
+      add: (group) => { this.addGroup(group).boot(false) },
+      mayBeElsewhere: (group) => this.handover.busy(group.id) || (!world.alone && this.#heldByPeer(group)),
+      retake: (group) => {
+        const taken = this.door.take(group, { authority: { kind: 'held', epoch: group.epoch }, reason: 'redefined' })
+        return taken || this.ctx.config.protection !== 'lease'
+      },
+      removed: (id) => { this.handover.removed(id) },
+    })
+    this.summary = new TakeoverSummary(ctx)
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
     this.protocol.onTakenAlone = (group) => {
@@ -89,10 +119,10 @@ export class Machines {
 
   addGroup(config: GroupConfig): Group {
     const group = new Group(this.ctx, config, {
-      authorise: (asking) => authorise(this.world, asking, {
-        permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
-        heldByPeer: (one) => this.#heldByPeer(one),
-      }),
+      authorise: (asking) => this.door.authorise(asking),
+      fire: (taken, authority) => this.plans.fire(taken, authority),
+      unfire: (taken) => { this.plans.unfire(taken) },
+      nextClaimEpoch: (taken) => this.world.epochs.next(taken.id),
       taking: (taken, grant, reason) => { this.summary.taking(taken, grant, reason) },
       settled: (settled, outcome) => { this.#settled(settled, outcome) },
     })
@@ -109,9 +139,10 @@ export class Machines {
   settle(): void {
     const { world } = this
     if (world.halted) return
+    world.wanted.clear()
+    this.leftovers.advance()
     if (this.join.advance()) this.protocol.joined()
     this.reload.advance()
-    for (const book of this.books) book.advance()
     this.standby.advance()
     if (world.alone) this.protocol.reconcile()
     else if (world.peerIsTwinbeat || this.legacy.rules) this.protocol.publish()
@@ -121,6 +152,37 @@ export class Machines {
     this.handover.advance()
     this.pause.advance()
     this.operator.advance()
+    this.#wantOwnerships()
+    for (const book of this.books) book.advance()
+  }
+
+  /** Once at the end of a step, when nothing more changes in it. */
+  commit(): void {
+    this.plans.commit()
+    this.holdings.commit()
+  }
+
+  /** What is held is wanted as long as it is not being let go. */
+  #wantOwnerships(): void {
+    if (this.ctx.config.protection !== 'lease') return
+    for (const group of this.world.groups.values()) {
+      const kept = group.state === 'held' || group.state === 'taking'
+      this.lease.want(group.id, (kept && !group.lettingGo) || this.world.wanted.has(group.id))
+    }
+  }
+
+  /** Nothing here and nothing that an operator said forbids a take; whether it is ours to take is another matter. */
+  #couldTake(group: Group): boolean {
+    const { world } = this
+    if (!world.joined || world.stopping || world.paused || world.halted || world.contested) return false
+    return group.state === 'stopped' && !group.failed && !group.retired && this.door.forbidden(group) === null
+  }
+
+  /** A real heartbeat takes everything when it hears us no more. */
+  #peerReady(group: Group): boolean {
+    const { peer } = this.world
+    if (peer === null || !peer.active || this.world.contested) return false
+    return peer.kind === 'twinbeat' ? this.claims.peerReady(group.id) : this.protocol.otherStable
   }
 
   #heldByPeer(group: Group): boolean {
@@ -135,6 +197,7 @@ export class Machines {
       return
     }
     if (outcome === 'monitor-failed') return this.#monitorFailed(group)
+    if (outcome === 'probed') this.leftovers.found(group)
     if (outcome === 'probed' && group.state === 'held') this.protocol.adoptFromGroups()
     this.protocol.groupSettled(group, outcome)
     this.handover.groupSettled(group, outcome)

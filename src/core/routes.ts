@@ -11,11 +11,13 @@ import { joinTimer } from './membership/join.js'
 import type { PeerChange } from './membership/peers.js'
 import { claimsTimer, oneWayTimer, vetoTimer } from './takeover/claims.js'
 import { disputeTimer, ownerlessTimer, provokeTimer } from './takeover/doubts.js'
+import { guardTimer } from './takeover/guard.js'
 import { handoverTimer } from './takeover/handover.js'
 import { healTimer } from './takeover/heal.js'
 import { keepTimer } from './takeover/keep.js'
 import { legacyTimer } from './takeover/legacy.js'
 import { haltTimer, requestTimer } from './takeover/operator.js'
+import { planTimer } from './takeover/plan-book.js'
 import { failbackTimer, failureTimer, settleTimer } from './takeover/resource-protocol.js'
 import { standbyTimer } from './takeover/standby.js'
 
@@ -45,6 +47,8 @@ export function routeTimer(node: Machines, key: string): void {
     case vetoTimer: return node.claims.vetoDue()
     case oneWayTimer: return node.claims.oneWayDue()
     case handoverTimer: return node.handover.timeout(subject as GroupId)
+    case planTimer: return node.plans.timer(subject)
+    case guardTimer: return node.guard.due()
     case 'fencing': return node.fencing.timer(subject)
     case 'arbiter': return node.lease.timer(subject)
     case 'holds': return node.holds.timer(subject)
@@ -141,6 +145,7 @@ export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageE
       return node.claims.repeatDue()
     case 'interface': {
       const { name, up, carrier } = event
+      node.plans.interfaceChanged()
       const text = `${name} is ${up ? 'up' : 'down'}${carrier ? '' : ', no carrier'}`
       return ctx.note(up && carrier ? 'info' : 'warn', 'interface.changed', text, { interface: name, up, carrier })
     }
@@ -154,6 +159,7 @@ function routePeer(node: Machines, event: PeerEvent): void {
   if (peer === undefined || peer === null) return
   const { dead: wasDead, heard: wasHeard, kind } = peer
   const change = peer.apply(event)
+  if (peer === world.peer && peer.heard) node.leftovers.peerHeard()
   if (peer === world.peer && event.type === 'peer.dead' && change === 'dead') {
     node.summary.peerDead({ peer: peer.id, silentUs: event.silentUs, links: event.links })
   }

@@ -71,8 +71,11 @@ export interface CoreConfig {
   readonly monitors: readonly MonitorConfig[]
   readonly autoFailback: 'on' | 'off' | 'legacy'
   readonly timing: TimingConfig
-  /** What a stop that fails for good means: reset this machine, or a named blocked state. */
-  readonly stopFailure: 'reset' | 'block'
+  /**
+   * What a stop that fails for good means: reset this machine, a named blocked state, or the peer fences this
+   * machine (which resets itself if nobody does).
+   */
+  readonly stopFailure: 'reset' | 'block' | 'fence'
   /** Stops of one member, one second apart; 0 tries for ever. */
   readonly stopRetryMax: number
   /** What makes a take safe when nothing is heard from the peer. */
@@ -80,6 +83,8 @@ export interface CoreConfig {
   readonly fencing: FencingConfig
   /** Null: no arbiter is configured. */
   readonly lease: LeaseConfig | null
+  /** A machine that loses an ownership while services of the group run on is reset in time by its watchdog. */
+  readonly watchdog: boolean
   /** How long a giver waits for `accept` before it revokes its offer. */
   readonly handoverWaitUs: number
   /** How long after its own `accept` a taker may begin the take. Must exceed the longest stop of a group. */
@@ -154,6 +159,10 @@ export interface GroupSnapshot {
   readonly reason: string
   readonly since: Micros
   readonly epoch: number
+  /** Grows with every change of owner over both nodes: of our claim while we may hold it, else the greatest known. */
+  readonly claimEpoch: number
+  /** A finished plan waits in the engine: a take adds the addresses without JavaScript. */
+  readonly armed: boolean
   readonly authority: Authority | null
   readonly lease: LeaseSnapshot | null
   /** What a take would be answered right now: an authority, or why it is withheld. */

@@ -31,12 +31,12 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     ),
     autoFailback: config.autoFailback,
     timing: { keepaliveUs: timing.keepaliveUs, deadtimeUs: timing.deadtimeUs, initdeadUs: timing.initdeadUs },
-    // `fence` is refused by the validation until there is fencing; blocking is the safe reading of it.
-    stopFailure: twinbeat.stopFailure === 'reset' ? 'reset' : 'block',
+    stopFailure: twinbeat.stopFailure,
     stopRetryMax: twinbeat.stopRetryMax,
     protection: twinbeat.splitBrain,
     fencing: withoutDevices,
     lease: null,
+    watchdog: false,
     handoverWaitUs: twinbeat.handoverWaitUs,
     grantWaitUs: twinbeat.grantWaitUs,
   }

@@ -20,6 +20,8 @@ export interface FactsOptions {
 
 class DiskHangs extends Error {}
 
+const ofThisBoot = (key: string): boolean => key === 'keep' || key.startsWith('boot:')
+
 export class Facts {
   readonly #options: FactsOptions
   readonly #dir: string
@@ -91,7 +93,7 @@ export class Facts {
     this.#log.info({ event: 'state.writable' }, `the state folder '${this.#dir}' can be written again`)
   }
 
-  /** Facts of the last life; a planned restart means nothing once the machine itself was restarted. */
+  /** Facts of the last life; those of this boot mean nothing once the machine itself was restarted. */
   load(): Readonly<Record<string, string>> {
     const { facts, damaged } = this.#store.load()
     for (const [key, value] of Object.entries(facts)) this.#stored.set(key, value)
@@ -107,7 +109,7 @@ export class Facts {
     })
     const texts = Object.entries(facts).filter(
       (entry): entry is [string, string] =>
-        typeof entry[1] === 'string' && entry[0] !== 'boot-id' && (sameBoot || entry[0] !== 'keep'),
+        typeof entry[1] === 'string' && entry[0] !== 'boot-id' && (sameBoot || !ofThisBoot(entry[0])),
     )
     return Object.fromEntries(texts)
   }

@@ -7,6 +7,7 @@ import { createCore, type Core } from '../../src/core/core.js'
 import { withoutDevices } from '../../src/core/fencing/model.js'
 import type { Effect } from '../../src/core/effects.js'
 import type { CoreEvent, OperatorVerb } from '../../src/core/events.js'
+import type { AuthorityBooks } from '../../src/core/takeover/authority-book.js'
 import type { CoreConfig, Field } from '../../src/core/types.js'
 
 type WithoutAt<T> = T extends unknown ? Omit<T, 'at'> : never
@@ -36,6 +37,7 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
     protection: 'accept',
     fencing: withoutDevices,
     lease: null,
+    watchdog: false,
     handoverWaitUs: 10 * second,
     grantWaitUs: 120 * second,
     ...change,
@@ -63,8 +65,8 @@ export class Stage {
   #timers = new Map<string, number>()
   #results: { at: number; event: StageEvent }[] = []
 
-  constructor(readonly config: CoreConfig = pairConfig(), readonly actionUs = 20_000) {
-    this.core = createCore(config, createPrng(1))
+  constructor(readonly config: CoreConfig = pairConfig(), readonly actionUs = 20_000, books: Partial<AuthorityBooks> = {}) {
+    this.core = createCore(config, createPrng(1), books)
   }
 
   feed(event: StageEvent, label: string | null = null): readonly Effect[] {

@@ -63,7 +63,7 @@ export class RealHeartbeat implements Core {
         reason: this.#clean ? '' : 'claimed-by-peer',
         state: busy === group.id ? (this.#at?.script.kind === 'take' ? 'taking' as const : 'giving' as const)
           : this.#took.has(group.id) ? 'held' as const : this.#clean ? 'stopped' as const : 'found' as const,
-        authority: null, lease: null, takeNow: { withheld: '' }, obstacles: [], exchange: null,
+        claimEpoch: 0, armed: false, authority: null, lease: null, takeNow: { withheld: '' }, obstacles: [], exchange: null,
       })),
     }
   }

@@ -64,6 +64,7 @@ export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean)
     fencing: withoutDevices,
     protection: 'accept',
     lease: null,
+    watchdog: false,
     handoverWaitUs: 5_000_000,
     grantWaitUs: 90_000_000,
   }

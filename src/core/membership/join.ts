@@ -41,7 +41,7 @@ export class Join {
   advance(): boolean {
     const { world } = this
     if (this.#state.name !== 'listening' && this.#state.name !== 'asking') return false
-    if (!world.probed || world.paused || world.halted) return false
+    if (!world.probed || !world.leftoversDecided || world.paused || world.halted) return false
     const { peer } = world
     const others = peer === null ? world.pings : [...world.pings, peer]
     if (!others.every((other) => other.heard || other.dead)) return false

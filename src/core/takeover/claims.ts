@@ -11,10 +11,12 @@
 
 import { micros, type GroupId, type Micros } from '../base/ids.js'
 import type { Context } from '../context.js'
+import type { Peer } from '../membership/peers.js'
 import type { Authority, Field } from '../types.js'
+import type { Door } from './authorise.js'
 import type { Group } from './group.js'
 import {
-  encodeClaims, parseStatement, statementWords, type Claim, type Statement, type Word,
+  encodeClaims, encodeEpochs, encodeReady, parseStatement, statementWords, type Claim, type Statement, type Word,
 } from './statement.js'
 import type { World } from './world.js'
 
@@ -32,6 +34,9 @@ export const vetoTimer = 'claims.veto'
 export const oneWayTimer = 'claims.one-way'
 
 export class Claims {
+  door: Door | null = null
+  /** This node could take the group now. */
+  ready: (group: Group) => boolean = () => false
   #n = 0
   #sent: { text: string; peerGeneration: number; ack: number } | null = null
   #theirs: Statement | null = null
@@ -42,7 +47,7 @@ export class Claims {
   /** Number of the statement in which the present claim (or find) was first said in this view. */
   readonly #since = new Map<GroupId, { word: Word; n: number }>()
   /** Statements up to this number are older than what an exchange has told about the group. */
-  readonly #floors = new Map<GroupId, { n: number; word: Word }>()
+  readonly #floors = new Map<GroupId, { n: number; word: Word; epoch: number }>()
   readonly #junior = new Set<GroupId>()
   readonly #wanted = new Set<GroupId>()
   #repeating = false
@@ -75,8 +80,29 @@ export class Claims {
   }
 
   /** An exchange told something newer than the statements up to `n`. */
-  learn(id: GroupId, n: number, word: Word): void {
-    this.#floors.set(id, { n, word })
+  learn(id: GroupId, n: number, word: Word, epoch = 0): void {
+    this.#floors.set(id, { n, word, epoch })
+    this.world.epochs.learn(id, epoch)
+  }
+
+  /** The last words of this life of the peer about the group: whatever else it says of it was said before. */
+  gasped(id: GroupId, epoch: number): void {
+    this.learn(id, Number.MAX_SAFE_INTEGER, 'free', epoch)
+  }
+
+  /** As far as we know, this life of the peer holds the group, with exactly this claim. */
+  believes(id: GroupId, generation: number, epoch: number): boolean {
+    if (this.#theirs?.generation !== generation || this.theirWord(id) !== 'held' || epoch === 0) return false
+    const floor = this.#floors.get(id)
+    if (floor !== undefined && this.#theirs.n <= floor.n) return floor.epoch === epoch
+    return this.#theirs.claims.get(id)?.epoch === epoch
+  }
+
+  /** The live peer said that it could take the group; one of an earlier version only says that it does not hold it. */
+  peerReady(id: GroupId): boolean {
+    const word = this.theirWord(id)
+    if (!this.settled || this.world.peer?.active !== true || (word !== 'free' && word !== 'claim')) return false
+    return this.#theirs?.claims.get(id)?.ready ?? true
   }
 
   /** An operator wants the group here although it is not its home. */
@@ -123,6 +149,7 @@ export class Claims {
     const { generation, n } = statement
     if (generation === this.#heard.generation && n <= this.#heard.n) return
     this.#heard = { generation, n }
+    for (const [id, { epoch }] of statement.claims) this.world.epochs.learn(id, epoch)
     this.#theirs = statement
     this.#theirsAt = this.ctx.now
     if (peer.dead) this.ctx.timer(vetoTimer, this.ctx.config.timing.deadtimeUs)
@@ -237,13 +264,21 @@ export class Claims {
     if (theirs !== 'free' && theirs !== 'waive') return { withheld: `peer-says-${theirs}` }
     if (this.#wordOf(group) !== 'claim') return { withheld: 'not-claimed-here' }
     if (!this.#agreed(group.id, 'claim')) return { withheld: 'peer-has-not-answered-the-claim' }
-    return { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
+    const forbidden = this.door?.forbidden(group) ?? null
+    if (forbidden !== null) return { withheld: forbidden }
+    const verdict = this.door?.inMode(group, { authority: this.#agreement(peer), reason: 'agreed' })
+    if (verdict !== undefined) return 'authority' in verdict ? verdict.authority : verdict
+    return this.#agreement(peer)
   }
 
   #take(group: Group, reason: 'agreed' | 'adopted'): void {
     const { peer } = this.world
     if (peer === null || this.world.stopping) return
-    group.take({ kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }, reason)
+    this.door?.take(group, { authority: this.#agreement(peer), reason })
+  }
+
+  #agreement(peer: Peer): Authority {
+    return { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
   }
 
   #wordOf(group: Group): Word {
@@ -256,7 +291,8 @@ export class Claims {
       default: return 'held'
     }
     if (this.exchanges.promised(group.id)) return 'promised'
-    if (this.world.stopping || this.world.paused || group.failed) return 'waive'
+    if (this.world.stopping || this.world.paused || group.failed || this.world.unguarded) return 'waive'
+    if (this.door?.forbidden(group) !== null) return 'free'
     if (this.exchanges.busy(group.id) || this.world.contested || group.retired) return 'free'
     return this.#wishes(group) ? 'claim' : 'free'
   }
@@ -277,22 +313,32 @@ export class Claims {
     if (peer === null || !peer.heard || peer.left) return
     const claims = new Map<GroupId, Claim>()
     for (const group of this.world.groups.values()) {
-      claims.set(group.id, { word: this.#wordOf(group), senior: group.mayHold && !this.#junior.has(group.id) })
+      claims.set(group.id, {
+        word: this.#wordOf(group), senior: group.mayHold && !this.#junior.has(group.id),
+        epoch: group.mayHold && group.claimEpoch > 0 ? group.claimEpoch : this.world.epochs.known(group.id),
+        ready: this.ready(group),
+      })
     }
     const text = encodeClaims(claims)
+    const spoken = `${text} ${encodeReady(claims)} ${this.#heldEpochs()}`
     const peerGeneration = peer.alive ? peer.generation : 0
-    const changed = this.#sent === null || this.#sent.text !== text || this.#sent.peerGeneration !== peerGeneration
+    const changed = this.#sent === null || this.#sent.text !== spoken || this.#sent.peerGeneration !== peerGeneration
     const theirs = this.#theirs
     const answer = theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0) && theirs.text !== this.#answeredText
     const open = this.#open(claims)
     const late = this.#repeatDue && (open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0)))
-    if (changed || answer || late) this.#send(peer.id, claims, text, peerGeneration, open)
+    if (changed || answer || late) this.#send(peer.id, { claims, text, spoken }, peerGeneration, open)
     this.#repeatDue = false
     const waiting = open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0))
     if (waiting && !this.#repeating) {
       this.#repeating = true
       this.ctx.timer(claimsTimer, repeatUs)
     }
+  }
+
+  /** What is only known of others' claims is no news to them. */
+  #heldEpochs(): string {
+    return [...this.world.groups.values()].filter((group) => group.mayHold).map((group) => group.claimEpoch).join(' ')
   }
 
   /** Something is undecided, so that we go on speaking until it is not. */
@@ -304,15 +350,21 @@ export class Claims {
     return [...claims.values()].some(({ word }) => word === 'claim' || word === 'found')
   }
 
-  #send(to: string, claims: ReadonlyMap<GroupId, Claim>, text: string, peerGeneration: number, asks: boolean): void {
+  #send(
+    to: string, said: { readonly claims: ReadonlyMap<GroupId, Claim>; readonly text: string; readonly spoken: string },
+    peerGeneration: number, asks: boolean,
+  ): void {
+    const { claims, text, spoken } = said
     this.#n += 1
     for (const [id, { word }] of claims) {
       if (this.#since.get(id)?.word !== word) this.#since.set(id, { word, n: this.#n })
     }
     const ack = this.#theirs?.n ?? 0
-    this.#sent = { text, peerGeneration, ack }
+    this.#sent = { text: spoken, peerGeneration, ack }
     this.#answeredText = this.#theirs?.text ?? null
     const { generation } = this.ctx
-    this.ctx.send('tb_claims', statementWords(to, { generation, peerGeneration, n: this.#n, ack, asks, text }))
+    this.ctx.send('tb_claims', statementWords(to, {
+      generation, peerGeneration, n: this.#n, ack, asks, text, epochs: encodeEpochs(claims), ready: encodeReady(claims),
+    }))
   }
 }

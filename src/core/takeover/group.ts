@@ -2,66 +2,35 @@
 // whether it may take is asked of `authorise` immediately before every start.
 //
 //   unknown --probe--> stopped | found | held(kept)      found: left behind by an earlier life
-//   stopped, found --take--> taking --> held             probe, start what does not run, left to right
+//   stopped, found --take--> taking --> held             probe, start what does not run, left to right; with an armed
+//                                                        plan the engine adds the leading addresses at once
 //   any of taking, held, found --give--> giving --> stopped | blocked     right to left, with retries
 // A give while taking waits for the running action, then goes back. Releasing needs no authority.
 
 import type { GroupId, Micros } from '../base/ids.js'
 import { invariant } from '../base/invariant.js'
 import type { Context } from '../context.js'
-import type { MemberResultEvent } from '../events.js'
-import type {
-  Authority, GroupConfig, GroupStateName, MemberConfig, MemberSnapshot, MonitorConfig,
-} from '../types.js'
+import type { MemberResultEvent, PlanFiredEvent } from '../events.js'
+import type { Authority, GroupConfig, GroupStateName, MemberSnapshot, MonitorConfig } from '../types.js'
+import {
+  disputedReasons, type GiveReason, type GroupState as State, type Member, type Outcome, type TakeReason, type Withheld,
+} from './group-state.js'
 
-export type Withheld = { readonly withheld: string }
-
-export type GiveReason =
-  | 'standby' | 'handover' | 'stop' | 'paused' | 'heal-lost' | 'heal-yield' | 'start-failed' | 'withheld'
-  | 'left-behind' | 'claimed-by-peer' | 'monitor-failed' | 'ip-request' | 'removed' | 'not-responsible'
-export type TakeReason =
-  | 'own-group' | 'peer-dead' | 'peer-left' | 'standby' | 'handover' | 'agreed' | 'ip-request' | 'refused'
-  | 'adopted' | 'repair' | 'redefined' | 'operator' | 'orphan' | 'responsible'
-
-/** What became of the last order; told once, when the group comes to rest. */
-export type Outcome =
-  | 'probed' | 'held' | 'stopped' | 'start-failed' | 'withheld' | 'blocked' | 'monitor-failed' | 'unblocked'
-
-type State =
-  | { readonly name: 'unknown'; readonly index: number; readonly doubt: boolean }
-  | { readonly name: 'stopped' }
-  | { readonly name: 'found' }
-  | { readonly name: 'taking'; readonly index: number; readonly phase: 'probe' | 'start' }
-  | { readonly name: 'held' }
-  | {
-      readonly name: 'giving'
-      readonly index: number
-      /** Leftmost member to stop; above 0 only for a restart in place. */
-      readonly floor: number
-      /** A restart in place: take again afterwards instead of resting. */
-      readonly retake: boolean
-      /** The peer has the group, or is about to: the addresses leave at once. */
-      readonly addressesFirst: boolean
-      readonly tries: number
-      readonly phase: 'stop' | 'check' | 'wait'
-      readonly outcome: Outcome
-    }
-  /** `probe`: the member being looked at, because the operator says that the group is clean. */
-  | { readonly name: 'blocked'; readonly probe: number | null }
-
-interface Member extends MemberConfig {
-  state: MemberSnapshot['state']
-  text: string
-}
+export type { GiveReason, Outcome, TakeReason, Withheld } from './group-state.js'
 
 export interface GroupHooks {
   authorise(group: Group): Authority | Withheld
+  /** True: a plan is armed, and goes off; answered by `planFired` or `planWithheld`. */
+  fire(group: Group, authority: Authority): boolean
+  /** The plan that goes off is not wanted any more; answered in the same way. */
+  unfire(group: Group): void
+  /** For a new owner. */
+  nextClaimEpoch(group: Group): number
   taking(group: Group, grant: Authority, reason: TakeReason): void
   settled(group: Group, outcome: Outcome): void
 }
 
 const stopRetryUs = 1_000_000
-const disputedReasons: ReadonlySet<GiveReason> = new Set(['heal-lost', 'heal-yield', 'paused', 'claimed-by-peer'])
 
 export class Group {
   readonly id: GroupId
@@ -80,6 +49,11 @@ export class Group {
   /** Redefined or removed by a reload: never taken again under this definition. */
   retired = false
   restarts = 0
+  /** Of the claim that is held, or was last. */
+  claimEpoch = 0
+  /** Addresses of the present take went up before its services were there. */
+  #announcedFirst = false
+  #mayFire = false
   /** A stop failed and the configuration answers that with a reset of this machine. */
   wantsReset = false
   #state: State = { name: 'stopped' }
@@ -125,6 +99,21 @@ export class Group {
     return this.#pendingGive !== null || (this.#state.name === 'giving' && !this.#state.retake)
   }
 
+  /** Its plan goes off, or is withheld by a guard that may clear. */
+  get waitsForPlan(): boolean {
+    return this.#state.name === 'taking' && this.#state.phase === 'plan'
+  }
+
+  /** Nothing but addresses that the engine adds itself. */
+  get addressOnly(): boolean {
+    return this.members.every((member) => member.kind === 'address')
+  }
+
+  /** An action of an agent is in flight: nobody knows what of the group runs. */
+  get agentBusy(): boolean {
+    return this.#call !== null && this.members[this.#busyIndex()]?.kind === 'agent'
+  }
+
   get home(): GroupConfig['home'] {
     return this.config.home
   }
@@ -149,6 +138,9 @@ export class Group {
     this.grantAt = this.ctx.now
     this.begun = false
     this.epoch += 1
+    this.claimEpoch = this.hooks.nextClaimEpoch(this)
+    this.#mayFire = this.#state.name === 'stopped'
+    this.#announcedFirst = false
     this.#pendingGive = null
     this.hooks.taking(this, grant, reason)
     this.#enter({ name: 'taking', index: 0, phase: 'probe' }, reason)
@@ -164,15 +156,62 @@ export class Group {
       if (disputedReasons.has(reason)) this.#hurry()
       return
     }
-    if (this.#call !== null) {
+    const firing = this.waitsForPlan
+    if (this.#call !== null || firing) {
       const disputed = disputedReasons.has(reason)
       if (this.#pendingGive === null || (disputed && !disputedReasons.has(this.#pendingGive.reason))) {
         this.#pendingGive = { reason, outcome }
       }
-      if (disputed) this.#abort()
+      if (firing) this.hooks.unfire(this)
+      else if (disputed) this.#abort()
       return
     }
     this.#startGiving(reason, outcome)
+  }
+
+  /** What the engine did of the plan; the rest is done here. Null: it may have done anything. */
+  planFired(done: PlanFiredEvent['members'] | null): void {
+    if (this.#state.name !== 'taking' || this.#state.phase !== 'plan') return
+    this.begun = true
+    this.#announcedFirst = true
+    for (const { member: id, ok, text } of done ?? []) {
+      const member = this.members.find((one) => one.id === id)
+      if (member === undefined) continue
+      member.state = ok ? 'running' : 'failed'
+      member.text = ok ? '' : text
+    }
+    if (done === null) this.#doubtAddresses()
+    const rest = this.members.findIndex((member) => member.state !== 'running')
+    this.#afterPlan(rest < 0 ? this.members.length : rest)
+  }
+
+  /** The engine did nothing. `wait`: the guard may clear; otherwise the ordinary way, which passes the same guards. */
+  planWithheld(how: 'ordinary' | 'again' | 'end'): void {
+    if (this.#state.name !== 'taking' || this.#state.phase !== 'plan') return
+    if (how === 'end') this.#pendingGive ??= { reason: 'withheld', outcome: 'withheld' }
+    this.#mayFire = how === 'again'
+    this.#afterPlan(0)
+  }
+
+  /** The engine acted, or removed, without being told by this machine: nothing is known of the addresses. */
+  doubt(): void {
+    if (this.#call !== null || this.#state.name === 'unknown') return
+    this.#doubtAddresses()
+    if (this.#state.name !== 'stopped') return
+    this.leftBehind = true
+    this.#enter({ name: 'found' }, 'left-behind')
+  }
+
+  #doubtAddresses(): void {
+    for (const member of this.members) if (member.kind === 'address') member.state = 'unknown'
+  }
+
+  #afterPlan(index: number): void {
+    this.#state = { name: 'taking', index, phase: 'probe' }
+    const give = this.#pendingGive
+    this.#pendingGive = null
+    if (give === null) this.#next()
+    else this.#startGiving(give.reason, give.outcome)
   }
 
   result(event: MemberResultEvent): void {
@@ -280,10 +319,7 @@ export class Group {
     if (index < this.members.length) return this.#runAt(index, 'probe', null)
     const running = this.members.filter((member) => member.state === 'running').length
     if (this.#keep && running === this.members.length && running > 0) {
-      this.epoch += 1
-      this.grant = { kind: 'held', epoch: this.epoch }
-      this.begun = true
-      this.#enter({ name: 'held' }, 'adopted')
+      this.adopt()
     } else if (running > 0 || doubt) {
       this.leftBehind = true
       this.#enter({ name: 'found' }, 'left-behind')
@@ -306,7 +342,22 @@ export class Group {
     this.hooks.settled(this, clean ? 'unblocked' : 'blocked')
   }
 
-  #nextTake(index: number, phase: 'probe' | 'start'): void {
+  /** All of it runs, and it is ours still: no start is needed. */
+  adopt(): void {
+    this.epoch += 1
+    this.claimEpoch = this.hooks.nextClaimEpoch(this)
+    this.grant = { kind: 'held', epoch: this.epoch }
+    this.begun = true
+    this.leftBehind = false
+    this.#enter({ name: 'held' }, 'adopted')
+  }
+
+  get complete(): boolean {
+    return this.members.length > 0 && this.members.every((member) => member.state === 'running')
+  }
+
+  #nextTake(index: number, phase: 'probe' | 'start' | 'plan'): void {
+    if (phase === 'plan') return
     if (index >= this.members.length) return this.#taken()
     const authority = this.hooks.authorise(this)
     if ('withheld' in authority) {
@@ -314,6 +365,11 @@ export class Group {
         group: this.id, reason: authority.withheld,
       })
       return this.#startGiving('withheld', 'withheld')
+    }
+    const first = index === 0 && phase === 'probe' && !this.begun && this.#mayFire
+    if (first && this.members[0]?.kind === 'address' && this.hooks.fire(this, authority)) {
+      this.#state = { name: 'taking', index: 0, phase: 'plan' }
+      return
     }
     if (phase === 'probe') return this.#runAt(index, 'probe', null)
     this.begun = true
@@ -377,7 +433,8 @@ export class Group {
   #startGiving(reason: GiveReason, outcome: Outcome): void {
     this.#repairWanted = false
     const index = this.members.length - 1
-    const addressesFirst = disputedReasons.has(reason)
+    // An address that answers without its service is an outage that looks healthy.
+    const addressesFirst = disputedReasons.has(reason) || (reason === 'start-failed' && this.#announcedFirst)
     this.#enter({ name: 'giving', index, floor: 0, retake: false, addressesFirst, tries: 0, phase: 'stop', outcome }, reason)
     this.#next()
   }
@@ -410,7 +467,7 @@ export class Group {
     }
   }
 
-  #afterTakeResult(event: MemberResultEvent, index: number, phase: 'probe' | 'start'): void {
+  #afterTakeResult(event: MemberResultEvent, index: number, phase: 'probe' | 'start' | 'plan'): void {
     if (event.outcome === 'running') {
       this.#state = { name: 'taking', index: index + 1, phase: 'probe' }
     } else if (phase === 'probe') {
@@ -450,7 +507,7 @@ export class Group {
 
   #block(member: string): void {
     // At boot nothing is reset: a machine that cannot stop what it left behind would reset for ever.
-    const reset = this.ctx.config.stopFailure === 'reset' && !this.leftBehind
+    const reset = this.ctx.config.stopFailure !== 'block' && !this.leftBehind
     this.#pendingGive = null
     this.#enter({ name: 'blocked', probe: null }, 'blocked')
     this.ctx.note('error', 'stop.blocked', `${this.id}: ${member} cannot be stopped; it is never started elsewhere`, {

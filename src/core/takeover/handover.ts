@@ -10,12 +10,14 @@ import type { GroupId } from '../base/ids.js'
 import type { Context } from '../context.js'
 import { word } from '../context.js'
 import type { Field, GroupSnapshot } from '../types.js'
+import type { AuthorityBooks } from './authority-book.js'
+import type { Door, Verdict } from './authorise.js'
 import type { Claims } from './claims.js'
 import type { Group, Outcome } from './group.js'
 import { numberOf } from './statement.js'
 import type { World } from './world.js'
 
-export type OfferReason = 'standby' | 'asked' | 'failback' | 'monitor-failed'
+export type OfferReason = 'standby' | 'asked' | 'failback' | 'monitor-failed' | 'guardian-lost'
 type EndReason =
   | 'held' | 'refused' | 'revoked' | 'no-answer' | 'peer-dead' | 'peer-restarted' | 'not-written' | 'blocked'
   | 'grant-expired' | 'not-taken' | 'still-running' | 'leaving'
@@ -32,6 +34,13 @@ type Exchange =
     }
   | { readonly role: 'taker'; readonly x: string; readonly state: 'accepted' | 'taking' }
 
+/** Of two exchanges of one life of a giver, the one that was offered later. */
+function isLater(x: string, than: string): boolean {
+  const [life, count] = x.split('.')
+  const [otherLife, otherCount] = than.split('.')
+  return life === otherLife && Number(count) > Number(otherCount)
+}
+
 const retryUs = 10_000_000
 export const handoverTimer = 'handover'
 export const failbackOfferTimer = 'handover.failback'
@@ -39,6 +48,7 @@ const markPrefix = 'handover:'
 
 export class Handover {
   claims: Claims | null = null
+  door: Door | null = null
   readonly #exchanges = new Map<GroupId, Exchange>()
   readonly #refused = new Set<GroupId>()
   /** Marks of the last life, until their groups are probed. */
@@ -47,7 +57,11 @@ export class Handover {
   #counter = 0
   #failbackAt = 0
 
-  constructor(private readonly ctx: Context, private readonly world: World) {}
+  constructor(
+    private readonly ctx: Context,
+    private readonly world: World,
+    private readonly books: AuthorityBooks,
+  ) {}
 
   // --------------------------------------------------------------------------------------------- views
 
@@ -119,9 +133,10 @@ export class Handover {
     else this.#released(group)
   }
 
+  /** Stopped and verified; told only when the arbiter does not name us any more either. */
   #released(group: Group): void {
     const one = this.#exchanges.get(group.id)
-    if (one?.role !== 'giver') return
+    if (one?.role !== 'giver' || one.state !== 'releasing' || group.mayHold || !this.books.lease.gone(group.id)) return
     if (this.world.stopping || this.world.paused || !one.refused) {
       this.#enter(group.id, { ...one, state: 'released' })
     }
@@ -134,7 +149,9 @@ export class Handover {
     const { peer } = this.world
     this.#end(group.id, 'refused')
     if (peer === null || group.failed || this.world.stopping || this.world.paused || group.state !== 'stopped') return
-    group.take({ kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }, 'refused')
+    const agreed: Verdict = { authority: { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }, reason: 'refused' }
+    // If something is missing for it, it is claimed like a group that nobody holds.
+    if (this.door?.take(group, agreed) !== true) this.claims?.want(group.id)
   }
 
   // -------------------------------------------------------------------------------------------- messages
@@ -147,6 +164,8 @@ export class Handover {
     if (peer === null || x === null || n === null) return
     if (numberOf(fields, 'tb_gen') !== peer.generation || numberOf(fields, 'tb_peer') !== this.ctx.generation) return
     const op = word(fields, 'tb_op') as Op | null
+    const epoch = numberOf(fields, 'tb_epoch') ?? 0
+    if (group !== null) this.world.epochs.learn(group.id, epoch)
     if (group === null) {
       if (op === 'offer' || op === 'query') this.#say(word(fields, 'tb_group') ?? '', 'refused', x)
       return
@@ -157,7 +176,7 @@ export class Handover {
       case 'accept': return this.#accepted(group, x)
       case 'released': this.claims?.learn(group.id, n, 'promised'); return this.#mayTake(group, x)
       case 'query': return this.#queried(group, x)
-      case 'held': return this.#confirmed(group, x, n)
+      case 'held': return this.#confirmed(group, x, { n, epoch })
       case 'refused': return this.#refusedBy(group, x, n)
       case 'revoke': return this.#revoked(group, x)
       default: return
@@ -172,8 +191,11 @@ export class Handover {
   #offered(group: Group, x: string): void {
     const one = this.#exchanges.get(group.id)
     if (one?.role === 'taker' && one.x === x) return this.#say(group.id, 'accept', x)
+    // Its giver ended it where we could not hear it: nobody offers twice at a time.
+    if (one?.role === 'taker' && one.state === 'accepted' && isLater(x, one.x)) this.#end(group.id, 'revoked')
     const { world } = this
-    const fit = !this.busy(group.id) && group.state === 'stopped' && !group.failed && world.joined
+    const fit = !this.busy(group.id) && group.state === 'stopped' && !group.failed && world.joined &&
+      this.door?.forbidden(group) === null
     if (!fit || world.stopping || world.paused || this.claims?.settled !== true) return this.#refuse(group.id, x)
     this.#enter(group.id, { role: 'taker', x, state: 'accepted' })
     this.#say(group.id, 'accept', x)
@@ -204,13 +226,18 @@ export class Handover {
       return this.#end(group.id, 'not-taken')
     }
     this.#enter(group.id, { role: 'taker', x, state: 'taking' })
-    group.take({ kind: 'handover', exchange: x }, 'handover')
+    this.#take(group, x)
+  }
+
+  #take(group: Group, x: string): void {
+    this.door?.take(group, { authority: { kind: 'handover', exchange: x }, reason: 'handover' })
   }
 
   #queried(group: Group, x: string): void {
     const one = this.#exchanges.get(group.id)
     if (one?.role === 'taker' && one.x === x) {
       if (one.state === 'accepted') this.#mayTake(group, x)
+      else if (group.state === 'stopped') this.#take(group, x)
       return
     }
     // What is true now counts, not what was answered once: `refused` permits the giver to take the group back.
@@ -219,10 +246,10 @@ export class Handover {
     else this.#refuse(group.id, x)
   }
 
-  #confirmed(group: Group, x: string, n: number): void {
+  #confirmed(group: Group, x: string, said: { readonly n: number; readonly epoch: number }): void {
     const one = this.#exchanges.get(group.id)
     if (one?.role !== 'giver' || one.x !== x) return
-    this.claims?.learn(group.id, n, 'held')
+    this.claims?.learn(group.id, said.n, 'held', said.epoch)
     this.#end(group.id, 'held')
   }
 
@@ -251,7 +278,8 @@ export class Handover {
     const one = this.#exchanges.get(id)
     if (one === undefined) return
     if (one.role === 'taker') {
-      if (one.state !== 'accepted') return
+      // A take that waits for what else it needs has not begun either.
+      if (one.state !== 'accepted' && this.world.groups.get(id)?.mayHold === true) return
       this.#refuse(id, one.x)
       return this.#end(id, 'grant-expired')
     }
@@ -341,8 +369,19 @@ export class Handover {
     }
   }
 
-  /** Level: give groups back to their home where auto_failback says so. */
+  /** Level: what waits for the arbiter, then failback. */
   advance(): void {
+    for (const [id, one] of [...this.#exchanges]) {
+      const group = this.world.groups.get(id)
+      if (group?.state !== 'stopped') continue
+      if (one.role === 'giver') this.#released(group)
+      else if (one.state === 'taking' && !this.world.paused && !this.world.stopping) this.#take(group, one.x)
+    }
+    this.#failback()
+  }
+
+  /** Give groups back to their home where auto_failback says so. */
+  #failback(): void {
     const { peer } = this.world
     if (this.ctx.config.autoFailback === 'off' || peer === null || !this.world.peerIsTwinbeat) return
     if (!peer.active || this.claims?.settled !== true || this.ctx.now < this.#failbackAt) return
@@ -380,7 +419,13 @@ export class Handover {
     this.ctx.send('tb_handover', [
       ['dest', peer.id], ['tb_op', op], ['tb_x', x], ['tb_group', group], ['tb_gen', `${this.ctx.generation}`],
       ['tb_peer', `${peer.generation}`], ['tb_n', `${this.claims?.number ?? 0}`],
+      ['tb_epoch', `${this.#epochOf(group)}`],
     ])
+  }
+
+  #epochOf(id: string): number {
+    const group = this.#group(id)
+    return group === null ? 0 : group.mayHold ? group.claimEpoch : this.world.epochs.known(group.id)
   }
 
   #refuse(id: GroupId, x: string): void {

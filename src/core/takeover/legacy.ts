@@ -5,7 +5,8 @@
 
 import type { GroupId } from '../base/ids.js'
 import { word, type Context } from '../context.js'
-import type { Field } from '../types.js'
+import type { Authority, Field } from '../types.js'
+import type { Door } from './authorise.js'
 import type { Group } from './group.js'
 import type { World } from './world.js'
 
@@ -18,6 +19,8 @@ export class Legacy {
   readonly #answered = new Set<GroupId>()
   /** Groups the peer asked for, and whether we ran them. */
   readonly #owed = new Map<GroupId, boolean>()
+
+  door: Door | null = null
 
   constructor(private readonly ctx: Context, private readonly world: World) {}
 
@@ -77,7 +80,8 @@ export class Legacy {
     if (this.#answered.has(group.id)) {
       this.#asked.delete(group.id)
       this.#answered.delete(group.id)
-      group.take({ kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }, 'ip-request')
+      const authority: Authority = { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
+      if (this.door?.take(group, { authority, reason: 'ip-request' }) !== true) this.#answered.add(group.id)
     } else if (!this.#asked.has(group.id) && !this.#owed.has(group.id)) {
       this.#asked.add(group.id)
       this.ctx.send('ip-request', [['ipaddr', group.id]])

@@ -19,6 +19,8 @@ export interface ReloadHost {
   add(config: GroupConfig): void
   /** On its way to the peer, or the peer has not let go of it after a partition. */
   mayBeElsewhere(group: Group): boolean
+  /** Take it under the authority of having held it; false: not yet. */
+  retake(group: Group): boolean
   /** The group is stopped and gone from the configuration. */
   removed(id: GroupId): void
 }
@@ -84,13 +86,15 @@ export class Reload {
 
   /** The restart in place of a group that we never ceased to answer for. */
   #takeAgain(id: GroupId): void {
-    const { world } = this
-    const group = world.groups.get(id)
+    const group = this.world.groups.get(id)
     if (group?.state === 'unknown') return
-    this.#retake.delete(id)
-    if (group === undefined || (group.state !== 'stopped' && group.state !== 'found')) return
-    if (world.stopping || world.paused || world.halted || world.contested || !world.joined) return
-    if (this.host.mayBeElsewhere(group)) return
-    group.take({ kind: 'held', epoch: group.epoch }, 'redefined')
+    if (group === undefined || !this.#mayTakeAgain(group) || this.host.retake(group)) this.#retake.delete(id)
+  }
+
+  #mayTakeAgain(group: Group): boolean {
+    const { world } = this
+    if (group.state !== 'stopped' && group.state !== 'found') return false
+    if (world.stopping || world.paused || world.halted || world.contested || !world.joined) return false
+    return !this.host.mayBeElsewhere(group)
   }
 }

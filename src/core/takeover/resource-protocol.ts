@@ -10,8 +10,9 @@
 import type { Context } from '../context.js'
 import { seqOf, word } from '../context.js'
 import type { Authority, Field, HoldWord } from '../types.js'
+import type { Door, Verdict } from './authorise.js'
 import { Doubts } from './doubts.js'
-import type { Group, Outcome, TakeReason } from './group.js'
+import type { Group, Outcome } from './group.js'
 import type { Standby } from './standby.js'
 import {
   allBits, bitsOf, covers, noBits, sides, wordOf, type Bits, type Side, type What, type World,
@@ -60,6 +61,7 @@ export class ResourceProtocol {
   #said: HoldWord | null = null
   #published: HoldWord | null = null
   readonly doubts: Doubts
+  door: Door | null = null
   /** A group is taken while nobody else is there to be asked. */
   onTakenAlone: (group: Group) => void = () => undefined
   /** A word of the peer forbids this take although the peer is held for dead. */
@@ -99,8 +101,13 @@ export class ResourceProtocol {
   #holds(side: Side): boolean {
     const groups = this.world.groupsOf(side)
     if (groups.some((group) => group.mayHold)) return true
-    // A take that waits its turn is claimed already; one that failed for good is not.
-    return this.mine[side] && !this.world.stopping && (groups.length === 0 || groups.some((group) => !group.failed))
+    // A take that waits its turn is claimed already; one that failed for good, or lacks its authority, is not.
+    const claimed = (group: Group): boolean => !group.failed && !this.#lacksAuthority(group)
+    return this.mine[side] && !this.world.stopping && (groups.length === 0 || groups.some(claimed))
+  }
+
+  #lacksAuthority(group: Group): boolean {
+    return this.ctx.config.protection !== 'accept' && !('authority' in this.grantFor(group))
   }
 
   report(info: string | null = null, stable = this.stage === 'stable' && !this.standby.running): void {
@@ -411,20 +418,24 @@ export class ResourceProtocol {
     if (!responsible) for (const group of this.world.groupsOf(side)) group.failed = false
   }
 
-  /** The authority that a take of this half would have now. */
-  grantFor(side: Side): { authority: Authority; reason: TakeReason } | { withheld: string } {
+  /** The authority that a take of this group would have now. */
+  grantFor(group: Group): Verdict {
+    if (this.door === null) return { withheld: 'no-authority', needs: 'nothing' }
+    return this.door.inMode(group, this.#verdictFor(group, this.door))
+  }
+
+  #verdictFor(group: Group, door: Door): Verdict {
     const { peer, alone } = this.world
-    if (this.world.contested) return { withheld: 'contested' }
-    if (peer === null || peer.dead) {
-      const peerGeneration = peer?.generation ?? 0
-      return { authority: { kind: 'accept', peer: peer?.id ?? null, peerGeneration }, reason: 'peer-dead' }
-    }
+    const side = this.world.side(group)
+    const no = (withheld: string): Verdict => ({ withheld, needs: 'nothing' })
+    if (this.world.contested) return no('contested')
+    if (peer === null || peer.dead) return door.afterDeath(group)
     const agreed: Authority = { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
     if (alone) return { authority: agreed, reason: 'peer-left' }
     const exchange = this.standby.exchangeFor(side)
     if (exchange !== null) return { authority: { kind: 'handover', exchange }, reason: 'standby' }
-    if (this.other === null) return { withheld: 'peer-has-not-said-what-it-holds' }
-    if (this.peerHolds(side)) return { withheld: 'peer-holds-it' }
+    if (this.other === null) return no('peer-has-not-said-what-it-holds')
+    if (this.peerHolds(side)) return no('peer-holds-it')
     return { authority: agreed, reason: side === 'local' ? 'own-group' : 'responsible' }
   }
 
@@ -470,10 +481,11 @@ export class ResourceProtocol {
       return
     }
     if ((group.state !== 'stopped' && group.state !== 'found') || group.failed || group.retired) return
-    const grant = this.grantFor(side)
-    if (!('authority' in grant) || this.vetoes(group)) return
-    if (this.world.alone) this.onTakenAlone(group)
-    group.take(grant.authority, group.state === 'found' ? 'adopted' : grant.reason)
+    const grant = this.grantFor(group)
+    const lacking = !('authority' in grant) && grant.needs === 'nothing' && !this.world.alone
+    if (this.door === null || lacking || this.vetoes(group)) return
+    const verdict = 'authority' in grant && group.state === 'found' ? { ...grant, reason: 'adopted' as const } : grant
+    if (this.door.take(group, verdict) && this.world.alone) this.onTakenAlone(group)
   }
 
   #announce(): void {

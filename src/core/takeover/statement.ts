@@ -20,6 +20,10 @@ export interface Claim {
   readonly word: Word
   /** Held since a time when both nodes heard each other. */
   readonly senior: boolean
+  /** Claim epoch of a claim, else the greatest that the sender knows; 0: it says none. */
+  readonly epoch: number
+  /** The sender could take the group now; null: it does not say. */
+  readonly ready: boolean | null
 }
 
 export interface Statement {
@@ -32,6 +36,9 @@ export interface Statement {
   readonly asks: boolean
   /** The encoded words: equal text, equal words. */
   readonly text: string
+  /** Encoded claim epochs, and the groups that the sender could take. */
+  readonly epochs: string
+  readonly ready: string
   readonly claims: ReadonlyMap<GroupId, Claim>
 }
 
@@ -44,11 +51,20 @@ export function encodeClaims(claims: ReadonlyMap<GroupId, Claim>): string {
   return [...claims].map(([id, claim]) => `${letters[claim.word]}${claim.senior ? '1' : '0'}:${id}`).join(' ')
 }
 
+/** Of the groups in the order of the configuration. */
+export function encodeEpochs(claims: ReadonlyMap<GroupId, Claim>): string {
+  return [...claims].map(([id, { epoch }]) => `${epoch}:${id}`).join(' ')
+}
+
+export function encodeReady(claims: ReadonlyMap<GroupId, Claim>): string {
+  return [...claims].filter(([, { ready }]) => ready === true).map(([id]) => id).join(' ')
+}
+
 export function statementWords(to: string, statement: Omit<Statement, 'claims'>): Words {
   return [
     ['dest', to], ['tb_gen', `${statement.generation}`], ['tb_peer', `${statement.peerGeneration}`],
     ['tb_n', `${statement.n}`], ['tb_ack', `${statement.ack}`], ['tb_ask', statement.asks ? '1' : '0'],
-    ['tb_groups', statement.text],
+    ['tb_groups', statement.text], ['tb_epochs', statement.epochs], ['tb_ready', statement.ready],
   ]
 }
 
@@ -67,12 +83,31 @@ export function parseStatement(fields: readonly Field[]): Statement | null {
   const ack = numberOf(fields, 'tb_ack')
   const text = fieldOf(fields, 'tb_groups')
   if (generation === null || peerGeneration === null || n === null || ack === null || text === null) return null
+  const epochsText = fieldOf(fields, 'tb_epochs') ?? ''
+  const epochs = parseEpochs(epochsText)
+  const readyText = fieldOf(fields, 'tb_ready')
+  const ready = readyText === null ? null : new Set(readyText.split(' '))
   const claims = new Map<GroupId, Claim>()
   for (const part of text.split(' ')) {
     if (part === '') continue
     const word = words.get(part.charAt(0))
     if (word === undefined || part.charAt(2) !== ':' || part.length < 4) return null
-    claims.set(groupId(part.slice(3)), { word, senior: part.charAt(1) === '1' })
+    const id = groupId(part.slice(3))
+    claims.set(id, {
+      word, senior: part.charAt(1) === '1', epoch: epochs.get(id) ?? 0, ready: ready === null ? null : ready.has(id),
+    })
   }
-  return { generation, peerGeneration, n, ack, asks: fieldOf(fields, 'tb_ask') === '1', text, claims }
+  const asks = fieldOf(fields, 'tb_ask') === '1'
+  return { generation, peerGeneration, n, ack, asks, text, epochs: epochsText, ready: readyText ?? '', claims }
+}
+
+/** `NUMBER:GROUP` parts; anything else says nothing. */
+function parseEpochs(text: string): Map<GroupId, number> {
+  const epochs = new Map<GroupId, number>()
+  for (const part of text.split(' ')) {
+    const colon = part.indexOf(':')
+    const number = part.slice(0, Math.max(colon, 0))
+    if (/^[0-9]{1,15}$/.test(number)) epochs.set(groupId(part.slice(colon + 1)), Number(number))
+  }
+  return epochs
 }

@@ -1,10 +1,11 @@
 // The facts that several machines decide on: who we are, who the peer is, which groups there are, and the
 // flags that forbid every take. No machine keeps its own copy of these.
 
-import type { GroupId, Micros } from '../base/ids.js'
+import type { GroupId } from '../base/ids.js'
 import type { Context } from '../context.js'
 import type { Peer } from '../membership/peers.js'
 import type { HoldWord } from '../types.js'
+import { ClaimEpochs } from './claim-epochs.js'
 import type { Group } from './group.js'
 
 /** The two halves of haresources, always seen from here. */
@@ -57,8 +58,15 @@ export class World {
   halted = false
   /** The peer came back from the dead with its old generation and the outcome is open. */
   contested = false
-  /** When the peer's death was judged, for reports. */
-  peerDeadAt: Micros | null = null
+  /** The guardian is gone: nothing is armed or taken until there is a new one. */
+  unguarded = false
+  /** The peer was heard since this machine booted, by this life of the daemon or an earlier one. */
+  peerSeen = false
+  /** What an earlier life left running is dealt with as far as it must be before this node says a word. */
+  leftoversDecided = true
+  /** Groups that could be taken here if only they were owned; filled anew in every round. */
+  readonly wanted = new Set<GroupId>()
+  readonly epochs = new ClaimEpochs()
 
   constructor(readonly ctx: Context) {}
 

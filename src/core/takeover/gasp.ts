@@ -1,0 +1,70 @@
+// The peer's last words about one group: its daemon is dead, its guardian (or its engine, at a lapse) has removed the
+// addresses and seen that they are gone. Authority for exactly that claim of exactly that life, once; anything that
+// does not match word for word is only noted, and the group waits for what it would have waited for anyway.
+
+import type { Context } from '../context.js'
+import type { GaspEvent } from '../events.js'
+import type { Authority } from '../types.js'
+import type { Door } from './authorise.js'
+import type { Claims } from './claims.js'
+import type { Group } from './group.js'
+import type { Handover } from './handover.js'
+import type { World } from './world.js'
+
+export class LastWords {
+  #used = new Set<string>()
+
+  constructor(
+    private readonly ctx: Context,
+    private readonly world: World,
+    private readonly parts: { readonly claims: Claims; readonly handover: Handover; readonly door: Door },
+  ) {}
+
+  heard(event: GaspEvent): void {
+    const group = this.world.groups.get(event.group)
+    const refusal = group === undefined ? 'unknown-group' : this.#refusal(group, event)
+    const said = { group: event.group, peer: event.node, claimEpoch: event.claimEpoch }
+    if (refusal !== null || group === undefined) {
+      // One copy comes on every link.
+      if (refusal === 'used') return
+      return this.ctx.note('warn', 'gasp.refused', `${event.group}: last words of ${event.node} are not acted upon: ${refusal}`, {
+        ...said, reason: refusal,
+      })
+    }
+    this.#used.add(this.#key(event))
+    this.ctx.note('warn', 'gasp.heard', `${group.id}: the daemon on ${event.node} died; its addresses are gone there`, said)
+    this.parts.claims.gasped(group.id, event.claimEpoch)
+    const authority: Authority = {
+      kind: 'gasp', peer: event.node, peerGeneration: event.generation, claimEpoch: event.claimEpoch,
+    }
+    // In lease mode it only says that the arbiter can be asked now: the ownership itself still has to end.
+    this.parts.claims.takenAlone(group.id)
+    this.parts.handover.returnsHome(group.id)
+    this.parts.door.take(group, { authority, reason: 'gasp' })
+  }
+
+  #key(event: GaspEvent): string {
+    return `${event.generation} ${event.claimEpoch} ${event.group}`
+  }
+
+  #refusal(group: Group, event: GaspEvent): string | null {
+    const { peer } = this.world
+    if (peer === null || peer.id !== event.node) return 'unknown-node'
+    if (this.#used.has(this.#key(event))) return 'used'
+    if (peer.kind !== 'twinbeat') return 'not-a-twinbeat-node'
+    if (peer.generation !== event.generation) return 'another-incarnation'
+    if (!group.addressOnly) return 'services'
+    if (group.config.digest !== event.digest) return 'another-definition'
+    if (!this.parts.claims.believes(group.id, event.generation, event.claimEpoch)) return 'not-that-claim'
+    if (this.parts.handover.busy(group.id)) return 'handed-over'
+    return this.#unfit(group)
+  }
+
+  #unfit(group: Group): string | null {
+    const { world } = this
+    if (!world.joined || world.stopping || world.paused || world.halted) return 'not-taking-part'
+    if (world.contested) return 'contested'
+    if (group.state !== 'stopped' || group.failed || group.retired) return `group-is-${group.failed ? 'failed' : group.state}`
+    return this.parts.door.forbidden(group)
+  }
+}

@@ -1,0 +1,33 @@
+// What engine and guardian are told of every group, so that they can let go of it when this process cannot. Said
+// whenever it changes: that a group may be held before the first act of its take, that it is not after the last stop.
+
+import type { GroupId } from '../base/ids.js'
+import type { Context } from '../context.js'
+import type { Group } from './group.js'
+import type { World } from './world.js'
+
+export class HoldingBook {
+  readonly #said = new Map<GroupId, string>()
+
+  constructor(
+    private readonly ctx: Context,
+    private readonly world: World,
+    /** A live peer said that it could take the group. */
+    private readonly peerReady: (group: Group) => boolean,
+  ) {}
+
+  /** Once at the end of every step. */
+  commit(): void {
+    for (const group of this.world.groups.values()) {
+      const holding = {
+        group: group.id, held: group.mayHold, claimEpoch: group.claimEpoch,
+        peerReady: group.mayHold && this.peerReady(group), agentBusy: group.agentBusy,
+      }
+      const text = JSON.stringify(holding)
+      if (this.#said.get(group.id) === text) continue
+      this.#said.set(group.id, text)
+      this.ctx.holding(holding)
+    }
+    for (const id of [...this.#said.keys()]) if (!this.world.groups.has(id)) this.#said.delete(id)
+  }
+}
