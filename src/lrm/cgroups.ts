@@ -1,0 +1,130 @@
+// A control group (version 2) for each group of resources: what an agent starts, and what that leaves behind, can be
+// found and ended as a whole, also by somebody who knows nothing of agents.
+//
+// No controller is switched on: nothing is limited, nothing is accounted, processes are only kept together. Where
+// there is no writable hierarchy (a container, no root) there are none, and everything else works the same.
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { messageOf } from '../errors.js'
+
+const nameMax = 64
+
+export class Cgroups {
+  readonly #base: string | null
+  /** Why there are none; null: there are. */
+  readonly problem: string | null
+
+  /** `instance` tells apart two daemons of one machine: its run folder. */
+  constructor(nodeName: string, instance: string, root: string | null = ownFolder()) {
+    if (root === null) {
+      this.#base = null
+      this.problem = 'no control groups of version 2 are mounted'
+      return
+    }
+    const base = join(root, `twinbeat.${safeName(nodeName)}.${digestOf(instance)}`)
+    let problem: string | null = null
+    try {
+      makeFolder(base)
+    } catch (error) {
+      problem = `control groups cannot be made: ${messageOf(error)}`
+    }
+    this.#base = problem === null ? base : null
+    this.problem = problem
+  }
+
+  /** Folder of one group of resources, made if need be; null: none. */
+  folderOf(group: string): string | null {
+    if (this.#base === null) return null
+    const folder = join(this.#base, safeName(group))
+    try {
+      makeFolder(folder)
+      return folder
+    } catch {
+      return null
+    }
+  }
+
+  /** Something of the group runs; false also where there are no control groups. */
+  populated(group: string): boolean {
+    if (this.#base === null) return false
+    try {
+      return /^populated 1$/m.test(readFileSync(join(this.#base, safeName(group), 'cgroup.events'), 'latin1'))
+    } catch {
+      return false
+    }
+  }
+
+  /** SIGKILL to everything in it, also to what forks meanwhile. False: the kernel cannot (before 5.14) or it is gone. */
+  kill(group: string): boolean {
+    if (this.#base === null) return false
+    try {
+      writeFileSync(join(this.#base, safeName(group), 'cgroup.kill'), '1')
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** Removes what is empty. What still runs keeps its folder. */
+  tidy(): void {
+    if (this.#base === null) return
+    removeEmpty(this.#base)
+  }
+}
+
+/** Where this process is in the unified hierarchy, as a folder; null if that is not mounted. */
+function ownFolder(): string | null {
+  try {
+    const mounted = readFileSync('/proc/self/mounts', 'latin1')
+      .split('\n').map((line) => line.split(' ')).find((words) => words[2] === 'cgroup2')?.[1]
+    const place = /^0::(\/.*)$/m.exec(readFileSync('/proc/self/cgroup', 'latin1'))?.[1]
+    // A path above the root of our namespace cannot be reached.
+    if (mounted === undefined || place === undefined || place.startsWith('/..')) return null
+    return join(mounted, withoutOurs(place))
+  } catch {
+    return null
+  }
+}
+
+/** A daemon that was started by an agent of another one must not nest in its group for ever. */
+function withoutOurs(place: string): string {
+  const at = place.indexOf('/twinbeat.')
+  return at < 0 ? place : place.slice(0, at) || '/'
+}
+
+/** Not by Node's recursive form, which never ends below /proc. */
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+function removeEmpty(folder: string): void {
+  try {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (entry.isDirectory()) rmdirQuietly(join(folder, entry.name))
+    }
+  } catch {
+    return
+  }
+  rmdirQuietly(folder)
+}
+
+function rmdirQuietly(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Not empty, or gone.
+  }
+}
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8)
+
+/** Readable where possible, and never the same for two names. */
+function safeName(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9_.-]/g, '_').replace(/^\.+/, '_').slice(0, nameMax)
+  return plain === name ? plain : `${plain}.${digestOf(name)}`
+}
