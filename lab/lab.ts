@@ -11,6 +11,7 @@ import { Namespace, type SpaceTrace } from './namespace.js'
 import { LabNode, linkName } from './node.js'
 import { openSerialLine, SERIAL_DEVICE, type SerialLine, type SerialOptions } from './serial-line.js'
 import { commandLine, namespaceId, pids, run, startTicks } from './processes.js'
+import { removeEmptyCgroups } from '../src/lrm/cgroups.js'
 
 export interface LabSpec {
   readonly name: string
@@ -103,6 +104,7 @@ export class Lab {
       await this.serial?.close()
     } finally {
       await this.switch.close()
+      removeEmptyCgroups()
     }
     rmSync(this.dir, { recursive: true, force: true })
   }

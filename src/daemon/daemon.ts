@@ -14,6 +14,7 @@ import type { StatusReport } from '../control/report.js'
 import type { Engine, EngineTiming } from '../engine/engine.js'
 import { createEngine } from '../engine/native.js'
 import { TwinbeatError, messageOf } from '../errors.js'
+import { Cgroups } from '../lrm/cgroups.js'
 import { Lrm } from '../lrm/lrm.js'
 import { openLog, type LogHandle, type LogTargets } from '../observe/log.js'
 import { loadInputFromMachine } from '../store/ha-files.js'
@@ -77,6 +78,7 @@ export class Daemon {
   readonly #peerFiles: PeerFiles
   readonly #addresses: AddressRunner
   readonly #lrm: Lrm
+  readonly #cgroups: Cgroups
   readonly #lines: Lines
   #pings: PingHosts
   readonly #requests: Requests
@@ -120,7 +122,12 @@ export class Daemon {
       },
     })
     this.#addresses = new AddressRunner(this.#engine)
-    this.#lrm = new Lrm({ nodeName: config.self, haDir: options.haDir })
+    this.#cgroups = new Cgroups(config.self, options.runDir)
+    this.#lrm = new Lrm({
+      nodeName: config.self,
+      haDir: options.haDir,
+      cgroupOf: (resource) => this.#cgroups.folderOf(this.#members.groupOfResource(resource) ?? resource),
+    })
     this.#members = new Members(this.#memberParts())
     this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
     this.#respawner = new Respawner(this.#log.logger)
@@ -528,6 +535,7 @@ export class Daemon {
     })
     await this.#control.close()
     this.#lines.close()
+    this.#cgroups.tidy()
     await this.#log.flush(logFlushMs)
     if (kind === 'restart') {
       // Last of all: until here the engine has gone on beating by itself.

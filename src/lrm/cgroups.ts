@@ -4,25 +4,26 @@
 // No controller is switched on: nothing is limited, nothing is accounted, processes are only kept together. Where
 // there is no writable hierarchy (a container, no root) there are none, and everything else works the same.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../errors.js'
 
 const nameMax = 64
+const prefix = 'twinbeat.'
 
 export class Cgroups {
   readonly #base: string | null
   /** Why there are none; null: there are. */
   readonly problem: string | null
 
-  /** `instance` tells apart two daemons of one machine: its run folder. */
+  /** `instance`, with the network namespace, tells apart two daemons of one machine: its run folder. */
   constructor(nodeName: string, instance: string, root: string | null = ownFolder()) {
     if (root === null) {
       this.#base = null
       this.problem = 'no control groups of version 2 are mounted'
       return
     }
-    const base = join(root, `twinbeat.${safeName(nodeName)}.${digestOf(instance)}`)
+    const base = join(root, `${prefix}${safeName(nodeName)}.${digestOf(`${networkNamespace()} ${instance}`)}`)
     let problem: string | null = null
     try {
       makeFolder(base)
@@ -38,6 +39,7 @@ export class Cgroups {
     if (this.#base === null) return null
     const folder = join(this.#base, safeName(group))
     try {
+      makeFolder(this.#base)
       makeFolder(folder)
       return folder
     } catch {
@@ -89,7 +91,7 @@ function ownFolder(): string | null {
 
 /** A daemon that was started by an agent of another one must not nest in its group for ever. */
 function withoutOurs(place: string): string {
-  const at = place.indexOf('/twinbeat.')
+  const at = place.indexOf(`/${prefix}`)
   return at < 0 ? place : place.slice(0, at) || '/'
 }
 
@@ -99,6 +101,25 @@ function makeFolder(folder: string): void {
     mkdirSync(folder)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+/** For those who end daemons the hard way: removes every empty folder that such a daemon left. */
+export function removeEmptyCgroups(): void {
+  const root = ownFolder()
+  if (root === null) return
+  try {
+    for (const name of readdirSync(root)) if (name.startsWith(prefix)) removeEmpty(join(root, name))
+  } catch {
+    // Nothing to see, nothing to remove.
+  }
+}
+
+function networkNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/net')
+  } catch {
+    return ''
   }
 }
 

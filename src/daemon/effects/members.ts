@@ -186,6 +186,14 @@ export class Members {
     return new Map([...this.#unusable].map(([group, { why }]) => [group, why]))
   }
 
+  /** Which group a resource of the resource manager belongs to. */
+  groupOfResource(id: string): string | null {
+    for (const { resolved, group } of this.#entries.values()) {
+      if (resolved.kind === 'agent' && resolved.target.id === id) return group
+    }
+    return null
+  }
+
   /** Which member an address on an interface belongs to. */
   ownerOf(address: string): { group: string; member: string } | null {
     for (const { resolved, group, member } of this.#entries.values()) {
