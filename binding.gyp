@@ -26,12 +26,23 @@
       "libraries": ["-lpthread"]
     },
     {
-      # Starts agents for the daemon. Static: it must run when the machine is short of everything.
+      # Starts agents for the daemon. Static, where the C library can be had so: it must run when the machine is short of
+      # everything.
       "target_name": "twinbeat-spawner",
       "type": "executable",
       "sources": ["<@(spawner_sources)"],
       "cflags": ["-Wconversion"],
-      "ldflags": ["-static"]
+      "ldflags": ["<!@(sh scripts/static-flags.sh)"]
+    },
+    {
+      # Lets go of the addresses when the daemon cannot. Static for the same reason.
+      "target_name": "twinbeat-guardian",
+      "type": "executable",
+      "dependencies": ["twinbeat_core"],
+      "sources": ["<@(guardian_sources)"],
+      "cflags": ["-Wconversion", "-ffunction-sections", "-fdata-sections"],
+      "ldflags": ["-Wl,--gc-sections", "<!@(sh scripts/static-flags.sh)"],
+      "libraries": ["-lpthread"]
     }
   ]
 }

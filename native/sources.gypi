@@ -15,7 +15,9 @@
       "native/core/engine/setup.cc",
       "native/core/engine/snapshot.cc",
       "native/core/engine/transmit.cc",
+      "native/core/guard/page_reader.cc",
       "native/core/guard/page_writer.cc",
+      "native/core/guard/release_rule.cc",
       "native/core/link/echo.cc",
       "native/core/link/link.cc",
       "native/core/link/link_loopback.cc",
@@ -65,6 +67,19 @@
     "spawner_sources": [
       "native/spawner/child.cc",
       "native/spawner/spawner.cc"
+    ],
+    "guardian_sources": [
+      "native/guardian/acting.cc",
+      "native/guardian/commands.cc",
+      "native/guardian/control.cc",
+      "native/guardian/gasp_sender.cc",
+      "native/guardian/guardian.cc",
+      "native/guardian/journal.cc",
+      "native/guardian/lock_watch.cc",
+      "native/guardian/main.cc",
+      "native/guardian/petting.cc",
+      "native/guardian/releaser.cc",
+      "native/guardian/watchdog.cc"
     ]
   }
 }

@@ -11,7 +11,7 @@ import { findHeaders, findNodeGyp, onPath, root } from './node-home.mjs'
 
 // Two compilers at once: the build must not push a small machine that runs services into swap.
 const jobs = 2
-const binary = join(root, 'build', 'Release', 'twinbeat.node')
+const binaries = ['twinbeat.node', 'twinbeat-guardian', 'twinbeat-spawner'].map((name) => join(root, 'build', 'Release', name))
 const stamp = join(root, 'build', 'twinbeat.stamp')
 
 /** @param {string} dir @returns {string[]} */
@@ -26,7 +26,7 @@ function filesUnder(dir) {
 function sourcesDigest() {
   const hash = createHash('sha256')
   const native = (/** @type {string} */ sub) => join(root, 'native', sub)
-  const sources = ['abi', 'addon', 'core', 'spawner'].flatMap((sub) => filesUnder(native(sub)))
+  const sources = ['abi', 'addon', 'core', 'guardian', 'spawner'].flatMap((sub) => filesUnder(native(sub)))
   const files = [join(root, 'binding.gyp'), native('sources.gypi'), ...sources]
   for (const file of files) hash.update(`${relative(root, file)}\0`).update(readFileSync(file)).update('\0')
   return hash.digest('hex')
@@ -67,7 +67,7 @@ function build(/** @type {{ force: boolean }} */ { force }) {
   const [tools, digest] = [toolsLine(), sourcesDigest()]
   const wanted = `${tools}\n${digest}\n`
   const last = existsSync(stamp) ? readFileSync(stamp, 'utf8') : ''
-  if (!force && last === wanted && existsSync(binary)) return
+  if (!force && last === wanted && binaries.every((file) => existsSync(file))) return
   requireTools()
   const gyp = findNodeGyp()
   if (gyp === null) fail('node-gyp not found', 'it comes with npm: install npm beside this node')
@@ -82,14 +82,15 @@ function build(/** @type {{ force: boolean }} */ { force }) {
   // Without its stamp a half-made build is never taken for a good one; the old binary goes too, so that
   // a failure is seen.
   rmSync(stamp, { force: true })
-  rmSync(binary, { force: true })
+  for (const file of binaries) rmSync(file, { force: true })
   if (!force && last.startsWith(`${tools}\n`)) {
     nodeGyp(gyp, 'configure', headers.dir)
     nodeGyp(gyp, 'build', headers.dir)
   } else {
     nodeGyp(gyp, 'rebuild', headers.dir)
   }
-  if (!existsSync(binary)) fail('node-gyp made no build/Release/twinbeat.node', 'again with: npm run build:native')
+  const missing = binaries.find((file) => !existsSync(file))
+  if (missing !== undefined) fail(`node-gyp made no ${relative(root, missing)}`, 'again with: npm run build:native')
   writeFileSync(stamp, wanted)
 }
 

@@ -202,7 +202,9 @@ test('the C++ function finder sees functions, and only functions', () => {
 
 test('native/sources.gypi is pure JSON and names exactly the C++ files there are', () => {
   const { variables } = JSON.parse(text('native/sources.gypi')) as { variables: Record<string, string[]> }
-  for (const [list, folder] of [['core_sources', 'native/core'], ['addon_sources', 'native/addon']] as const) {
+  for (const [list, folder] of [
+    ['core_sources', 'native/core'], ['addon_sources', 'native/addon'], ['guardian_sources', 'native/guardian'],
+  ] as const) {
     const onDisk = under(folder, cpp).filter((file) => file.endsWith('.cc'))
     assert.deepEqual([...(variables[list] ?? [])].sort(), onDisk.sort(), list)
   }

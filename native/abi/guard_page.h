@@ -95,6 +95,7 @@ struct Limits {
   std::atomic<std::int64_t> controller_fresh_until_us;  // the watchdog is petted until then; 0: no rule
 };
 
+enum class WatchdogState : std::uint32_t { kNone, kPetted, kStarving, kFailed };
 enum class GuardianState : std::uint32_t { kNone, kGuarding, kKeeping, kActing, kDone };
 
 struct alignas(64) GuardianWords {
