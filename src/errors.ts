@@ -80,6 +80,18 @@ export const errorTable = {
     exit: 6,
     hint: 'end by hand what does not stop, then stop again; nobody starts it elsewhere until then',
   },
+  TB_MAINTENANCE: {
+    exit: 6,
+    hint: "'twinbeat maintenance off' ends it on both nodes; 'twinbeat status' says how long it lasts",
+  },
+  TB_ON_HOLD: { exit: 6, hint: "'twinbeat unhold GROUP' on either node, then again" },
+  TB_PEER_SEEN: { exit: 6, hint: "'twinbeat status' shows both nodes; to get a group, use 'twinbeat takeover'" },
+  TB_NOT_BLOCKED: { exit: 6, hint: "only a group whose stop failed is blocked: 'twinbeat explain GROUP' says what holds it" },
+  TB_STILL_RUNNING: {
+    exit: 6,
+    hint: "end by hand what the message names, then 'twinbeat unblock GROUP' again",
+  },
+  TB_CONFIRM: { exit: 64, hint: 'answer yes at the prompt, or give --yes' },
   TB_START_FAILED: {
     exit: 6,
     hint: "the log names the member and what it said; 'twinbeat status' shows its last result",

@@ -12,6 +12,9 @@ import {
   stopCommand,
   takeoverCommand,
 } from './commands/operate.js'
+import {
+  holdCommand, maintenanceCommand, startAloneCommand, unblockCommand, unholdCommand,
+} from './commands/order.js'
 import { statusCommand } from './commands/status.js'
 import { defaultRunDir, reportError } from './output.js'
 
@@ -22,6 +25,11 @@ export const commands: readonly (() => Command)[] = [
   explainCommand,
   standbyCommand,
   takeoverCommand,
+  holdCommand,
+  unholdCommand,
+  maintenanceCommand,
+  startAloneCommand,
+  unblockCommand,
   reloadCommand,
   stopCommand,
   restartCommand,

@@ -55,6 +55,7 @@ export interface GroupReport {
   readonly holder: string | null
   readonly authority: string | null
   readonly reason: string
+  readonly onHold: boolean
   readonly members: readonly MemberReport[]
 }
 
@@ -70,6 +71,8 @@ export interface StatusReport {
   /** Own place in the membership: starting, init, up, active, stopping. */
   readonly membership: string
   readonly operation: string | null
+  /** What is left of a maintenance of the pair; null: there is none. */
+  readonly maintenanceLeftMs: number | null
   readonly autoFailback: string
   readonly splitBrain: string
   readonly stopFailure: string

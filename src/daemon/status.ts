@@ -40,6 +40,7 @@ export function buildStatus(input: StatusInput): StatusReport {
     membership: input.stopping ? 'stopping' : core.status,
     operation:
       core.standby.state === 'not' ? null : `standby ${core.standby.what ?? ''} (${core.standby.state})`,
+    maintenanceLeftMs: core.maintenanceLeftUs === null ? null : ms(core.maintenanceLeftUs),
     autoFailback: config.autoFailback,
     splitBrain: config.twinbeat.splitBrain,
     stopFailure: config.twinbeat.stopFailure,
@@ -141,6 +142,7 @@ function groupReport(group: GroupSnapshot, input: StatusInput): GroupReport {
     holder: group.holder,
     authority: group.authority === null ? null : authorityText(group.authority),
     reason: group.obstacles.length === 0 ? group.reason : `${group.reason}; ${group.obstacles.join(', ')}`,
+    onHold: group.obstacles.includes('on-hold'),
     members: group.members.map((member) => {
       const { runs, last } = input.members.describe(group.id, member.id)
       return {
@@ -160,7 +162,7 @@ function warningsOf(input: StatusInput): string[] {
   for (const [group, why] of input.members.unusable()) warnings.push(`${group} cannot start on this node: ${why}`)
   for (const group of input.core.groups) {
     if (group.state !== 'blocked') continue
-    warnings.push(`${group.id} could not be stopped and is blocked: end it by hand, then 'twinbeat takeover' or 'twinbeat stop'`)
+    warnings.push(`${group.id} could not be stopped and is blocked: end it by hand, then 'twinbeat unblock ${group.id}'`)
   }
   if (config.acceptedWithout.length > 0) {
     warnings.push(

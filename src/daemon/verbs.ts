@@ -51,6 +51,11 @@ export function buildMethods(parts: VerbDependencies): ReadonlyMap<string, Metho
     ],
     ['standby', hand('standby')],
     ['takeover', hand('takeover')],
+    ['hold', hand('hold')],
+    ['unhold', hand('unhold')],
+    ['maintenance', hand('maintenance')],
+    ['start-alone', hand('start-alone')],
+    ['unblock', hand('unblock')],
     ['reload', { needs: 'write', run: async () => await parts.reload() }],
     ['stop', { needs: 'write', run: async (_, context) => await parts.requestStop(context.progress) }],
     [

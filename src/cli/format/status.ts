@@ -71,7 +71,8 @@ function nodeRow(node: NodeReport, p: Palette): string[] {
 function groupRows(group: GroupReport, p: Palette): string[][] {
   const holder = group.holder === null ? p.bad('nobody') : p.good(group.holder)
   const rows = [
-    [p.bold(group.id), `on ${holder}`, group.state, p.dim(`home ${group.home}`), p.dim(group.reason)],
+    [p.bold(group.id), `on ${holder}`, group.state, p.dim(`home ${group.home}`),
+      `${group.onHold ? p.warn('on hold ') : ''}${p.dim(group.reason)}`],
   ]
   for (const member of group.members) {
     const state =
@@ -109,6 +110,9 @@ export function formatStatus(report: StatusReport, p: Palette): string {
     `${p.bold(report.node)}  holds ${p.bold(report.resources)}  ${report.membership}` +
       `${report.operation === null ? '' : `  ${p.warn(report.operation)}`}  ` +
       p.dim(`twinbeatd ${report.version} pid ${String(report.pid)} since ${report.startedAt}`),
+    ...(report.maintenanceLeftMs === null ? [] : [
+      p.bad(`MAINTENANCE for another ${age(report.maintenanceLeftMs)}: nothing is taken, handed over or monitored on this pair`),
+    ]),
     '',
     'Groups',
     ...table(report.groups.flatMap((group) => groupRows(group, p))),
@@ -119,7 +123,7 @@ export function formatStatus(report: StatusReport, p: Palette): string {
     'Links',
     ...table(report.links.map((link) => linkRow(link, p))),
   ]
-  if (report.groups.length === 0) lines.splice(3, 0, '  none: haresources names no group')
+  if (report.groups.length === 0) lines.splice(lines.indexOf('Groups') + 1, 0, '  none: haresources names no group')
   if (report.warnings.length > 0) lines.push('', ...report.warnings.map((warning) => p.warn(`! ${warning}`)))
   return lines.join('\n')
 }
