@@ -76,6 +76,10 @@ export const errorTable = {
     exit: 6,
     hint: "write 'auto_failback on' or 'auto_failback off' on both nodes",
   },
+  TB_ARBITER_SILENT: {
+    exit: 6,
+    hint: "the group stays where it is until the arbiter answers: 'twinbeat status' shows its last words",
+  },
   TB_STOP_BLOCKED: {
     exit: 6,
     hint: 'end by hand what does not stop, then stop again; nobody starts it elsewhere until then',

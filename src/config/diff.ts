@@ -55,7 +55,10 @@ const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (conf
   ['address_agent', 'restart', (c) => c.twinbeat.addressAgent],
   ['stop_failure', 'live', (c) => c.twinbeat.stopFailure],
   ['stop_retry_max', 'live', (c) => c.twinbeat.stopRetryMax],
-  ['split_brain', 'rolling', (c) => c.twinbeat.splitBrain],
+  // Another protection in force means another proof behind everything that is held.
+  ['split_brain', 'restart', (c) => c.twinbeat.splitBrain],
+  ['arbiter', 'restart', (c) => c.twinbeat.arbiter === null ? null : { ...c.twinbeat.arbiter, at: null }],
+  ['lease', 'restart', (c) => c.twinbeat.lease],
   ['reset_command', 'live', (c) => c.twinbeat.resetCommand],
   ['start_timeout', 'live', (c) => c.twinbeat.startTimeoutUs],
   ['stop_timeout', 'live', (c) => c.twinbeat.stopTimeoutUs],

@@ -9,6 +9,7 @@ import { booleanOf, numberOf, textOf } from './directive-reader.js'
 import { buildGroups } from './groups.js'
 import { readHaCf, scriptDirectives, type HaCf } from './ha-cf.js'
 import { readHaresources } from './haresources.js'
+import { checkLease } from './lease.js'
 import { kTextCharsMax, splitLines } from './lexer.js'
 import { kUdpPortDefault } from './links.js'
 import type {
@@ -57,6 +58,10 @@ export function loadConfig(input: LoadInput): LoadResult {
     lines, nodes, twinbeat, file: haresources.path, hash: input.hash, host: input.host,
     report: haresources.report, twinbeatReport: twinbeatCf.report,
   })
+  checkLease({
+    cf, lease: twinbeat.settings.lease, arbiter: twinbeat.settings.arbiter, splitBrain: twinbeat.settings.splitBrain,
+    stopTimeoutUs: twinbeat.settings.stopTimeoutUs, options: twinbeat.options, groups, readFile: input.readFile,
+  }, twinbeatCf.report, haresources?.report ?? twinbeatCf.report)
   const diagnostics = findings.list()
   if (findings.hasErrors() || auth === null) return { config: null, diagnostics }
 

@@ -181,6 +181,28 @@ export interface IdentityConfig {
   readonly messageFormat: 'classic' | 'netstring'
 }
 
+/** A third place that grants each group to one node at a time. */
+export interface ArbiterSettings {
+  readonly kind: 'etcd'
+  readonly endpoints: readonly string[]
+  /** Begins every key; ends with a slash. */
+  readonly prefix: string
+  readonly user: string | null
+  readonly passwordFile: string | null
+  readonly ca: string | null
+  readonly cert: string | null
+  readonly key: string | null
+  readonly at: Position
+}
+
+export interface LeaseSettings {
+  readonly ttlUs: Micros
+  readonly renewUs: Micros
+  readonly timeoutUs: Micros
+  readonly driftPpm: number
+  readonly stopBudgetUs: Micros
+}
+
 /** Everything only twinbeat.cf can say, defaults filled in. */
 export interface TwinbeatSettings {
   readonly addressAgent: 'native' | 'script'
@@ -191,6 +213,9 @@ export interface TwinbeatSettings {
   readonly splitBrain: 'accept' | 'fence' | 'lease'
   /** True: `split_brain` was not written, ha.cf without stonith implies it. */
   readonly splitBrainImplied: boolean
+  /** Null: none is configured. */
+  readonly arbiter: ArbiterSettings | null
+  readonly lease: LeaseSettings
   readonly resetCommand: { readonly path: string; readonly args: readonly string[] } | null
   /** 0 means no limit in the three agent timeouts. */
   readonly startTimeoutUs: Micros

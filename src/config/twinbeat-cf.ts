@@ -16,8 +16,9 @@ import {
   type TimeSyntax,
 } from './directive-reader.js'
 import { HA_CF } from './ha-cf-table.js'
+import { readArbiter, readLeaseSettings } from './lease.js'
 import type { Word } from './lexer.js'
-import type { HostFacts, OcfAgentConfig, Position, TwinbeatSettings } from './model.js'
+import type { ArbiterSettings, HostFacts, OcfAgentConfig, Position, TwinbeatSettings } from './model.js'
 import { TWINBEAT_CF } from './twinbeat-cf-table.js'
 import { readInteger, readLongTimeUs } from './values.js'
 
@@ -69,6 +70,7 @@ export function readTwinbeatCf(
       options,
       agents.map(({ agent }) => agent),
       readResetCommand(of('reset_command'), host, report),
+      readArbiter(of('arbiter'), place, report),
     ),
     monitors: of('monitor')
       .map((line) => readMonitor(line, report))
@@ -90,6 +92,7 @@ function readSettings(
   options: Options,
   agents: readonly OcfAgentConfig[],
   resetCommand: TwinbeatSettings['resetCommand'],
+  arbiter: ArbiterSettings | null,
 ): TwinbeatSettings {
   const time = (name: string) => usOf(options, name, kDefaultUs.get(name) ?? 0) as Micros
   const stopFailure = textOf(options, 'stop_failure')
@@ -97,7 +100,9 @@ function readSettings(
     addressAgent: textOf(options, 'address_agent') === 'script' ? 'script' : 'native',
     stopFailure: stopFailure === 'block' || stopFailure === 'fence' ? stopFailure : 'reset',
     stopRetryMax: numberOf(options, 'stop_retry_max', 10),
-    splitBrain: 'accept',
+    splitBrain: textOf(options, 'split_brain') === 'lease' ? 'lease' : 'accept',
+    arbiter,
+    lease: readLeaseSettings(options, (name) => kDefaultUs.get(name) ?? 0),
     splitBrainImplied: !options.has('split_brain'),
     resetCommand,
     startTimeoutUs: time('start_timeout'),

@@ -305,7 +305,7 @@ export function checkSafety(
     )
   }
   const { settings } = twinbeat
-  report.warning(
+  if (settings.splitBrain === 'accept') report.warning(
     'TB_CONFIG_SPLIT_BRAIN',
     null,
     settings.splitBrainImplied

@@ -46,6 +46,29 @@ export interface MemberReport {
   readonly lastResult: string | null
 }
 
+/** What the arbiter says about a group. */
+export interface LeaseReport {
+  readonly state: string
+  readonly token: number | null
+  /** Until the deadline of this ownership, stop budget taken off. */
+  readonly leftMs: number | null
+  /** The arbiter is silent; the peer's promise holds it. */
+  readonly byPromise: boolean
+  /** For this long this node does not take the group: it promised so, or may have before it was restarted. */
+  readonly boundMs: number | null
+  readonly problem: string | null
+}
+
+export interface ArbiterReport {
+  readonly kind: string
+  /** Null: nothing was asked yet. */
+  readonly reachable: boolean | null
+  readonly endpoint: string | null
+  readonly lastAnswerAgoMs: number | null
+  readonly lastMs: number | null
+  readonly problem: string | null
+}
+
 export interface GroupReport {
   readonly id: string
   readonly home: string
@@ -54,6 +77,8 @@ export interface GroupReport {
   /** Node that holds it as far as is known here; null: nobody, or nobody knows. */
   readonly holder: string | null
   readonly authority: string | null
+  /** Null without lease protection. */
+  readonly lease: LeaseReport | null
   readonly reason: string
   readonly onHold: boolean
   readonly members: readonly MemberReport[]
@@ -90,6 +115,8 @@ export interface StatusReport {
   readonly nodes: readonly NodeReport[]
   readonly links: readonly LinkReport[]
   readonly groups: readonly GroupReport[]
+  /** Null: none is configured. */
+  readonly arbiter: ArbiterReport | null
   /** `same`, or which files differ from the peer's; null: the peer has not said. */
   readonly peerFiles: string | null
   /** Standing warnings: protection that is missing, a peer that cannot read us. */

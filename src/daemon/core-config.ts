@@ -1,8 +1,8 @@
 // The validated configuration in the core's words.
 import { nodeId } from '../core/base/ids.js'
 import { withoutDevices } from '../core/fencing/model.js'
-import type { CoreConfig } from '../core/types.js'
-import type { ClusterConfig } from '../config/model.js'
+import type { CoreConfig, LeaseConfig } from '../core/types.js'
+import type { ClusterConfig, LeaseSettings } from '../config/model.js'
 
 export function coreConfigOf(config: ClusterConfig): CoreConfig {
   const pings = config.links.filter(
@@ -35,9 +35,14 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     stopRetryMax: twinbeat.stopRetryMax,
     protection: twinbeat.splitBrain,
     fencing: withoutDevices,
-    lease: null,
+    lease: twinbeat.splitBrain === 'lease' ? leaseConfigOf(twinbeat.lease) : null,
     watchdog: false,
     handoverWaitUs: twinbeat.handoverWaitUs,
     grantWaitUs: twinbeat.grantWaitUs,
   }
+}
+
+function leaseConfigOf(lease: LeaseSettings): LeaseConfig {
+  const { ttlUs, driftPpm, stopBudgetUs, renewUs, timeoutUs } = lease
+  return { ttlUs, driftPpm, stopBudgetUs, renewUs, requestUs: timeoutUs }
 }

@@ -23,6 +23,8 @@ import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { systemCalls } from '../system/system.js'
 import { coreConfigOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
+import { arbiterOf } from '../arbiter/registry.js'
+import { ArbiterRunner } from './effects/arbiter.js'
 import { Members, type MemberDependencies } from './effects/members.js'
 import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
@@ -77,6 +79,7 @@ export class Daemon {
   readonly #members: Members
   readonly #peerFiles: PeerFiles
   readonly #addresses: AddressRunner
+  readonly #arbiter: ArbiterRunner
   readonly #lrm: Lrm
   readonly #cgroups: Cgroups
   readonly #lines: Lines
@@ -128,6 +131,7 @@ export class Daemon {
       haDir: options.haDir,
       cgroupOf: (resource) => this.#cgroups.folderOf(this.#members.groupOfResource(resource) ?? resource),
     })
+    this.#arbiter = new ArbiterRunner(arbiterOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }))
     this.#members = new Members(this.#memberParts())
     this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
     this.#respawner = new Respawner(this.#log.logger)
@@ -160,6 +164,7 @@ export class Daemon {
       core: this.#core,
       members: this.#members,
       addresses: this.#addresses,
+      arbiter: this.#arbiter,
       store: this.#facts,
       raiseGeneration: () => this.#raiseGeneration(),
       onNote: (note) => {
@@ -289,6 +294,7 @@ export class Daemon {
       logLinesDropped: this.#log.dropped(),
       stopping: this.#stopping,
       peerFiles: this.#peerFiles.verdict(),
+      arbiter: this.#arbiter.health,
       closedLines: this.#lines.closedLines(),
       warnings: [
         ...(this.#resetFailure === null ? [] : [this.#resetFailure]),
@@ -533,6 +539,7 @@ export class Daemon {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
+    await this.#arbiter.close()
     await this.#control.close()
     this.#lines.close()
     this.#cgroups.tidy()

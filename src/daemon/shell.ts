@@ -7,6 +7,7 @@ import type { Engine, EngineRecord } from '../engine/engine.js'
 import { messageOf } from '../errors.js'
 import type { StateStore } from '../store/state-store.js'
 import type { AddressRunner } from './effects/addresses.js'
+import type { ArbiterRunner } from './effects/arbiter.js'
 import type { Members } from './effects/members.js'
 import { Outbox } from './outbox.js'
 import { recordsOf, translateRecord } from './records.js'
@@ -20,6 +21,7 @@ export interface ShellDependencies {
   readonly core: Core
   readonly members: Members
   readonly addresses: AddressRunner
+  readonly arbiter: Pick<ArbiterRunner, 'run'>
   readonly store: Pick<StateStore, 'store'>
   /** Reserves and stores a higher generation. */
   readonly raiseGeneration: () => number
@@ -183,6 +185,11 @@ export class Shell {
           })
         })
         return
+      case 'arbiter.run': {
+        const { call, group, action } = effect
+        void this.#parts.arbiter.run(effect).then((answer) => { this.feed({ type: 'arbiter.result', call, group, action, ...answer }) })
+        return
+      }
       case 'member.abort':
         this.#parts.members.abort(effect.call)
         return

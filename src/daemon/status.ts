@@ -1,6 +1,7 @@
 // Builds the report of `status` from what the core believes and what the engine sees.
 import type { ClusterConfig } from '../config/model.js'
-import type { GroupReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
+import type { ArbiterHealth } from '../arbiter/arbiter.js'
+import type { ArbiterReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
 import type { Authority, CoreSnapshot, GroupSnapshot } from '../core/types.js'
 import type { EngineSnapshot, LinkSnapshot, PeerSnapshot } from '../engine/engine.js'
 import type { Members } from './effects/members.js'
@@ -19,6 +20,7 @@ export interface StatusInput {
   readonly logLinesDropped: number
   readonly stopping: boolean
   readonly peerFiles: string | null
+  readonly arbiter: ArbiterHealth | null
   /** Serial lines that could not be opened: the engine does not know them. */
   readonly closedLines: readonly ClosedLine[]
   readonly warnings: readonly string[]
@@ -58,6 +60,7 @@ export function buildStatus(input: StatusInput): StatusReport {
     nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
     links: [...engine.links.map((link) => linkReport(link, ago)), ...input.closedLines.map(closedLineReport)],
     groups: core.groups.map((group) => groupReport(group, input)),
+    arbiter: input.arbiter === null ? null : arbiterReport(input.arbiter, ago),
     peerFiles: input.peerFiles,
     warnings: warningsOf(input),
     parameters: Object.fromEntries(config.directives),
@@ -112,6 +115,20 @@ function closedLineReport({ device, why }: ClosedLine): LinkReport {
   }
 }
 
+function arbiterReport(health: ArbiterHealth, ago: (at: number | null) => number | null): ArbiterReport {
+  const { reachable, endpoint, lastAnswerAt, lastMs, problem } = health
+  return { kind: 'etcd', reachable, endpoint, lastAnswerAgoMs: ago(lastAnswerAt), lastMs, problem }
+}
+
+function leaseReport({ lease }: GroupSnapshot, now: number): LeaseReport | null {
+  if (lease === null) return null
+  const left = (at: number | null): number | null => (at === null ? null : ms(Math.max(0, at - now)))
+  return {
+    state: lease.state, token: lease.token, leftMs: left(lease.deadlineAt), byPromise: lease.byPromise,
+    boundMs: left(lease.boundUntil), problem: lease.problem,
+  }
+}
+
 export function authorityText(authority: Authority): string {
   switch (authority.kind) {
     case 'agreed':
@@ -141,6 +158,7 @@ function groupReport(group: GroupSnapshot, input: StatusInput): GroupReport {
     state: group.state,
     holder: group.holder,
     authority: group.authority === null ? null : authorityText(group.authority),
+    lease: leaseReport(group, input.engine.at),
     reason: group.obstacles.length === 0 ? group.reason : `${group.reason}; ${group.obstacles.join(', ')}`,
     onHold: group.obstacles.includes('on-hold'),
     members: group.members.map((member) => {

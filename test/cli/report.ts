@@ -26,8 +26,8 @@ export const report: StatusReport = {
     rejected: { auth: 2, replay: 0 },
   }],
   groups: [{
-    id: 'web', onHold: false, home: 'nodea', addressOnly: false, state: 'held', holder: 'nodea', authority: 'held', reason: 'held',
+    id: 'web', onHold: false, home: 'nodea', addressOnly: false, state: 'held', holder: 'nodea', authority: 'held', lease: null, reason: 'held',
     members: [{ id: '10.0.0.9', kind: 'address', runs: 'engine on eth0', state: 'running', lastResult: 'start: running' }],
   }],
-  peerFiles: null, warnings: ['runs without stonith'], parameters: { keepalive: '200ms' },
+  arbiter: null, peerFiles: null, warnings: ['runs without stonith'], parameters: { keepalive: '200ms' },
 }

@@ -1,5 +1,5 @@
 // The status page of a terminal: what is held where first, then who is heard on what.
-import type { GroupReport, LinkReport, NodeReport, StatusReport } from '../../control/report.js'
+import type { ArbiterReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport } from '../../control/report.js'
 
 export interface Palette {
   readonly good: (text: string) => string
@@ -68,12 +68,30 @@ function nodeRow(node: NodeReport, p: Palette): string[] {
   return [p.bold(node.name), state, speaks, node.self ? '' : `heard ${age(node.lastStatusAgoMs)} ago`, links]
 }
 
+/** How long it is ours without another word, and on whose word. */
+function leaseRow(lease: LeaseReport, p: Palette): string[] {
+  const { state, token, leftMs, byPromise, boundMs, problem } = lease
+  const words = leftMs !== null
+    ? `token ${String(token)}, ${age(leftMs)} left${byPromise ? " by the peer's promise" : ''}`
+    : boundMs === null ? '' : `not taken here for ${age(boundMs)}: promised to the peer, or started just now`
+  const shown = state === 'owned' && problem === null ? p.good(state) : state === 'idle' ? state : p.warn(state)
+  return ['  lease', shown, words, '', problem === null ? '' : p.warn(problem)]
+}
+
+function arbiterLine(arbiter: ArbiterReport, p: Palette): string {
+  const { kind, reachable, endpoint, lastAnswerAgoMs, lastMs, problem } = arbiter
+  const state = reachable === null ? 'not asked yet' : reachable ? p.good('answers') : p.bad(`silent: ${problem ?? ''}`)
+  const took = lastMs === null ? '' : `, took ${String(lastMs)} ms`
+  return `  ${kind}  ${state}  ${endpoint ?? ''}  last answer ${age(lastAnswerAgoMs)}${lastAnswerAgoMs === null ? '' : ' ago'}${took}`
+}
+
 function groupRows(group: GroupReport, p: Palette): string[][] {
   const holder = group.holder === null ? p.bad('nobody') : p.good(group.holder)
   const rows = [
     [p.bold(group.id), `on ${holder}`, group.state, p.dim(`home ${group.home}`),
       `${group.onHold ? p.warn('on hold ') : ''}${p.dim(group.reason)}`],
   ]
+  if (group.lease !== null) rows.push(leaseRow(group.lease, p))
   for (const member of group.members) {
     const state =
       member.state === 'running'
@@ -122,6 +140,7 @@ export function formatStatus(report: StatusReport, p: Palette): string {
     '',
     'Links',
     ...table(report.links.map((link) => linkRow(link, p))),
+    ...(report.arbiter === null ? [] : ['', 'Arbiter', arbiterLine(report.arbiter, p)]),
   ]
   if (report.groups.length === 0) lines.splice(lines.indexOf('Groups') + 1, 0, '  none: haresources names no group')
   if (report.warnings.length > 0) lines.push('', ...report.warnings.map((warning) => p.warn(`! ${warning}`)))

@@ -109,6 +109,8 @@ export class Handover {
     const ordered = this.world.ordered(group.id)
     if (ordered !== null) return ordered === 'maintenance' ? 'TB_MAINTENANCE' : 'TB_ON_HOLD'
     if (this.busy(group.id) || group.state !== 'held' || this.world.stopping || this.world.paused) return 'TB_BUSY'
+    // Without the arbiter the peer could not take what is let go here.
+    if (!this.books.lease.healthy) return 'TB_ARBITER_SILENT'
     this.#counter += 1
     const x = `${this.ctx.generation}.${this.#counter}`
     this.#refused.delete(group.id)
