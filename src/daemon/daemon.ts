@@ -217,7 +217,8 @@ export class Daemon {
     version: string,
     exit: (kind: ExitKind) => void,
   ): Promise<Daemon> {
-    await refuseHungDisk(options)
+    // A predecessor has just written there, and nobody hears this node until its successor speaks.
+    if (process.env[silentSinceVariable] === undefined) await refuseHungDisk(options)
     prepareFolders(options)
     const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...options, checkHost: true }))
     if (config === null) throw configError(diagnostics)
