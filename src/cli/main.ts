@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { errorTable } from '../errors.js'
 import { checkCommand } from './commands/check.js'
 import { decodeCommand } from './commands/decode.js'
+import { confirmFencedCommand, fenceCommand, fenceHistoryCommand } from './commands/fence.js'
 import {
   explainCommand,
   reloadCommand,
@@ -12,9 +13,6 @@ import {
   stopCommand,
   takeoverCommand,
 } from './commands/operate.js'
-import {
-  holdCommand, maintenanceCommand, startAloneCommand, unblockCommand, unholdCommand,
-} from './commands/order.js'
 import { statusCommand } from './commands/status.js'
 import { defaultRunDir, reportError } from './output.js'
 
@@ -25,14 +23,12 @@ export const commands: readonly (() => Command)[] = [
   explainCommand,
   standbyCommand,
   takeoverCommand,
-  holdCommand,
-  unholdCommand,
-  maintenanceCommand,
-  startAloneCommand,
-  unblockCommand,
   reloadCommand,
   stopCommand,
   restartCommand,
+  fenceCommand,
+  confirmFencedCommand,
+  fenceHistoryCommand,
   decodeCommand,
 ]
 

@@ -55,10 +55,7 @@ const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (conf
   ['address_agent', 'restart', (c) => c.twinbeat.addressAgent],
   ['stop_failure', 'live', (c) => c.twinbeat.stopFailure],
   ['stop_retry_max', 'live', (c) => c.twinbeat.stopRetryMax],
-  // Another protection in force means another proof behind everything that is held.
-  ['split_brain', 'restart', (c) => c.twinbeat.splitBrain],
-  ['arbiter', 'restart', (c) => c.twinbeat.arbiter === null ? null : { ...c.twinbeat.arbiter, at: null }],
-  ['lease', 'restart', (c) => c.twinbeat.lease],
+  ['split_brain', 'rolling', (c) => c.twinbeat.splitBrain],
   ['reset_command', 'live', (c) => c.twinbeat.resetCommand],
   ['start_timeout', 'live', (c) => c.twinbeat.startTimeoutUs],
   ['stop_timeout', 'live', (c) => c.twinbeat.stopTimeoutUs],
@@ -78,6 +75,7 @@ export function diffConfig(before: ClusterConfig, after: ClusterConfig): ConfigD
     ...diffFailback(before, after),
     ...diffLinks(before, after),
     ...diffKeys(before, after),
+    ...diffFencing(before, after),
   ]
   const groups = diffGroups(before.groups, after.groups)
   for (const group of groups) {
@@ -125,6 +123,12 @@ function diffLinks(before: ClusterConfig, after: ClusterConfig): Change[] {
 }
 
 const linkKind = (type: string): ChangeKind => (type.startsWith('ping') ? 'live' : 'rolling')
+
+/** Devices hold passwords: compared and never shown. Where a line stands does not count. */
+function diffFencing(before: ClusterConfig, after: ClusterConfig): Change[] {
+  const text = ({ fencing }: ClusterConfig): string => JSON.stringify(fencing, (key, value: unknown) => (key === 'at' ? null : value))
+  return text(before) === text(after) ? [] : [{ kind: 'live', subject: 'fencing', change: 'changed', from: null, to: null }]
+}
 
 /** Keys are compared and never shown. */
 function diffKeys(before: ClusterConfig, after: ClusterConfig): Change[] {
