@@ -76,26 +76,29 @@ export const errorTable = {
     exit: 6,
     hint: "write 'auto_failback on' or 'auto_failback off' on both nodes",
   },
+  TB_ARBITER_SILENT: {
+    exit: 6,
+    hint: "the group stays where it is until the arbiter answers: 'twinbeat status' shows its last words",
+  },
   TB_STOP_BLOCKED: {
     exit: 6,
     hint: 'end by hand what does not stop, then stop again; nobody starts it elsewhere until then',
   },
+  TB_MAINTENANCE: {
+    exit: 6,
+    hint: "'twinbeat maintenance off' ends it on both nodes; 'twinbeat status' says how long it lasts",
+  },
+  TB_ON_HOLD: { exit: 6, hint: "'twinbeat unhold GROUP' on either node, then again" },
+  TB_PEER_SEEN: { exit: 6, hint: "'twinbeat status' shows both nodes; to get a group, use 'twinbeat takeover'" },
+  TB_NOT_BLOCKED: { exit: 6, hint: "only a group whose stop failed is blocked: 'twinbeat explain GROUP' says what holds it" },
+  TB_STILL_RUNNING: {
+    exit: 6,
+    hint: "end by hand what the message names, then 'twinbeat unblock GROUP' again",
+  },
+  TB_CONFIRM: { exit: 64, hint: 'answer yes at the prompt, or give --yes' },
   TB_START_FAILED: {
     exit: 6,
     hint: "the log names the member and what it said; 'twinbeat status' shows its last result",
-  },
-  TB_FENCE_TARGET: { exit: 6, hint: "name the other node, as 'twinbeat status' shows it" },
-  TB_FENCE_NO_DEVICE: {
-    exit: 6,
-    hint: "write a fence_device for it in twinbeat.cf, or switch it off by hand and 'twinbeat confirm-fenced' it",
-  },
-  TB_FENCE_FAILED: {
-    exit: 6,
-    hint: "'twinbeat check --probe' asks each device; switch the node off by hand, then 'twinbeat confirm-fenced'",
-  },
-  TB_FENCE_ALIVE: {
-    exit: 6,
-    hint: "a node that is heard runs: 'twinbeat fence' switches it off, 'twinbeat status' shows on which links it is heard",
   },
   TB_HANDOVER_REFUSED: {
     exit: 6,

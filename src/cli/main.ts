@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs'
 import { errorTable } from '../errors.js'
 import { checkCommand } from './commands/check.js'
 import { decodeCommand } from './commands/decode.js'
-import { confirmFencedCommand, fenceCommand, fenceHistoryCommand } from './commands/fence.js'
 import {
   explainCommand,
   reloadCommand,
@@ -13,6 +12,9 @@ import {
   stopCommand,
   takeoverCommand,
 } from './commands/operate.js'
+import {
+  holdCommand, maintenanceCommand, startAloneCommand, unblockCommand, unholdCommand,
+} from './commands/order.js'
 import { statusCommand } from './commands/status.js'
 import { defaultRunDir, reportError } from './output.js'
 
@@ -23,12 +25,14 @@ export const commands: readonly (() => Command)[] = [
   explainCommand,
   standbyCommand,
   takeoverCommand,
+  holdCommand,
+  unholdCommand,
+  maintenanceCommand,
+  startAloneCommand,
+  unblockCommand,
   reloadCommand,
   stopCommand,
   restartCommand,
-  fenceCommand,
-  confirmFencedCommand,
-  fenceHistoryCommand,
   decodeCommand,
 ]
 

@@ -55,7 +55,10 @@ const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (conf
   ['address_agent', 'restart', (c) => c.twinbeat.addressAgent],
   ['stop_failure', 'live', (c) => c.twinbeat.stopFailure],
   ['stop_retry_max', 'live', (c) => c.twinbeat.stopRetryMax],
-  ['split_brain', 'rolling', (c) => c.twinbeat.splitBrain],
+  // Another protection in force means another proof behind everything that is held.
+  ['split_brain', 'restart', (c) => c.twinbeat.splitBrain],
+  ['arbiter', 'restart', (c) => c.twinbeat.arbiter === null ? null : { ...c.twinbeat.arbiter, at: null }],
+  ['lease', 'restart', (c) => c.twinbeat.lease],
   ['reset_command', 'live', (c) => c.twinbeat.resetCommand],
   ['start_timeout', 'live', (c) => c.twinbeat.startTimeoutUs],
   ['stop_timeout', 'live', (c) => c.twinbeat.stopTimeoutUs],
@@ -75,7 +78,6 @@ export function diffConfig(before: ClusterConfig, after: ClusterConfig): ConfigD
     ...diffFailback(before, after),
     ...diffLinks(before, after),
     ...diffKeys(before, after),
-    ...diffFencing(before, after),
   ]
   const groups = diffGroups(before.groups, after.groups)
   for (const group of groups) {
@@ -123,12 +125,6 @@ function diffLinks(before: ClusterConfig, after: ClusterConfig): Change[] {
 }
 
 const linkKind = (type: string): ChangeKind => (type.startsWith('ping') ? 'live' : 'rolling')
-
-/** Devices hold passwords: compared and never shown. Where a line stands does not count. */
-function diffFencing(before: ClusterConfig, after: ClusterConfig): Change[] {
-  const text = ({ fencing }: ClusterConfig): string => JSON.stringify(fencing, (key, value: unknown) => (key === 'at' ? null : value))
-  return text(before) === text(after) ? [] : [{ kind: 'live', subject: 'fencing', change: 'changed', from: null, to: null }]
-}
 
 /** Keys are compared and never shown. */
 function diffKeys(before: ClusterConfig, after: ClusterConfig): Change[] {

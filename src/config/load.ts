@@ -6,18 +6,16 @@ import { hideSecrets, readAuthkeys } from './authkeys.js'
 import { collectFindings, type Findings, type Reporter } from './diagnostics.js'
 import { digestAuth, digestDirectives, digestGroups } from './digest.js'
 import { booleanOf, numberOf, textOf } from './directive-reader.js'
-import { hideFenceSecrets } from './fence-types.js'
-import { checkFencing, checkWeights, withImpliedFencing } from './fencing-checks.js'
-import { readFencing } from './fencing.js'
 import { buildGroups } from './groups.js'
 import { readHaCf, scriptDirectives, type HaCf } from './ha-cf.js'
 import { readHaresources } from './haresources.js'
+import { checkLease } from './lease.js'
 import { kTextCharsMax, splitLines } from './lexer.js'
 import { kUdpPortDefault } from './links.js'
 import type {
   ClusterConfig, FileResult, IdentityConfig, LoadInput, LoadResult, LogConfig, ProcessConfig,
 } from './model.js'
-import { fencingDefaults, readTwinbeatCf, type TwinbeatCf } from './twinbeat-cf.js'
+import { readTwinbeatCf, type TwinbeatCf } from './twinbeat-cf.js'
 import {
   checkAcceptWithout, checkHazards, checkLinks, checkLinkSpeed, checkSafety, checkTiming, resolveNodes, resolveTiming,
 } from './validate.js'
@@ -31,8 +29,6 @@ interface OpenFile {
   readonly path: string
   readonly text: string
   readonly report: Reporter
-  /** Permission bits; null: there is no such file. */
-  readonly mode: number | null
 }
 
 export function loadConfig(input: LoadInput): LoadResult {
@@ -48,32 +44,24 @@ export function loadConfig(input: LoadInput): LoadResult {
   if (haCf === null) return { config: null, diagnostics: findings.list() }
 
   const { host, servicePort } = input
-  const cf = readHaCf({ text: haCf.text, file: haCf.path, host, servicePort }, haCf.report, input.acceptWithout)
+  const cf = readHaCf({ text: haCf.text, file: haCf.path, host, servicePort }, haCf.report)
   const timing = resolveTiming(cf)
   checkTiming(cf, timing, haCf.report)
   const nodes = resolveNodes(cf, input.self.toLowerCase(), haCf.report)
   checkLinks(cf, nodes, haCf.report)
   checkLinkSpeed(cf.links, timing, haCf.report)
   const acceptedWithout = checkHazards(cf, input.acceptWithout, haCf.report)
-  const without = (name: string): boolean => input.acceptWithout.includes(name)
-  const asked = (name: string) => (without(name) ? [] : cf.linesOf(name))
-  const settings = withImpliedFencing(twinbeat.settings, asked('stonith').length + asked('stonith_host').length)
-  checkSafety(cf, twinbeat, settings, haCf.report, twinbeatCf.report)
-  const self = input.self.toLowerCase()
-  const fencing = readFencing(
-    { haDir: input.haDir, self, readFile: input.readFile, host, nodes, twinbeatMode: twinbeatCf.mode, haCfMode: haCf.mode },
-    { of: twinbeat.linesOf, report: twinbeatCf.report, file: twinbeatCf.path },
-    { of: asked, report: haCf.report, file: haCf.path }, fencingDefaults(twinbeat.options),
-  )
-  const asksFor = { ...cf, linesOf: asked }
-  checkFencing({ cf: asksFor, twinbeat, settings, fencing, self, nodes, report: twinbeatCf.report, haCfReport: haCf.report })
+  checkSafety(cf, twinbeat, haCf.report, twinbeatCf.report)
 
   const lines = haresources === null ? [] : readHaresources(haresources.text, haresources.report)
   const groups = haresources === null ? [] : buildGroups({
     lines, nodes, twinbeat, file: haresources.path, hash: input.hash, host: input.host,
     report: haresources.report, twinbeatReport: twinbeatCf.report,
   })
-  if (haresources !== null) checkWeights(fencing, groups, twinbeatCf.report)
+  checkLease({
+    cf, lease: twinbeat.settings.lease, arbiter: twinbeat.settings.arbiter, splitBrain: twinbeat.settings.splitBrain,
+    stopTimeoutUs: twinbeat.settings.stopTimeoutUs, options: twinbeat.options, groups, readFile: input.readFile,
+  }, twinbeatCf.report, haresources?.report ?? twinbeatCf.report)
   const diagnostics = findings.list()
   if (findings.hasErrors() || auth === null) return { config: null, diagnostics }
 
@@ -94,16 +82,15 @@ export function loadConfig(input: LoadInput): LoadResult {
     identity: identityConfig(cf),
     env: cf.env,
     directives: scriptDirectives(cf, timing),
-    twinbeat: settings,
-    fencing,
+    twinbeat: twinbeat.settings,
     acceptedWithout,
     files: {
-      haCf: digestDirectives(withoutFenceSecrets(haCf.text), input.hash),
+      haCf: digestDirectives(haCf.text, input.hash),
       authkeys: digestAuth(auth, input.hash),
       haresources: digestGroups(lines.map((line) => ({
         home: line.home.text.toLowerCase(), words: line.resources.map((word) => word.text),
       })), input.hash),
-      twinbeatCf: twinbeatCf.missing ? null : digestDirectives(withoutFenceSecrets(twinbeatCf.text), input.hash),
+      twinbeatCf: twinbeatCf.missing ? null : digestDirectives(twinbeatCf.text, input.hash),
     },
   }
   return { config, diagnostics }
@@ -121,12 +108,12 @@ function openFile(
   const path = `${input.haDir.replace(/\/+$/, '')}/${name}`
   const result = input.readFile(path)
   const lines = result.ok ? splitLines(result.text) : []
-  const show = name === 'authkeys' ? hideSecrets : hideFenceSecrets
+  const show = name === 'authkeys' ? hideSecrets : (text: string) => text
   const report = findings.reporter(path, (line) => show(lines[line - 1] ?? ''))
   if (!result.ok) {
     const absent = result.errorCode === 'ENOENT'
     if (!absent || presence === 'required') reportUnreadable(name, result.errorCode, report)
-    return presence === 'required' ? null : { path, text: '', report, missing: true, mode: null }
+    return presence === 'required' ? null : { path, text: '', report, missing: true }
   }
   if (result.text.length > kTextCharsMax) {
     report.error('TB_CONFIG_FILE', null, `the file is larger than ${kTextCharsMax} characters`,
@@ -136,12 +123,7 @@ function openFile(
     report.error('TB_CONFIG_FILE', null, 'the file contains zero bytes', 'this is hardly a text file')
   }
   if (name === 'authkeys') checkMode(result, path, report)
-  return { path, text: result.text, report, missing: false, mode: result.mode }
-}
-
-/** A digest travels: nobody shall be able to try passwords on it. */
-function withoutFenceSecrets(text: string): string {
-  return splitLines(text).map(hideFenceSecrets).join('\n')
+  return { path, text: result.text, report, missing: false }
 }
 
 const kFilePurpose: Readonly<Record<string, string>> = {

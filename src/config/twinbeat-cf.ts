@@ -15,10 +15,10 @@ import {
   type Options,
   type TimeSyntax,
 } from './directive-reader.js'
-import type { FencingDefaults } from './fencing.js'
 import { HA_CF } from './ha-cf-table.js'
+import { readArbiter, readLeaseSettings } from './lease.js'
 import type { Word } from './lexer.js'
-import type { HostFacts, OcfAgentConfig, Position, TwinbeatSettings } from './model.js'
+import type { ArbiterSettings, HostFacts, OcfAgentConfig, Position, TwinbeatSettings } from './model.js'
 import { TWINBEAT_CF } from './twinbeat-cf-table.js'
 import { readInteger, readLongTimeUs } from './values.js'
 
@@ -39,8 +39,6 @@ export interface TwinbeatCf {
   readonly logFormat: 'text' | 'json'
   readonly realtimePriority: number | null
   readonly options: Options
-  /** Lines of a directive of shape `line`, for readers in other files. */
-  readonly linesOf: (name: string) => readonly DirectiveLine[]
 }
 
 const kFile: DirectiveFile = {
@@ -68,11 +66,11 @@ export function readTwinbeatCf(
   checkFence(options, report)
   return {
     options,
-    linesOf: of,
     settings: readSettings(
       options,
       agents.map(({ agent }) => agent),
       readResetCommand(of('reset_command'), host, report),
+      readArbiter(of('arbiter'), place, report),
     ),
     monitors: of('monitor')
       .map((line) => readMonitor(line, report))
@@ -94,6 +92,7 @@ function readSettings(
   options: Options,
   agents: readonly OcfAgentConfig[],
   resetCommand: TwinbeatSettings['resetCommand'],
+  arbiter: ArbiterSettings | null,
 ): TwinbeatSettings {
   const time = (name: string) => usOf(options, name, kDefaultUs.get(name) ?? 0) as Micros
   const stopFailure = textOf(options, 'stop_failure')
@@ -101,7 +100,9 @@ function readSettings(
     addressAgent: textOf(options, 'address_agent') === 'script' ? 'script' : 'native',
     stopFailure: stopFailure === 'block' || stopFailure === 'fence' ? stopFailure : 'reset',
     stopRetryMax: numberOf(options, 'stop_retry_max', 10),
-    splitBrain: textOf(options, 'split_brain') === 'fence' ? 'fence' : 'accept',
+    splitBrain: textOf(options, 'split_brain') === 'lease' ? 'lease' : 'accept',
+    arbiter,
+    lease: readLeaseSettings(options, (name) => kDefaultUs.get(name) ?? 0),
     splitBrainImplied: !options.has('split_brain'),
     resetCommand,
     startTimeoutUs: time('start_timeout'),
@@ -258,14 +259,4 @@ function readMonitor(line: DirectiveLine, report: Reporter): MonitorLine | null 
     return null
   }
   return { group, everyUs, failures }
-}
-
-/** Settings of fencing that hold for every device that does not say otherwise. */
-export function fencingDefaults(options: Options): FencingDefaults {
-  return {
-    timeoutUs: usOf(options, 'fence_timeout', kDefaultUs.get('fence_timeout') ?? 0),
-    tries: numberOf(options, 'fence_tries', 2),
-    testEveryUs: usOf(options, 'fence_test', kDefaultUs.get('fence_test') ?? 0),
-    action: textOf(options, 'fence_action') === 'off' ? 'off' : 'reboot',
-  }
 }

@@ -46,6 +46,29 @@ export interface MemberReport {
   readonly lastResult: string | null
 }
 
+/** What the arbiter says about a group. */
+export interface LeaseReport {
+  readonly state: string
+  readonly token: number | null
+  /** Until the deadline of this ownership, stop budget taken off. */
+  readonly leftMs: number | null
+  /** The arbiter is silent; the peer's promise holds it. */
+  readonly byPromise: boolean
+  /** For this long this node does not take the group: it promised so, or may have before it was restarted. */
+  readonly boundMs: number | null
+  readonly problem: string | null
+}
+
+export interface ArbiterReport {
+  readonly kind: string
+  /** Null: nothing was asked yet. */
+  readonly reachable: boolean | null
+  readonly endpoint: string | null
+  readonly lastAnswerAgoMs: number | null
+  readonly lastMs: number | null
+  readonly problem: string | null
+}
+
 export interface GroupReport {
   readonly id: string
   readonly home: string
@@ -54,43 +77,11 @@ export interface GroupReport {
   /** Node that holds it as far as is known here; null: nobody, or nobody knows. */
   readonly holder: string | null
   readonly authority: string | null
+  /** Null without lease protection. */
+  readonly lease: LeaseReport | null
   readonly reason: string
+  readonly onHold: boolean
   readonly members: readonly MemberReport[]
-}
-
-export interface FenceDeviceReport {
-  readonly name: string
-  readonly type: string
-  /** Empty: the device says itself whom it controls. */
-  readonly targets: readonly string[]
-  readonly lastTestAgoMs: number | null
-  readonly lastGoodAgoMs: number | null
-  /** What the last test said if it failed. */
-  readonly problem: string | null
-}
-
-export interface FencingReport {
-  /** Nothing of a dead node is taken before it is fenced. */
-  readonly required: boolean
-  readonly state: string
-  readonly text: string
-  /** Incarnation of the other node that surely does not run; null: none. */
-  readonly confirmedGeneration: number | null
-  readonly devices: readonly FenceDeviceReport[]
-}
-
-/** One line of `fence-history`. */
-export interface FenceHistoryEntry {
-  /** Time of day, for people. */
-  readonly at: string
-  readonly target: string
-  readonly action: string
-  readonly outcome: string
-  readonly devices: string
-  readonly by: string
-  readonly reason: string
-  readonly text: string
-  readonly tookMs: number
 }
 
 export interface StatusReport {
@@ -105,6 +96,8 @@ export interface StatusReport {
   /** Own place in the membership: starting, init, up, active, stopping. */
   readonly membership: string
   readonly operation: string | null
+  /** What is left of a maintenance of the pair; null: there is none. */
+  readonly maintenanceLeftMs: number | null
   readonly autoFailback: string
   readonly splitBrain: string
   readonly stopFailure: string
@@ -122,7 +115,8 @@ export interface StatusReport {
   readonly nodes: readonly NodeReport[]
   readonly links: readonly LinkReport[]
   readonly groups: readonly GroupReport[]
-  readonly fencing: FencingReport
+  /** Null: none is configured. */
+  readonly arbiter: ArbiterReport | null
   /** `same`, or which files differ from the peer's; null: the peer has not said. */
   readonly peerFiles: string | null
   /** Standing warnings: protection that is missing, a peer that cannot read us. */

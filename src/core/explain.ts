@@ -23,6 +23,8 @@ export function snapshotOf(node: Machines): CoreSnapshot {
     peers,
     groups: [...world.groups.values()].map((group) => groupSnapshot(node, group)),
     fencing: node.fencing.snapshot,
+    maintenanceLeftUs: node.orders.maintenanceLeftUs,
+    startAlone: node.orders.startAlone,
     requests: operator.snapshot,
   }
 }
@@ -71,6 +73,8 @@ function holderOf({ ctx, world, protocol, claims }: Machines, group: Group): Nod
 
 function obstaclesOf(world: World, group: Group): string[] {
   const codes: string[] = []
+  const ordered = world.ordered(group.id)
+  if (ordered !== null) codes.push(ordered)
   if (group.failed) codes.push('start-failed')
   if (group.state === 'blocked') codes.push('stop-failed')
   if (world.paused) codes.push('paused')

@@ -7,8 +7,9 @@ import { Context } from './context.js'
 import { Fencing } from './fencing/coordinator.js'
 import { Join } from './membership/join.js'
 import { Peer } from './membership/peers.js'
+import { Orders } from './operator/orders.js'
 import {
-  noHolds, noLease, type AuthorityBooks, type FencingBook, type HoldBook, type LeaseBook,
+  noLease, type AuthorityBooks, type FencingBook, type HoldBook, type LeaseBook,
 } from './takeover/authority-book.js'
 import { Door } from './takeover/authorise.js'
 import { Claims } from './takeover/claims.js'
@@ -56,6 +57,7 @@ export class Machines {
   readonly lastWords: LastWords
   readonly guard: Guard
   readonly leftovers: Leftovers
+  readonly orders: Orders
 
   constructor(config: CoreConfig, prng: Prng, books: Partial<AuthorityBooks> = {}) {
     const ctx = new Context(config)
@@ -63,7 +65,8 @@ export class Machines {
     this.ctx = ctx
     this.world = world
     this.fencing = books.fencing ?? new Fencing(ctx, world, prng)
-    this.holds = books.holds ?? noHolds
+    this.orders = new Orders(ctx, world)
+    this.holds = books.holds ?? this.orders
     this.join = new Join(ctx, world)
     this.standby = new Standby(ctx, world)
     this.protocol = new ResourceProtocol(ctx, world, this.standby)
@@ -104,6 +107,12 @@ export class Machines {
       removed: (id) => { this.handover.removed(id) },
     })
     this.summary = new TakeoverSummary(ctx)
+    this.orders.host = {
+      withdraw: (group) => { this.handover.withdraw(group.id) },
+      moving: (group) => this.handover.moving(group.id) || this.standby.moving(group),
+    }
+    world.ordered = (id) => this.orders.ordered(id)
+    this.claims.notes = this.orders
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
     this.protocol.onTakenAlone = (group) => {

@@ -70,7 +70,7 @@ function monitor(node: Machines, id: GroupId): void {
   const one = node.ctx.config.monitors.find((candidate) => candidate.group === id)
   if (one === undefined) return
   node.ctx.timer(`monitor:${id}`, one.everyUs)
-  node.world.groups.get(id)?.monitorDue()
+  if (!node.orders.inMaintenance) node.world.groups.get(id)?.monitorDue()
 }
 
 export function routeMessage(node: Machines, event: MessageEvent): void {
@@ -123,7 +123,8 @@ export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageE
       return node.pause.begin(event.us)
     case 'address.lost':
       ctx.note('warn', 'address.lost', `${event.member} was removed by somebody else`, { group: event.group })
-      world.groups.get(event.group)?.addressLost(event.member)
+      // In maintenance nothing is put back; all is looked at when it ends.
+      if (!node.orders.inMaintenance) world.groups.get(event.group)?.addressLost(event.member)
       return
     case 'address.conflict':
       return ctx.note('error', 'address.conflict', `${event.mac} answers for ${event.member} too`, {
@@ -141,7 +142,7 @@ export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageE
       })
     case 'overflow':
       // Among what was lost may be that an address of ours is gone.
-      if (!world.stopping && !world.paused) for (const group of world.groups.values()) group.repair()
+      if (!world.stopping && !world.paused && !node.orders.inMaintenance) for (const group of world.groups.values()) group.repair()
       return node.claims.repeatDue()
     case 'interface': {
       const { name, up, carrier } = event

@@ -195,6 +195,10 @@ export interface CoreSnapshot {
   readonly peers: readonly PeerSnapshot[]
   readonly groups: readonly GroupSnapshot[]
   readonly fencing: FencingSnapshot
+  /** What is left of a maintenance of the pair; null: there is none. */
+  readonly maintenanceLeftUs: number | null
+  /** An operator permitted a start without having seen the peer. */
+  readonly startAlone: boolean
   /** Requests of operators still under way. */
   readonly requests: readonly { readonly id: string; readonly verb: string; readonly what: string }[]
 }

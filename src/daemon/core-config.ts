@@ -1,8 +1,8 @@
 // The validated configuration in the core's words.
-import { groupId, nodeId } from '../core/base/ids.js'
-import type { FencingConfig } from '../core/fencing/model.js'
-import type { CoreConfig } from '../core/types.js'
-import type { ClusterConfig } from '../config/model.js'
+import { nodeId } from '../core/base/ids.js'
+import { withoutDevices } from '../core/fencing/model.js'
+import type { CoreConfig, LeaseConfig } from '../core/types.js'
+import type { ClusterConfig, LeaseSettings } from '../config/model.js'
 
 export function coreConfigOf(config: ClusterConfig): CoreConfig {
   const pings = config.links.filter(
@@ -34,25 +34,15 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
     stopFailure: twinbeat.stopFailure,
     stopRetryMax: twinbeat.stopRetryMax,
     protection: twinbeat.splitBrain,
-    fencing: fencingOf(config),
-    lease: null,
+    fencing: withoutDevices,
+    lease: twinbeat.splitBrain === 'lease' ? leaseConfigOf(twinbeat.lease) : null,
     watchdog: false,
     handoverWaitUs: twinbeat.handoverWaitUs,
     grantWaitUs: twinbeat.grantWaitUs,
   }
 }
 
-/** Names and times; what a device is, and its secrets, stay outside of the core. */
-function fencingOf({ fencing }: ClusterConfig): FencingConfig {
-  return {
-    devices: fencing.devices.map(({ name, targets, timeoutUs, tries, testEveryUs }) => ({
-      name, targets: targets === null ? null : targets.map((target) => target.node), timeoutUs, tries, testEveryUs,
-    })),
-    levels: fencing.levels,
-    action: fencing.action,
-    delays: fencing.delays,
-    randomDelayUs: fencing.randomDelayUs,
-    priorityDelayUs: fencing.priorityDelayUs,
-    weights: fencing.weights.map(({ group, weight }) => ({ group: groupId(group), weight })),
-  }
+function leaseConfigOf(lease: LeaseSettings): LeaseConfig {
+  const { ttlUs, driftPpm, stopBudgetUs, renewUs, timeoutUs } = lease
+  return { ttlUs, driftPpm, stopBudgetUs, renewUs, requestUs: timeoutUs }
 }

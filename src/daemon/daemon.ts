@@ -23,7 +23,8 @@ import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { systemCalls } from '../system/system.js'
 import { coreConfigOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
-import { fenceHistoryKey, FenceRunner } from './effects/fencing.js'
+import { arbiterOf } from '../arbiter/registry.js'
+import { ArbiterRunner } from './effects/arbiter.js'
 import { Members, type MemberDependencies } from './effects/members.js'
 import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
@@ -78,7 +79,7 @@ export class Daemon {
   readonly #members: Members
   readonly #peerFiles: PeerFiles
   readonly #addresses: AddressRunner
-  readonly #fence: FenceRunner
+  readonly #arbiter: ArbiterRunner
   readonly #lrm: Lrm
   readonly #cgroups: Cgroups
   readonly #lines: Lines
@@ -130,12 +131,9 @@ export class Daemon {
       haDir: options.haDir,
       cgroupOf: (resource) => this.#cgroups.folderOf(this.#members.groupOfResource(resource) ?? resource),
     })
+    this.#arbiter = new ArbiterRunner(arbiterOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }))
     this.#members = new Members(this.#memberParts())
-    this.#fence = new FenceRunner({
-      store: async (key, value) => { await this.#facts.store(key, value) },
-      wallClock: () => new Date(),
-    })
-    this.#core = createCore(coreConfigOf(config), createPrng(seedOf(config.self, this.#generation)))
+    this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
     this.#respawner = new Respawner(this.#log.logger)
     this.#shell = new Shell(this.#shellParts())
     this.#requests = new Requests(() => this.#shell, this.#generation)
@@ -166,7 +164,7 @@ export class Daemon {
       core: this.#core,
       members: this.#members,
       addresses: this.#addresses,
-      fence: this.#fence,
+      arbiter: this.#arbiter,
       store: this.#facts,
       raiseGeneration: () => this.#raiseGeneration(),
       onNote: (note) => {
@@ -200,7 +198,6 @@ export class Daemon {
       methods: buildMethods({
         status: () => this.status(),
         requests: this.#requests,
-        fenceHistory: () => this.#fence.history,
         explain: (group) => this.#explain(group),
         reload: async () => await this.reload(),
         requestStop: async (progress) => await this.#askStop('stop', progress),
@@ -220,7 +217,8 @@ export class Daemon {
     version: string,
     exit: (kind: ExitKind) => void,
   ): Promise<Daemon> {
-    await refuseHungDisk(options)
+    // A predecessor has just written there, and nobody hears this node until its successor speaks.
+    if (process.env[silentSinceVariable] === undefined) await refuseHungDisk(options)
     prepareFolders(options)
     const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...options, checkHost: true }))
     if (config === null) throw configError(diagnostics)
@@ -247,7 +245,6 @@ export class Daemon {
     this.#warn(diagnostics)
     for (const warning of this.#identity.warnings) logger.warn({ event: 'state.unwritable' }, warning)
     this.#configureMembers(this.#config)
-    this.#fence.configure(this.#config.fencing)
     this.#findPrivileges(this.#config)
     await this.#lines.open(this.#config)
     this.#engine.configure(this.#engineConfig(this.#config))
@@ -259,9 +256,7 @@ export class Daemon {
       logger.info({ event: 'daemon.succeeded', silentMs: Math.round(silence) }, text)
     }
     await this.#control.listen()
-    const persisted = this.#facts.load()
-    this.#fence.remember(persisted[fenceHistoryKey])
-    this.#shell.feed({ type: 'boot', generation: this.#generation, persisted })
+    this.#shell.feed({ type: 'boot', generation: this.#generation, persisted: this.#facts.load() })
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
   }
 
@@ -300,6 +295,7 @@ export class Daemon {
       logLinesDropped: this.#log.dropped(),
       stopping: this.#stopping,
       peerFiles: this.#peerFiles.verdict(),
+      arbiter: this.#arbiter.health,
       closedLines: this.#lines.closedLines(),
       warnings: [
         ...(this.#resetFailure === null ? [] : [this.#resetFailure]),
@@ -363,7 +359,6 @@ export class Daemon {
     this.#configureMembers(config, (group, digest) =>
       running.groups.some((one) => one.id === group && one.digest === digest),
     )
-    this.#fence.configure(config.fencing)
     this.#findPrivileges(config)
     this.#configureEngine()
     this.#log.retarget(this.#logTargets(config))
@@ -545,6 +540,7 @@ export class Daemon {
     await new Promise((resolve) => {
       setImmediate(resolve)
     })
+    await this.#arbiter.close()
     await this.#control.close()
     this.#lines.close()
     this.#cgroups.tidy()
@@ -566,11 +562,4 @@ const changeText = (change: Change): string => {
   return change.from === null || change.to === null
     ? `${change.subject} changed`
     : `${change.subject} ${change.from} -> ${change.to}`
-}
-
-/** Two nodes that start in the same second must not draw the same chance: their delays decide who survives. */
-function seedOf(node: string, generation: number): number {
-  let hash = 0
-  for (const letter of node) hash = (Math.imul(hash, 31) + (letter.codePointAt(0) ?? 0)) | 0
-  return (generation ^ Math.imul(hash, 0x9e3779b1)) >>> 0
 }

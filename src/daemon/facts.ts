@@ -14,18 +14,23 @@ export interface FactsOptions {
   readonly stateDir: string
   /** Heartbeat's own state folder; used only if it exists. */
   readonly heartbeatDir: string
+  /** What changes every second and means nothing after a restart of the machine. */
+  readonly runDir: string
   readonly log: Logger
   readonly answerMaxMs?: number
 }
 
 class DiskHangs extends Error {}
 
-const ofThisBoot = (key: string): boolean => key === 'keep' || key.startsWith('boot:')
+/** A deadline that moves with every renewal has no business on a disk. */
+const isFleeting = (key: string): boolean => key.startsWith('lease:')
+const ofThisBoot = (key: string): boolean => key === 'keep' || key.startsWith('boot:') || isFleeting(key)
 
 export class Facts {
   readonly #options: FactsOptions
   readonly #dir: string
   readonly #store: StateStore
+  readonly #run: StateStore
   readonly #log: Logger
   /** What is on the disk as far as we were told. */
   readonly #stored = new Map<string, unknown>()
@@ -35,6 +40,7 @@ export class Facts {
     this.#options = options
     this.#dir = options.stateDir
     this.#store = new StateStore(options.stateDir)
+    this.#run = new StateStore(options.runDir)
     this.#log = options.log
   }
 
@@ -44,6 +50,10 @@ export class Facts {
   }
 
   async store(key: string, value: unknown): Promise<void> {
+    if (isFleeting(key)) {
+      await this.#run.store(key, value)
+      return
+    }
     try {
       await this.#answered(this.#store.store(key, value))
       this.#stored.set(key, value)
@@ -96,6 +106,7 @@ export class Facts {
   /** Facts of the last life; those of this boot mean nothing once the machine itself was restarted. */
   load(): Readonly<Record<string, string>> {
     const { facts, damaged } = this.#store.load()
+    Object.assign(facts, Object.fromEntries(Object.entries(this.#run.load().facts).filter(([key]) => isFleeting(key))))
     for (const [key, value] of Object.entries(facts)) this.#stored.set(key, value)
     for (const name of damaged) this.#log.warn({ event: 'state.damaged' }, `ignored: ${name} in '${this.#dir}'`)
     const bootId = readFileSync(bootIdFile, 'utf8').trim()

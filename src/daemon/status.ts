@@ -1,6 +1,7 @@
 // Builds the report of `status` from what the core believes and what the engine sees.
 import type { ClusterConfig } from '../config/model.js'
-import type { FencingReport, GroupReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
+import type { ArbiterHealth } from '../arbiter/arbiter.js'
+import type { ArbiterReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
 import type { Authority, CoreSnapshot, GroupSnapshot } from '../core/types.js'
 import type { EngineSnapshot, LinkSnapshot, PeerSnapshot } from '../engine/engine.js'
 import type { Members } from './effects/members.js'
@@ -19,6 +20,7 @@ export interface StatusInput {
   readonly logLinesDropped: number
   readonly stopping: boolean
   readonly peerFiles: string | null
+  readonly arbiter: ArbiterHealth | null
   /** Serial lines that could not be opened: the engine does not know them. */
   readonly closedLines: readonly ClosedLine[]
   readonly warnings: readonly string[]
@@ -40,6 +42,7 @@ export function buildStatus(input: StatusInput): StatusReport {
     membership: input.stopping ? 'stopping' : core.status,
     operation:
       core.standby.state === 'not' ? null : `standby ${core.standby.what ?? ''} (${core.standby.state})`,
+    maintenanceLeftMs: core.maintenanceLeftUs === null ? null : ms(core.maintenanceLeftUs),
     autoFailback: config.autoFailback,
     splitBrain: config.twinbeat.splitBrain,
     stopFailure: config.twinbeat.stopFailure,
@@ -57,29 +60,10 @@ export function buildStatus(input: StatusInput): StatusReport {
     nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
     links: [...engine.links.map((link) => linkReport(link, ago)), ...input.closedLines.map(closedLineReport)],
     groups: core.groups.map((group) => groupReport(group, input)),
-    fencing: fencingReport(config, core.fencing, ago),
+    arbiter: input.arbiter === null ? null : arbiterReport(input.arbiter, ago),
     peerFiles: input.peerFiles,
     warnings: warningsOf(input),
     parameters: Object.fromEntries(config.directives),
-  }
-}
-
-function fencingReport(
-  config: ClusterConfig, fencing: CoreSnapshot['fencing'], ago: (at: number | null) => number | null,
-): FencingReport {
-  return {
-    required: config.twinbeat.splitBrain === 'fence',
-    state: fencing.state,
-    text: fencing.text,
-    confirmedGeneration: fencing.confirmedGeneration,
-    devices: config.fencing.devices.map(({ name, type, targets }) => {
-      const known = fencing.devices.find((device) => device.name === name)
-      return {
-        name, type, targets: targets === null ? [] : targets.map((target) => target.node),
-        lastTestAgoMs: ago(known?.lastTestAt ?? null), lastGoodAgoMs: ago(known?.lastGoodAt ?? null),
-        problem: known?.problem ?? null,
-      }
-    }),
   }
 }
 
@@ -131,6 +115,20 @@ function closedLineReport({ device, why }: ClosedLine): LinkReport {
   }
 }
 
+function arbiterReport(health: ArbiterHealth, ago: (at: number | null) => number | null): ArbiterReport {
+  const { reachable, endpoint, lastAnswerAt, lastMs, problem } = health
+  return { kind: 'etcd', reachable, endpoint, lastAnswerAgoMs: ago(lastAnswerAt), lastMs, problem }
+}
+
+function leaseReport({ lease }: GroupSnapshot, now: number): LeaseReport | null {
+  if (lease === null) return null
+  const left = (at: number | null): number | null => (at === null ? null : ms(Math.max(0, at - now)))
+  return {
+    state: lease.state, token: lease.token, leftMs: left(lease.deadlineAt), byPromise: lease.byPromise,
+    boundMs: left(lease.boundUntil), problem: lease.problem,
+  }
+}
+
 export function authorityText(authority: Authority): string {
   switch (authority.kind) {
     case 'agreed':
@@ -160,7 +158,9 @@ function groupReport(group: GroupSnapshot, input: StatusInput): GroupReport {
     state: group.state,
     holder: group.holder,
     authority: group.authority === null ? null : authorityText(group.authority),
+    lease: leaseReport(group, input.engine.at),
     reason: group.obstacles.length === 0 ? group.reason : `${group.reason}; ${group.obstacles.join(', ')}`,
+    onHold: group.obstacles.includes('on-hold'),
     members: group.members.map((member) => {
       const { runs, last } = input.members.describe(group.id, member.id)
       return {
@@ -180,7 +180,7 @@ function warningsOf(input: StatusInput): string[] {
   for (const [group, why] of input.members.unusable()) warnings.push(`${group} cannot start on this node: ${why}`)
   for (const group of input.core.groups) {
     if (group.state !== 'blocked') continue
-    warnings.push(`${group.id} could not be stopped and is blocked: end it by hand, then 'twinbeat takeover' or 'twinbeat stop'`)
+    warnings.push(`${group.id} could not be stopped and is blocked: end it by hand, then 'twinbeat unblock ${group.id}'`)
   }
   if (config.acceptedWithout.length > 0) {
     warnings.push(

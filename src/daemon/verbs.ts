@@ -1,9 +1,8 @@
 // The verbs of the control socket. A new one is a row here.
 import type { Method } from '../control/server.js'
-import type { FenceHistoryEntry, StatusReport } from '../control/report.js'
+import type { StatusReport } from '../control/report.js'
 import { TwinbeatError } from '../errors.js'
 import type { OperatorVerb } from '../core/events.js'
-import { fenceMethods } from './fence-orders.js'
 import type { Requests } from './requests.js'
 
 export interface VerbDependencies {
@@ -13,7 +12,6 @@ export interface VerbDependencies {
   readonly requestStop: (progress: (text: string) => void) => Promise<string>
   readonly requestKeep: (progress: (text: string) => void) => Promise<string>
   readonly requests: Requests
-  readonly fenceHistory: () => readonly FenceHistoryEntry[]
 }
 
 const whatMaxChars = 512
@@ -46,7 +44,6 @@ export function buildMethods(parts: VerbDependencies): ReadonlyMap<string, Metho
     },
   })
   return new Map<string, Method>([
-    ...fenceMethods({ requests: parts.requests, history: parts.fenceHistory }),
     ['status', { needs: 'read', run: async () => await Promise.resolve(parts.status()) }],
     [
       'explain',
@@ -54,6 +51,11 @@ export function buildMethods(parts: VerbDependencies): ReadonlyMap<string, Metho
     ],
     ['standby', hand('standby')],
     ['takeover', hand('takeover')],
+    ['hold', hand('hold')],
+    ['unhold', hand('unhold')],
+    ['maintenance', hand('maintenance')],
+    ['start-alone', hand('start-alone')],
+    ['unblock', hand('unblock')],
     ['reload', { needs: 'write', run: async () => await parts.reload() }],
     ['stop', { needs: 'write', run: async (_, context) => await parts.requestStop(context.progress) }],
     [

@@ -11,7 +11,7 @@ const node = (part: Partial<NodeReport> & { name: string }): NodeReport => ({
 
 export const report: StatusReport = {
   at: '2026-11-22T10:00:00.000Z', version: '0.1.0', node: 'nodea', pid: 77, startedAt: '2026-11-22T09:00:00.000Z',
-  haDir: '/etc/ha.d', resources: 'local', membership: 'active', operation: null, autoFailback: 'on', splitBrain: 'accept',
+  haDir: '/etc/ha.d', resources: 'local', membership: 'active', operation: null, maintenanceLeftMs: null, autoFailback: 'on', splitBrain: 'accept',
   stopFailure: 'reset', acceptedWithout: [], generation: 7, uuid: '00', realtime: true, logLinesDropped: 0,
   timing: { keepaliveMs: 200, deadtimeMs: 2000, warntimeMs: 1000, initdeadMs: 4000 },
   nodes: [
@@ -26,9 +26,8 @@ export const report: StatusReport = {
     rejected: { auth: 2, replay: 0 },
   }],
   groups: [{
-    id: 'web', home: 'nodea', addressOnly: false, state: 'held', holder: 'nodea', authority: 'held', reason: 'held',
+    id: 'web', onHold: false, home: 'nodea', addressOnly: false, state: 'held', holder: 'nodea', authority: 'held', lease: null, reason: 'held',
     members: [{ id: '10.0.0.9', kind: 'address', runs: 'engine on eth0', state: 'running', lastResult: 'start: running' }],
   }],
-  fencing: { required: false, state: 'idle', text: '', confirmedGeneration: null, devices: [] },
-  peerFiles: null, warnings: ['runs without stonith'], parameters: { keepalive: '200ms' },
+  arbiter: null, peerFiles: null, warnings: ['runs without stonith'], parameters: { keepalive: '200ms' },
 }

@@ -65,7 +65,7 @@ export class Stage {
   #timers = new Map<string, number>()
   #results: { at: number; event: StageEvent }[] = []
 
-  constructor(readonly config: CoreConfig = pairConfig(), readonly actionUs = 20_000, books: Partial<AuthorityBooks> = {}) {
+  constructor(public config: CoreConfig = pairConfig(), readonly actionUs = 20_000, books: Partial<AuthorityBooks> = {}) {
     this.core = createCore(config, createPrng(1), books)
   }
 

@@ -28,7 +28,7 @@ it('a fact that a hanging disk does not take is refused in time, and taken back 
   await withFolder(async (stateDir) => {
     const events: string[] = []
     const log = pino({}, { write: (json: string) => { events.push((JSON.parse(json) as { event: string }).event) } })
-    const facts = new Facts({ stateDir, heartbeatDir: path.join(stateDir, 'none'), log, answerMaxMs: 100 })
+    const facts = new Facts({ stateDir, heartbeatDir: path.join(stateDir, 'none'), runDir: stateDir, log, answerMaxMs: 100 })
     await facts.store('kept', 'old')
     const fifo = path.join(stateDir, 'fact-stuck.json.new')
     hang(fifo)

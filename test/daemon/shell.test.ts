@@ -65,9 +65,7 @@ class Scene {
       engine, core,
       members: { ownerOf: () => null } as unknown as Members,
       addresses: { onRecord: () => false } as unknown as AddressRunner,
-      fence: {
-        run: async () => await Promise.resolve({ outcome: 'failed' as const, text: '' }), record: async () => { await Promise.resolve() },
-      },
+      arbiter: { run: async () => ({ outcome: 'unknown', token: null, deadlineAt: null, holder: null, text: '' }) },
       store: { store: async () => { await Promise.resolve() } },
       raiseGeneration: () => 2,
       onNote: (note) => { this.notes.push(note.event) },

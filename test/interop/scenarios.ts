@@ -154,6 +154,8 @@ function gracefulStop(side: Side): Scenario['play'] {
     trial.deathIsDue(leaver)
     await leaver.daemon.stop()
     await trial.expectOf(leaver, 'none', 'all')
+    // Longer than the dead time, whatever the machine is busy with: whether the other one says so is not left to chance.
+    await pause(AWAY_MS)
     await leaver.daemon.start()
     await trial.expect('local', 'local', 60_000)
   }
@@ -210,6 +212,9 @@ function loss(ms: number): Scenario['play'] {
 
 /** What has not moved is asked for it: only the tools' own time, on a busy machine. Who owned what is watched anyway. */
 const STILL_MS = 10_000
+
+/** Longer than the dead time. */
+const AWAY_MS = 4_000
 
 /** Longer than the dead time and the start of a takeover. */
 const CUT_MS = 7_000

@@ -58,6 +58,7 @@ export class RealHeartbeat implements Core {
     return {
       self: this.config.self, generation: 0, status: this.#status, resources: wordOf(this.#hold),
       standby: { state: this.#standby, what: null }, peers: [], requests: [], fencing: fencingAtRest,
+      maintenanceLeftUs: null, startAlone: false,
       groups: this.config.groups.map((group) => ({
         id: group.id, home: group.home, digest: group.digest, holder: null, members: [], since: micros(0), epoch: 0,
         reason: this.#clean ? '' : 'claimed-by-peer',

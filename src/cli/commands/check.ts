@@ -1,4 +1,7 @@
 import { Command } from 'commander'
+import type { ProbeLine } from '../../arbiter/arbiter.js'
+import { arbiterOf } from '../../arbiter/registry.js'
+import type { Micros } from '../../core/base/ids.js'
 import { formatDiagnostic } from '../../config/diagnostics.js'
 import type { ClusterConfig, Diagnostic } from '../../config/model.js'
 import { ask } from '../../control/client.js'
@@ -19,6 +22,7 @@ interface CheckOptions {
   readonly acceptWithout: string
   readonly json?: boolean
   readonly status: boolean
+  readonly probe?: boolean
 }
 
 export interface ResourceCheck {
@@ -42,6 +46,7 @@ export function checkCommand(): Command {
     .option('--name <node>', 'own node name (default: nodeinfo in the folder, else the host name)')
     .option('--accept-without <list>', 'as given to twinbeatd: stonith,watchdog,...', '')
     .option('--no-status', 'do not ask the agents for their status')
+    .option('--probe', 'try the arbiter: create, renew and delete a key of its own')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -64,9 +69,11 @@ async function check(options: CheckOptions): Promise<number> {
   const resources = loaded.config === null ? [] : await checkResources(loaded.config, options)
   const machine = loaded.config === null ? [] : machineFindings(loaded.config)
   const peerFiles = await comparePeerFiles(options.runDir)
+  const probe = options.probe === true && loaded.config !== null ? await probeArbiter(loaded.config) : []
   const unresolved = resources.filter((resource) => !resource.resolved)
   const errors =
-    loaded.diagnostics.filter((finding) => finding.severity === 'error').length + unresolved.length
+    loaded.diagnostics.filter((finding) => finding.severity === 'error').length + unresolved.length +
+    probe.filter((line) => !line.ok).length
   if (options.json === true) {
     printJson({
       ok: errors === 0,
@@ -75,6 +82,7 @@ async function check(options: CheckOptions): Promise<number> {
       resources,
       machine,
       peerFiles,
+      probe,
     })
     return errors === 0 ? 0 : 1
   }
@@ -82,8 +90,10 @@ async function check(options: CheckOptions): Promise<number> {
   for (const finding of machine) print(`warning: ${finding}`)
   if (resources.length > 0) print('\nResources:')
   for (const resource of resources) print(formatResource(resource))
+  if (probe.length > 0) print('\nArbiter:')
+  for (const line of probe) print(`  ${line.ok ? '' : 'error: '}${line.text}`)
   if (peerFiles !== null) print(`\nPeer's files: ${peerFiles}`)
-  print(summary(loaded.diagnostics, unresolved.length, input.self))
+  print(summary(loaded.diagnostics, unresolved.length + probe.filter((line) => !line.ok).length, input.self))
   return errors === 0 ? 0 : 1
 }
 
@@ -91,6 +101,17 @@ function summary(diagnostics: readonly Diagnostic[], unresolved: number, self: s
   const count = (severity: string): number =>
     diagnostics.filter((finding) => finding.severity === severity).length
   return `\n${self}: ${String(count('error') + unresolved)} errors, ${String(count('warning'))} warnings`
+}
+
+/** The same requests as the daemon's, under a name that no group has. */
+async function probeArbiter(config: ClusterConfig): Promise<readonly ProbeLine[]> {
+  const arbiter = arbiterOf(config, { now: () => Math.round(performance.now() * 1000) as Micros, incarnation: () => 0 })
+  if (arbiter === null) return [{ ok: true, text: 'none is configured' }]
+  try {
+    return await arbiter.probe()
+  } finally {
+    arbiter.close()
+  }
 }
 
 async function checkResources(config: ClusterConfig, options: CheckOptions): Promise<ResourceCheck[]> {

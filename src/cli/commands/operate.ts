@@ -9,7 +9,7 @@ import { askDaemon, parseDurationMs, print, printJson, type CommonOptions } from
 const answerWithin = '5s'
 const whatWords = "all (default), local (this node's own groups), foreign (the peer's), or a group's key"
 
-async function operate(
+export async function operate(
   verb: string,
   args: Readonly<Record<string, unknown>>,
   command: Command,
@@ -29,7 +29,7 @@ async function explain(group: string, command: Command): Promise<void> {
   else print(formatExplanation(result))
 }
 
-function verb(name: string, description: string, examples: string): Command {
+export function verb(name: string, description: string, examples: string): Command {
   return new Command(name)
     .description(description)
     .option('--json', 'the result as JSON')

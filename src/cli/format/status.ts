@@ -1,5 +1,5 @@
 // The status page of a terminal: what is held where first, then who is heard on what.
-import type { GroupReport, LinkReport, NodeReport, StatusReport } from '../../control/report.js'
+import type { ArbiterReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport } from '../../control/report.js'
 
 export interface Palette {
   readonly good: (text: string) => string
@@ -68,11 +68,30 @@ function nodeRow(node: NodeReport, p: Palette): string[] {
   return [p.bold(node.name), state, speaks, node.self ? '' : `heard ${age(node.lastStatusAgoMs)} ago`, links]
 }
 
+/** How long it is ours without another word, and on whose word. */
+function leaseRow(lease: LeaseReport, p: Palette): string[] {
+  const { state, token, leftMs, byPromise, boundMs, problem } = lease
+  const words = leftMs !== null
+    ? `token ${String(token)}, ${age(leftMs)} left${byPromise ? " by the peer's promise" : ''}`
+    : boundMs === null ? '' : `not taken here for ${age(boundMs)}: promised to the peer, or started just now`
+  const shown = state === 'owned' && problem === null ? p.good(state) : state === 'idle' ? state : p.warn(state)
+  return ['  lease', shown, words, '', problem === null ? '' : p.warn(problem)]
+}
+
+function arbiterLine(arbiter: ArbiterReport, p: Palette): string {
+  const { kind, reachable, endpoint, lastAnswerAgoMs, lastMs, problem } = arbiter
+  const state = reachable === null ? 'not asked yet' : reachable ? p.good('answers') : p.bad(`silent: ${problem ?? ''}`)
+  const took = lastMs === null ? '' : `, took ${String(lastMs)} ms`
+  return `  ${kind}  ${state}  ${endpoint ?? ''}  last answer ${age(lastAnswerAgoMs)}${lastAnswerAgoMs === null ? '' : ' ago'}${took}`
+}
+
 function groupRows(group: GroupReport, p: Palette): string[][] {
   const holder = group.holder === null ? p.bad('nobody') : p.good(group.holder)
   const rows = [
-    [p.bold(group.id), `on ${holder}`, group.state, p.dim(`home ${group.home}`), p.dim(group.reason)],
+    [p.bold(group.id), `on ${holder}`, group.state, p.dim(`home ${group.home}`),
+      `${group.onHold ? p.warn('on hold ') : ''}${p.dim(group.reason)}`],
   ]
+  if (group.lease !== null) rows.push(leaseRow(group.lease, p))
   for (const member of group.members) {
     const state =
       member.state === 'running'
@@ -104,25 +123,14 @@ function linkRow(link: LinkReport, p: Palette): string[] {
   ]
 }
 
-const agoOrNever = (ms: number | null): string => (ms === null ? 'never' : `${age(ms)} ago`)
-
-function fencingLines({ fencing }: StatusReport, p: Palette): string[] {
-  if (fencing.devices.length === 0 && !fencing.required) return []
-  const state = fencing.state === 'idle' && fencing.text === '' ? '' : `  ${p.warn(fencing.text === '' ? fencing.state : fencing.text)}`
-  const rows = fencing.devices.map((device) => [
-    p.bold(device.name), device.type, device.targets.join(' '),
-    device.problem !== null ? p.bad('cannot reach its target')
-      : device.lastGoodAgoMs === null ? p.dim('not tested here') : p.good(`worked ${age(device.lastGoodAgoMs)} ago`),
-    device.problem === null ? '' : `${device.problem}; last worked ${agoOrNever(device.lastGoodAgoMs)}`,
-  ])
-  return ['', `Fencing${fencing.required ? '' : p.dim(' (not required: split_brain accept)')}${state}`, ...table(rows)]
-}
-
 export function formatStatus(report: StatusReport, p: Palette): string {
   const lines = [
     `${p.bold(report.node)}  holds ${p.bold(report.resources)}  ${report.membership}` +
       `${report.operation === null ? '' : `  ${p.warn(report.operation)}`}  ` +
       p.dim(`twinbeatd ${report.version} pid ${String(report.pid)} since ${report.startedAt}`),
+    ...(report.maintenanceLeftMs === null ? [] : [
+      p.bad(`MAINTENANCE for another ${age(report.maintenanceLeftMs)}: nothing is taken, handed over or monitored on this pair`),
+    ]),
     '',
     'Groups',
     ...table(report.groups.flatMap((group) => groupRows(group, p))),
@@ -132,9 +140,9 @@ export function formatStatus(report: StatusReport, p: Palette): string {
     '',
     'Links',
     ...table(report.links.map((link) => linkRow(link, p))),
+    ...(report.arbiter === null ? [] : ['', 'Arbiter', arbiterLine(report.arbiter, p)]),
   ]
-  if (report.groups.length === 0) lines.splice(3, 0, '  none: haresources names no group')
-  lines.push(...fencingLines(report, p))
+  if (report.groups.length === 0) lines.splice(lines.indexOf('Groups') + 1, 0, '  none: haresources names no group')
   if (report.warnings.length > 0) lines.push('', ...report.warnings.map((warning) => p.warn(`! ${warning}`)))
   return lines.join('\n')
 }

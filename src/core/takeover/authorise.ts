@@ -138,7 +138,9 @@ export class Door {
 
   /** Order the take, or ask for what is missing. True: the take has begun. */
   take(group: Group, asked: Verdict): boolean {
-    const forbidden = this.forbidden(group)
+    // What was held and only changed its definition is no take that an operator forbids.
+    const kept = 'authority' in asked && asked.authority.kind === 'held' && !this.world.unguarded
+    const forbidden = kept ? null : this.forbidden(group)
     const verdict = forbidden === null ? this.inMode(group, asked) : refused(forbidden)
     if ('authority' in verdict) {
       this.#waiting.delete(group.id)

@@ -10,7 +10,7 @@
 // its group while the other does not hear it yields after one dead time.
 
 import { micros, type GroupId, type Micros } from '../base/ids.js'
-import type { Context } from '../context.js'
+import type { Context, Words } from '../context.js'
 import type { Peer } from '../membership/peers.js'
 import type { Authority, Field } from '../types.js'
 import type { Door } from './authorise.js'
@@ -19,6 +19,14 @@ import {
   encodeClaims, encodeEpochs, encodeReady, parseStatement, statementWords, type Claim, type Statement, type Word,
 } from './statement.js'
 import type { World } from './world.js'
+
+/** What else the nodes tell each other in every statement. */
+export interface StatementNotes {
+  /** Equal text: nothing new to say. */
+  readonly stamp: string
+  words(): Words
+  heard(fields: readonly Field[]): void
+}
 
 /** The part of hand-over that decides words. */
 export interface ExchangeView {
@@ -37,6 +45,7 @@ export class Claims {
   door: Door | null = null
   /** This node could take the group now. */
   ready: (group: Group) => boolean = () => false
+  notes: StatementNotes | null = null
   #n = 0
   #sent: { text: string; peerGeneration: number; ack: number } | null = null
   #theirs: Statement | null = null
@@ -152,6 +161,7 @@ export class Claims {
     for (const [id, { epoch }] of statement.claims) this.world.epochs.learn(id, epoch)
     this.#theirs = statement
     this.#theirsAt = this.ctx.now
+    this.notes?.heard(fields)
     if (peer.dead) this.ctx.timer(vetoTimer, this.ctx.config.timing.deadtimeUs)
     if (statement.peerGeneration === this.ctx.generation && this.world.contested && peer.alive) {
       this.world.contested = false
@@ -320,7 +330,7 @@ export class Claims {
       })
     }
     const text = encodeClaims(claims)
-    const spoken = `${text} ${encodeReady(claims)} ${this.#heldEpochs()}`
+    const spoken = `${text} ${encodeReady(claims)} ${this.#heldEpochs()} ${this.notes?.stamp ?? ''}`
     const peerGeneration = peer.alive ? peer.generation : 0
     const changed = this.#sent === null || this.#sent.text !== spoken || this.#sent.peerGeneration !== peerGeneration
     const theirs = this.#theirs
@@ -363,8 +373,9 @@ export class Claims {
     this.#sent = { text: spoken, peerGeneration, ack }
     this.#answeredText = this.#theirs?.text ?? null
     const { generation } = this.ctx
-    this.ctx.send('tb_claims', statementWords(to, {
+    const words = statementWords(to, {
       generation, peerGeneration, n: this.#n, ack, asks, text, epochs: encodeEpochs(claims), ready: encodeReady(claims),
-    }))
+    })
+    this.ctx.send('tb_claims', [...words, ...(this.notes?.words() ?? [])])
   }
 }

@@ -20,7 +20,7 @@ import type { World } from './world.js'
 export type OfferReason = 'standby' | 'asked' | 'failback' | 'monitor-failed' | 'guardian-lost'
 type EndReason =
   | 'held' | 'refused' | 'revoked' | 'no-answer' | 'peer-dead' | 'peer-restarted' | 'not-written' | 'blocked'
-  | 'grant-expired' | 'not-taken' | 'still-running' | 'leaving'
+  | 'grant-expired' | 'not-taken' | 'still-running' | 'leaving' | 'ordered'
 type Op = 'ask' | 'offer' | 'accept' | 'released' | 'held' | 'refused' | 'query' | 'revoke'
 
 type Exchange =
@@ -74,6 +74,12 @@ export class Handover {
     return this.#exchanges.has(id) || this.#marks.has(id)
   }
 
+  /** Past the point at which it could still stay where it is. */
+  moving(id: GroupId): boolean {
+    const one = this.#exchanges.get(id)
+    return one !== undefined && (one.role === 'taker' || one.state === 'releasing' || one.state === 'released')
+  }
+
   get idle(): boolean {
     return this.#exchanges.size === 0 && this.#marks.size === 0
   }
@@ -100,7 +106,11 @@ export class Handover {
   offer(group: Group, reason: OfferReason): string | null {
     const { peer } = this.world
     if (peer === null || !peer.active || this.claims?.settled !== true) return 'TB_STANDBY_NO_TARGET'
+    const ordered = this.world.ordered(group.id)
+    if (ordered !== null) return ordered === 'maintenance' ? 'TB_MAINTENANCE' : 'TB_ON_HOLD'
     if (this.busy(group.id) || group.state !== 'held' || this.world.stopping || this.world.paused) return 'TB_BUSY'
+    // Without the arbiter the peer could not take what is let go here.
+    if (!this.books.lease.healthy) return 'TB_ARBITER_SILENT'
     this.#counter += 1
     const x = `${this.ctx.generation}.${this.#counter}`
     this.#refused.delete(group.id)
@@ -185,7 +195,11 @@ export class Handover {
 
   #asked(group: Group): void {
     const refusal = this.offer(group, 'asked')
-    if (refusal !== null) this.#say(group.id, 'refused', '')
+    if (refusal === null) return
+    this.ctx.note('info', 'handover.not-offered', `${group.id}: asked for by the peer, not given: ${refusal}`, {
+      group: group.id, reason: refusal,
+    })
+    this.#say(group.id, 'refused', '')
   }
 
   #offered(group: Group, x: string): void {
@@ -357,6 +371,14 @@ export class Handover {
     }
   }
 
+  /** An operator wants the group to stay: an offer that the peer has not answered yet is taken back. */
+  withdraw(id: GroupId): void {
+    const one = this.#exchanges.get(id)
+    if (one?.role !== 'giver' || one.state !== 'offered') return
+    this.#say(id, 'revoke', one.x)
+    this.#end(id, 'ordered')
+  }
+
   leaving(): void {
     for (const [id, one] of [...this.#exchanges]) {
       if (one.role === 'giver') {
@@ -387,7 +409,7 @@ export class Handover {
     if (!peer.active || this.claims?.settled !== true || this.ctx.now < this.#failbackAt) return
     for (const group of this.world.groups.values()) {
       if (group.home !== peer.id || group.state !== 'held' || !this.#returning.has(group.id) || this.busy(group.id)) continue
-      if (this.claims.theirWord(group.id) !== 'free') continue
+      if (this.claims.theirWord(group.id) !== 'free' || this.world.ordered(group.id) !== null) continue
       if (this.#refused.has(group.id)) {
         this.#refused.delete(group.id)
         this.#failbackAt = this.ctx.now + retryUs

@@ -48,7 +48,9 @@ export class Leftovers {
       const owned = this.parts.lease.ownership(group.id) !== null
       if (group.state === 'found') open = this.#judge(group, owned) || open
       else if (group.leftBehind && group.mayHold && group.state !== 'blocked' && !owned) open = true
-      else if ((group.state === 'held' || group.state === 'taking') && group.begun && !owned) group.give('lease-lost')
+      else if ((group.state === 'held' || group.state === 'taking') && group.begun && !owned && !this.parts.lease.confirming(group.id)) {
+        group.give('lease-lost')
+      }
     }
     this.world.leftoversDecided = !open
   }

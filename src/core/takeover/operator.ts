@@ -58,17 +58,12 @@ export class Operator {
       case 'restart-keep': return this.#restartKeep(event)
       case 'standby': return this.#standby(event)
       case 'takeover': return this.#takeover(event)
+      // What is answered before it comes here.
+      case 'hold': case 'unhold': case 'maintenance': case 'start-alone': case 'unblock': return
     }
   }
 
   // --------------------------------------------------------------------------------- standby, takeover
-
-  #groups(event: OperatorEvent): readonly Group[] | null {
-    const what = whatOf(event.what)
-    if (what !== null) return this.world.groupsOf(what)
-    const group = [...this.world.groups.values()].find((candidate) => candidate.id === event.what)
-    return group === undefined ? null : [group]
-  }
 
   /** The set that is exactly these groups: a real heartbeat moves nothing smaller. */
   #setOf(event: OperatorEvent, groups: readonly Group[]): What | null {
@@ -90,7 +85,7 @@ export class Operator {
       if (refusal !== null) this.#refuse(event.id, refusal, `standby ${event.what} is not possible now`)
       return
     }
-    const ours = groups.filter((group) => group.state === 'held')
+    const ours = this.#movable(event, groups.filter((group) => group.state === 'held'))
     if (ours.length === 0) return this.#refuse(event.id, 'TB_STANDBY_NOTHING', `nothing of '${event.what}' is held here`)
     const moving = new Set<GroupId>()
     for (const group of ours) {
@@ -105,7 +100,7 @@ export class Operator {
   #takeover(event: OperatorEvent): void {
     const groups = this.#checked(event)
     if (groups === null) return
-    const wanted = groups.filter((group) => group.state !== 'held')
+    const wanted = this.#movable(event, groups.filter((group) => group.state !== 'held'))
     if (wanted.length === 0) return this.ctx.reply(event.id, true, true, 'ok', `'${event.what}' is held here already`)
     for (const group of wanted) group.failed = false
     if (!this.world.peerIsTwinbeat) {
@@ -122,9 +117,15 @@ export class Operator {
   /** Common refusals of everything that needs the peer. */
   #checked(event: OperatorEvent): readonly Group[] | null {
     const { peer } = this.world
-    const groups = this.#groups(event)
+    const groups = this.world.named(event.what)
     if (groups === null || groups.length === 0) this.#refuse(event.id, 'TB_UNKNOWN_GROUP', `no group '${event.what}'`)
     else if (this.world.stopping) this.#refuse(event.id, 'TB_BUSY', 'this node is stopping')
+    else if (groups.some((group) => this.world.ordered(group.id) === 'maintenance')) {
+      this.#refuse(event.id, 'TB_MAINTENANCE', 'this pair is in maintenance: nothing moves')
+    } else if (!this.#mayMove(groups)) {
+      const names = groups.filter((group) => this.world.ordered(group.id) !== null).map((group) => group.id)
+      this.#refuse(event.id, 'TB_ON_HOLD', `on hold: ${names.join(' ')}`)
+    }
     else if (peer === null || !peer.active || this.world.contested || !this.world.joined) {
       const state = peer === null ? 'not configured' : peer.dead ? 'dead' : peer.left ? 'gone' : peer.status
       this.#refuse(event.id, 'TB_STANDBY_NO_TARGET', `the peer is ${state}`)
@@ -132,6 +133,21 @@ export class Operator {
       this.#refuse(event.id, 'TB_STANDBY_LEGACY', 'auto_failback legacy knows no hand-over')
     } else return groups
     return null
+  }
+
+  /** A twinbeat peer moves the others; a real heartbeat moves only whole sets. */
+  #mayMove(groups: readonly Group[]): boolean {
+    const free = (group: Group): boolean => this.world.ordered(group.id) === null
+    return this.world.peerIsTwinbeat ? groups.some(free) : groups.every(free)
+  }
+
+  /** Without those on hold, which are named. */
+  #movable(event: OperatorEvent, groups: readonly Group[]): readonly Group[] {
+    return groups.filter((group) => {
+      const free = this.world.ordered(group.id) === null
+      if (!free) this.ctx.reply(event.id, false, true, 'ok', `${group.id}: on hold, it stays where it is`)
+      return free
+    })
   }
 
   #follow(event: OperatorEvent, pending: Set<GroupId>): void {

@@ -102,7 +102,8 @@ export class ResourceProtocol {
     const groups = this.world.groupsOf(side)
     if (groups.some((group) => group.mayHold)) return true
     // A take that waits its turn is claimed already; one that failed for good, or lacks its authority, is not.
-    const claimed = (group: Group): boolean => !group.failed && !this.#lacksAuthority(group)
+    const claimed = (group: Group): boolean =>
+      !group.failed && !this.#lacksAuthority(group) && this.world.ordered(group.id) === null
     return this.mine[side] && !this.world.stopping && (groups.length === 0 || groups.some(claimed))
   }
 

@@ -8,6 +8,7 @@
 import type { Context } from '../context.js'
 import { seqOf, word } from '../context.js'
 import type { Field } from '../types.js'
+import type { Group } from './group.js'
 import {
   covers, mirrored, sides, whatOf, type Bits, type Side, type What, type World,
 } from './world.js'
@@ -70,6 +71,8 @@ export class Standby {
     // What did not start here is not held, but it is ours to give.
     const { mine } = host
     if (!sides.some((side) => covers(what, side) && mine[side])) return 'TB_STANDBY_NOTHING'
+    const ordered = this.#ordered(what)
+    if (ordered !== null) return ordered
     this.#expired = null
     this.ctx.send('ask_resources', [['rsc_hold', what], ['info', 'me']])
     this.#enter({ name: 'asked', what, request }, replyUs)
@@ -81,6 +84,13 @@ export class Standby {
     const state = this.#state
     if (state.name !== 'done' || state.role !== 'taker' || !covers(state.what, side)) return null
     return this.#exchangeId(state.what)
+  }
+
+  /** The peer is letting the group go for this node to take. */
+  moving(group: Group): boolean {
+    const state = this.#state
+    const taker = state.name === 'other' || (state.name === 'done' && state.role === 'taker')
+    return taker && covers(state.what, this.world.side(group))
   }
 
   permits(exchange: string): boolean {
@@ -104,11 +114,20 @@ export class Standby {
     }
   }
 
+  /** An operator wants the groups to stay where they are, whoever asks for them. */
+  #ordered(what: What): string | null {
+    const reasons = this.world.groupsOf(what).map((group) => this.world.ordered(group.id))
+    if (reasons.includes('maintenance')) return 'TB_MAINTENANCE'
+    return reasons.some((reason) => reason !== null) ? 'TB_ON_HOLD' : null
+  }
+
   #me(what: What): void {
     const { host } = this
     if (host === null || !host.stable || !host.otherStable) return this.#ignore('me', 'not stable')
     if (this.world.contested || this.world.paused) return this.#ignore('me', 'contested')
     if (this.running) return this.#ignore('me', `busy: ${this.#state.name}`)
+    const ordered = this.#ordered(what)
+    if (ordered !== null) return this.#ignore('me', ordered)
     this.ctx.send('ask_resources', [['rsc_hold', mirrored(what)], ['info', 'other']])
     this.#enter({ name: 'other', what }, workUs)
   }

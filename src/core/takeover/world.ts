@@ -43,6 +43,9 @@ export function mirrored(what: What): What {
 export const covers = (what: What, side: Side): boolean => what === 'all' || what === side
 export const sides: readonly Side[] = ['local', 'foreign']
 
+/** What operators can order about a group. */
+export type Order = 'on-hold' | 'maintenance'
+
 export class World {
   readonly groups = new Map<GroupId, Group>()
   /** The other normal node; null when there is none at all. */
@@ -68,6 +71,9 @@ export class World {
   readonly wanted = new Set<GroupId>()
   readonly epochs = new ClaimEpochs()
 
+  /** What an operator ordered about this group (on hold, maintenance): it is not moved and not looked after. */
+  ordered: (id: GroupId) => Order | null = () => null
+
   constructor(readonly ctx: Context) {}
 
   side(group: Group): Side {
@@ -76,6 +82,14 @@ export class World {
 
   groupsOf(what: What): Group[] {
     return [...this.groups.values()].filter((group) => covers(what, this.side(group)))
+  }
+
+  /** As operators name them: all, local, foreign or a group's key; null: there is no such group. */
+  named(what: string): readonly Group[] | null {
+    const set = whatOf(what)
+    if (set !== null) return this.groupsOf(set)
+    const group = [...this.groups.values()].find((candidate) => candidate.id === what)
+    return group === undefined ? null : [group]
   }
 
   get probed(): boolean {

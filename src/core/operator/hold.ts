@@ -1,0 +1,94 @@
+// Which groups are on hold, as both nodes agree on it: one register for each group, and the higher version wins.
+// Equal versions that differ (both operators spoke at once): on hold, because that forbids more.
+//
+// As text, in statements and on the disk: `VERSION(+|-):GROUP`, joined by blanks.
+
+import { groupId, type GroupId } from '../base/ids.js'
+
+interface Entry {
+  readonly version: number
+  readonly on: boolean
+}
+
+/** More than any pair has groups: what a peer says beyond it is not remembered. */
+const entriesMax = 256
+
+export class SharedHolds {
+  readonly #own = new Map<GroupId, Entry>()
+  /** What the peer said last, also of groups that are not configured here (yet). */
+  #theirs = new Map<GroupId, Entry>()
+
+  constructor(private readonly knows: (id: GroupId) => boolean) {}
+
+  has(id: GroupId): boolean {
+    return this.#own.get(id)?.on ?? false
+  }
+
+  /** False: nothing changed. */
+  set(id: GroupId, on: boolean): boolean {
+    const before = this.#own.get(id)
+    if ((before?.on ?? false) === on) return false
+    const version = Math.max(before?.version ?? 0, this.#theirs.get(id)?.version ?? 0) + 1
+    this.#own.set(id, { version, on })
+    return true
+  }
+
+  get text(): string {
+    return encode(this.#own)
+  }
+
+  load(text: string): void {
+    for (const [id, entry] of decode(text)) if (this.knows(id)) this.#own.set(id, entry)
+  }
+
+  /** The peer's whole text. Groups whose hold changed here because of it. */
+  merge(text: string): readonly GroupId[] {
+    this.#theirs = decode(text)
+    return this.#adopt()
+  }
+
+  /** Groups came or went with a reload. */
+  reloaded(): readonly GroupId[] {
+    for (const id of this.#own.keys()) if (!this.knows(id)) this.#own.delete(id)
+    return this.#adopt()
+  }
+
+  #adopt(): readonly GroupId[] {
+    const changed: GroupId[] = []
+    for (const [id, theirs] of this.#theirs) {
+      if (!this.knows(id)) continue
+      const own = this.#own.get(id) ?? { version: 0, on: false }
+      const newer = theirs.version > own.version || (theirs.version === own.version && theirs.on && !own.on)
+      if (!newer) continue
+      if (theirs.on !== own.on) changed.push(id)
+      this.#own.set(id, theirs)
+    }
+    return changed
+  }
+
+  /** The peer has said exactly this about the group. */
+  agreed(id: GroupId): boolean {
+    const own = this.#own.get(id)
+    const theirs = this.#theirs.get(id)
+    return own === undefined || (theirs?.version === own.version && theirs.on === own.on)
+  }
+
+  peerForgotten(): void {
+    this.#theirs = new Map()
+  }
+}
+
+function encode(entries: ReadonlyMap<GroupId, Entry>): string {
+  return [...entries].map(([id, { version, on }]) => `${version}${on ? '+' : '-'}:${id}`).join(' ')
+}
+
+/** Anything unexpected is left out: a hold that cannot be read is none, and the rest still counts. */
+function decode(text: string): Map<GroupId, Entry> {
+  const entries = new Map<GroupId, Entry>()
+  for (const part of text.split(' ').slice(0, entriesMax)) {
+    const match = /^(\d{1,9})([+-]):(\S+)$/.exec(part)
+    if (match === null) continue
+    entries.set(groupId(match[3] ?? ''), { version: Number(match[1]), on: match[2] === '+' })
+  }
+  return entries
+}
