@@ -51,7 +51,7 @@ function groupSnapshot(node: Machines, group: Group): GroupSnapshot {
     reason: group.reason,
     since: group.since,
     epoch: group.epoch,
-    claimEpoch: group.mayHold ? group.claimEpoch : node.world.epochs.known(group.id),
+    claimEpoch: node.world.claimEpoch(group),
     armed: node.plans.armed(group.id),
     authority: group.grant,
     lease: node.lease.snapshot(group.id),

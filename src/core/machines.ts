@@ -158,6 +158,7 @@ export class Machines {
     else this.protocol.reconcile()
     if (this.legacy.rules && !world.alone) this.legacy.reconcile()
     this.claims.advance()
+    this.lastWords.advance()
     this.handover.advance()
     this.pause.advance()
     this.operator.advance()

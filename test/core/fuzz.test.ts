@@ -12,7 +12,9 @@ import type { CoreConfig, Field, GroupConfig } from '../../src/core/types.js'
 import { fieldsOf, pairConfig, type StageEvent } from './stage.js'
 
 type RunEffect = Extract<Effect, { type: 'member.run' }>
+type PlanEffect = Extract<Effect, { type: 'plan.arm' | 'plan.disarm' | 'plan.fire' }>
 type Act =
+  | { readonly kind: 'slot'; readonly pick: number; readonly good: boolean; readonly guard: string }
   | { readonly kind: 'event'; readonly event: StageEvent }
   | { readonly kind: 'answer'; readonly pick: number; readonly outcome: 'running' | 'stopped' | 'failed' }
   | { readonly kind: 'due' | 'written' | 'again'; readonly pick: number; readonly ok: boolean }
@@ -84,6 +86,9 @@ const words = fc
       tb_ack: number,
       tb_ask: optional(fc.constantFrom('0', '1')),
       tb_groups: optional(claims),
+      tb_epochs: optional(fc.constantFrom('5:db 1:web', '5:db', 'x', '')),
+      tb_ready: optional(fc.constantFrom('web db', 'db', '')),
+      tb_epoch: optional(number),
       tb_group: optional(group),
       tb_x: optional(exchange),
       tb_op: optional(
@@ -165,6 +170,39 @@ const event: fc.Arbitrary<StageEvent> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('overflow' as const), lost: fc.constant(3) }) },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('gasp' as const),
+      node: peer,
+      generation,
+      group: group.map(groupId),
+      claimEpoch: fc.constantFrom(0, 1, 5),
+      digest: fc.constantFrom('web-1', 'db-1'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ type: fc.constantFrom('guardian.lost' as const, 'guardian.ready' as const, 'guardian.ready' as const) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('group.released' as const),
+      group: group.map(groupId),
+      claimEpoch: fc.constantFrom(0, 1_835_009, 1_835_010),
+      ok: fc.boolean(),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('interface' as const),
+      name: fc.constant('eth0'),
+      up: fc.boolean(),
+      carrier: fc.boolean(),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({
       type: fc.constant('address.lost' as const),
@@ -229,6 +267,15 @@ const step: fc.Arbitrary<Step> = fc.record({
       }),
     },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('reload' as const), pick: fc.nat(9) }) },
+    {
+      weight: 8,
+      arbitrary: fc.record({
+        kind: fc.constant('slot' as const),
+        pick: fc.nat(9),
+        good: fc.boolean(),
+        guard: fc.constantFrom('late', 'peer-alive', 'interface', 'expired', 'voided'),
+      }),
+    },
   ),
   afterUs: fc.constantFrom(0, 1000, 300_000, 4_000_000, 30_000_000),
 })
@@ -262,6 +309,10 @@ class Play {
   readonly core: Core
   readonly log: string[] = []
   readonly calls: RunEffect[] = []
+  readonly plans: PlanEffect[] = []
+  readonly #armed = new Map<string, number>()
+  readonly #answeredArmed = new Set<number>()
+  #epoch = 0
   readonly timers = new Set<string>()
   readonly writes: string[] = []
   readonly #begun = new Set<string>()
@@ -305,6 +356,7 @@ class Play {
         this.#answered.push(event)
         return this.feed(event)
       }
+      case 'slot': return this.#slot(act)
       case 'again': {
         // A result of a call that is over, told once more.
         const event = this.#answered[act.pick % Math.max(this.#answered.length, 1)]
@@ -329,7 +381,51 @@ class Play {
     }
   }
 
+  /** The engine answers the oldest, or another, order about a plan; late answers come too. */
+  #slot({ pick, good, guard }: Extract<Act, { kind: 'slot' }>): void {
+    const [order] = this.plans.splice(pick % Math.max(this.plans.length, 1), 1)
+    if (order === undefined) return
+    const { group: id, epoch } = order
+    switch (order.type) {
+      case 'plan.arm': {
+        const answer = good ? 'armed' : (['busy', 'invalid', 'unguarded'] as const)[pick % 3] ?? 'busy'
+        if (answer === 'armed') this.#answeredArmed.add(epoch)
+        else if (this.#armed.get(id) === epoch) this.#armed.delete(id)
+        return this.feed({ type: 'plan.armed', group: id, epoch, answer })
+      }
+      case 'plan.disarm': {
+        const answer = good ? 'disarmed' : (['fired', 'firing', 'unknown'] as const)[pick % 3] ?? 'fired'
+        return this.feed({ type: 'plan.disarmed', group: id, epoch, answer })
+      }
+      case 'plan.fire': {
+        if (!good) return this.feed({ type: 'plan.withheld', group: id, epoch, guard })
+        const members = [{ member: `ip-${id}`, ok: pick % 2 === 0, text: '' }]
+        const at = micros(this.#now)
+        return this.feed({ type: 'plan.fired', group: id, epoch, members, detectedAt: at, firstAddressAt: at, firstAnnounceAt: null })
+      }
+    }
+  }
+
+  #plan(order: PlanEffect): void {
+    this.plans.push(order)
+    const { group: id, epoch } = order
+    if (order.type === 'plan.arm') {
+      assert.ok(!this.#armed.has(id), `${id} is armed twice`)
+      assert.ok(epoch > this.#epoch, 'an epoch is used once')
+      this.#epoch = epoch
+      this.#armed.set(id, epoch)
+      assert.equal(this.core.snapshot().groups.find((one) => one.id === id)?.state, 'stopped', 'armed for what may run here')
+    } else if (order.type === 'plan.disarm') {
+      if (this.#armed.get(id) === epoch) this.#armed.delete(id)
+    } else {
+      assert.equal(this.#armed.get(id), epoch, `${id} fired without being armed`)
+      assert.ok(this.#answeredArmed.has(epoch), `${id} fired before the engine said that it is armed`)
+      assert.ok(!this.calls.some((call) => call.group === id), `${id} fired during an action`)
+    }
+  }
+
   feed(one: StageEvent): void {
+    if (one.type === 'plan.fired') this.#armed.delete(one.group)
     this.log.push(JSON.stringify(one))
     const effects = this.core.step({ ...one, at: micros(this.#now) })
     if (this.halted) assert.equal(effects.length, 0, 'nothing is ordered after the end')
@@ -359,9 +455,19 @@ class Play {
       case 'generation.raise':
         this.#raised += 1
         return this.feed({ type: 'generation.raised', generation: this.#raised })
+      case 'plan.arm':
+      case 'plan.disarm':
+      case 'plan.fire':
+        return this.#plan(effect)
       case 'send':
       case 'status':
       case 'reply':
+      case 'holding':
+      case 'ownership':
+      case 'member.abort':
+      case 'fence.run':
+      case 'fence.record':
+      case 'arbiter.run':
         return
     }
   }

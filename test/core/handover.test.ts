@@ -3,42 +3,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupId, nodeId } from '../../src/core/base/ids.js'
-import type { CoreConfig } from '../../src/core/types.js'
+import { Pair } from './pair.js'
 import { pairConfig, second, Stage } from './stage.js'
-
-/** Beside a twinbeat peer that agrees with everything: alpha holds `web`, the peer holds `db`. */
-class Pair extends Stage {
-  n = 0
-
-  constructor(config: CoreConfig = pairConfig()) {
-    super(config)
-    this.boot()
-    this.peerStatus('active', 100, '1')
-    this.say({ t: 'repnodes', dest: 'alpha', nodelist: 'alpha beta ', delnodelist: ' ' })
-    this.claim('n0:web h1:db')
-    this.run(second)
-    this.claim('n0:web h1:db')
-    this.run(second)
-  }
-
-  claim(text: string, generation = 100): void {
-    this.n += 1
-    const ack = this.sent('tb_claims').at(-1)?.['tb_n'] ?? '0'
-    this.say({ t: 'tb_claims', tb_gen: `${generation}`, tb_peer: '7', tb_n: `${this.n}`, tb_ack: ack, tb_ask: '0', tb_groups: text })
-  }
-
-  tell(op: string, x: string, group = 'web', generation = 100): void {
-    this.say({ t: 'tb_handover', tb_op: op, tb_x: x, tb_group: group, tb_gen: `${generation}`, tb_peer: '7', tb_n: `${this.n}` })
-  }
-
-  ops(): string[] {
-    return this.sent('tb_handover').map((message) => `${message['tb_op']} ${message['tb_group']}`)
-  }
-
-  starts(): string[] {
-    return this.trace.flatMap((line) => /run (start .+)$/.exec(line)?.[1] ?? [])
-  }
-}
 
 test('a group on its way to the peer is not taken again by a reload', () => {
   const pair = new Pair()

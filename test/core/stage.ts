@@ -9,6 +9,7 @@ import type { Effect } from '../../src/core/effects.js'
 import type { CoreEvent, OperatorVerb } from '../../src/core/events.js'
 import type { AuthorityBooks } from '../../src/core/takeover/authority-book.js'
 import type { CoreConfig, Field } from '../../src/core/types.js'
+import type { Slots } from './slots.js'
 
 type WithoutAt<T> = T extends unknown ? Omit<T, 'at'> : never
 export type StageEvent = WithoutAt<CoreEvent>
@@ -62,6 +63,10 @@ export class Stage {
   readonly facts: Record<string, string> = {}
   halted = false
   now = 0
+  /** Null: an engine that knows no plans. */
+  slots: Slots | null = null
+  /** What engine and guardian were told last of each group. */
+  readonly holdings = new Map<string, Extract<Effect, { type: 'holding' }>>()
   #timers = new Map<string, number>()
   #results: { at: number; event: StageEvent }[] = []
 
@@ -182,8 +187,22 @@ export class Stage {
           at: this.now + 1000,
           event: { type: 'member.result', call, group, member, action, outcome: 'failed', text: 'aborted' },
         })
+        return
       }
+      case 'plan.arm': case 'plan.disarm': case 'plan.fire': return this.#plan(effect, stamp)
+      case 'holding': this.holdings.set(effect.group, effect); return
+      case 'ownership': case 'fence.run': case 'fence.record': case 'arbiter.run': return
     }
+  }
+
+  #plan(effect: Extract<Effect, { type: 'plan.arm' | 'plan.disarm' | 'plan.fire' }>, stamp: string): void {
+    if (this.slots === null) return
+    const by = effect.type === 'plan.fire' ? ` by ${effect.authority.kind}` : ''
+    this.trace.push(`${stamp}   ${effect.type.replace('.', ' ')} ${effect.group}${by}`)
+    this.slots.apply(effect, {
+      now: this.now, config: this.config, running: this.running, failing: this.failing,
+      answer: (afterUs, event) => { this.#results.push({ at: this.now + afterUs, event }) },
+    })
   }
 
   #run(effect: Extract<Effect, { type: 'member.run' }>, stamp: string): void {

@@ -325,7 +325,7 @@ export class Claims {
     for (const group of this.world.groups.values()) {
       claims.set(group.id, {
         word: this.#wordOf(group), senior: group.mayHold && !this.#junior.has(group.id),
-        epoch: group.mayHold && group.claimEpoch > 0 ? group.claimEpoch : this.world.epochs.known(group.id),
+        epoch: this.world.claimEpoch(group),
         ready: this.ready(group),
       })
     }

@@ -2,6 +2,7 @@
 // addresses and seen that they are gone. Authority for exactly that claim of exactly that life, once; anything that
 // does not match word for word is only noted, and the group waits for what it would have waited for anyway.
 
+import type { GroupId } from '../base/ids.js'
 import type { Context } from '../context.js'
 import type { GaspEvent } from '../events.js'
 import type { Authority } from '../types.js'
@@ -13,6 +14,8 @@ import type { World } from './world.js'
 
 export class LastWords {
   #used = new Set<string>()
+  /** Acted upon, but the arbiter has to be asked first. */
+  readonly #waiting = new Map<GroupId, Authority>()
 
   constructor(
     private readonly ctx: Context,
@@ -37,10 +40,22 @@ export class LastWords {
     const authority: Authority = {
       kind: 'gasp', peer: event.node, peerGeneration: event.generation, claimEpoch: event.claimEpoch,
     }
-    // In lease mode it only says that the arbiter can be asked now: the ownership itself still has to end.
     this.parts.claims.takenAlone(group.id)
     this.parts.handover.returnsHome(group.id)
-    this.parts.door.take(group, { authority, reason: 'gasp' })
+    // In lease mode it only says that the arbiter can be asked now: the ownership itself still has to end.
+    if (this.ctx.config.protection === 'lease') this.#waiting.set(group.id, authority)
+    else this.parts.door.take(group, { authority, reason: 'gasp' })
+  }
+
+  /** Level. */
+  advance(): void {
+    for (const [id, authority] of this.#waiting) {
+      const { peer } = this.world
+      const group = this.world.groups.get(id)
+      const over = authority.kind !== 'gasp' || peer?.alive !== true || peer.generation !== authority.peerGeneration
+      if (group === undefined || over || this.#unfit(group) !== null) this.#waiting.delete(id)
+      else this.parts.door.take(group, { authority, reason: 'gasp' })
+    }
   }
 
   #key(event: GaspEvent): string {

@@ -447,7 +447,7 @@ export class Handover {
 
   #epochOf(id: string): number {
     const group = this.#group(id)
-    return group === null ? 0 : group.mayHold ? group.claimEpoch : this.world.epochs.known(group.id)
+    return group === null ? 0 : this.world.claimEpoch(group)
   }
 
   #refuse(id: GroupId, x: string): void {

@@ -93,18 +93,19 @@ export class PlanBook {
     if (plan?.epoch !== event.epoch || plan.state.name !== 'firing' || event.answer === 'firing') return
     this.#ended(event.group)
     const group = this.world.groups.get(event.group)
-    // Its record may still be on the way, or lost.
-    if (event.answer === 'fired') group?.planFired(null)
-    else group?.planWithheld('ordinary')
+    // Unless it was taken back before it went off, its record may still be on the way, or lost.
+    if (event.answer === 'disarmed') group?.planWithheld('ordinary')
+    else group?.planFired(null)
   }
 
   fired(event: PlanFiredEvent): void {
     const plan = this.#plans.get(event.group)
     const group = this.world.groups.get(event.group)
     if (plan?.epoch !== event.epoch || plan.state.name !== 'firing') {
-      // Not by our order, or told after we had ceased to wait: what is up is found by looking.
-      if (group?.state === 'stopped') group.doubt()
-      return
+      // Not by our order, or told after we had ceased to wait. Letting go is always right.
+      if (group?.state !== 'stopped') return
+      group.doubt()
+      return group.give('left-behind')
     }
     this.#ended(event.group)
     const us = event.firstAddressAt === null ? null : event.firstAddressAt - event.detectedAt

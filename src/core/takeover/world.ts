@@ -80,6 +80,11 @@ export class World {
     return group.home === this.ctx.config.self ? 'local' : 'foreign'
   }
 
+  /** Of our claim, or the greatest that is known of others'. */
+  claimEpoch(group: Group): number {
+    return group.mayHold && group.claimEpoch > 0 ? group.claimEpoch : this.epochs.known(group.id)
+  }
+
   groupsOf(what: What): Group[] {
     return [...this.groups.values()].filter((group) => covers(what, this.side(group)))
   }
