@@ -18,7 +18,7 @@ export interface Change {
 
 export interface GroupChange {
   readonly key: string
-  /** `monitor` leaves every member where it is. */
+  /** `monitor` (and when its address is open) leaves every member where it is. */
   readonly change: 'added' | 'removed' | 'changed' | 'monitor'
 }
 
@@ -66,6 +66,7 @@ const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (conf
   ['handover_wait', 'live', (c) => c.twinbeat.handoverWaitUs],
   ['grant_wait', 'live', (c) => c.twinbeat.grantWaitUs],
   ['announce_refresh', 'live', (c) => c.twinbeat.announceRefreshUs],
+  ['track', 'live', (c) => c.twinbeat.tracks],
   ['serial_lock', 'restart', (c) => c.twinbeat.serialLock],
   ['control_group', 'restart', (c) => c.twinbeat.controlGroup],
 ]
@@ -155,11 +156,12 @@ function diffGroups(before: readonly GroupConfig[], after: readonly GroupConfig[
     old.delete(group.key)
     if (was === undefined) changes.push({ key: group.key, change: 'added' })
     else if (was.digest !== group.digest) changes.push({ key: group.key, change: 'changed' })
-    else if (!sameMonitor(was, group)) changes.push({ key: group.key, change: 'monitor' })
+    else if (!sameRules(was, group)) changes.push({ key: group.key, change: 'monitor' })
   }
   for (const key of old.keys()) changes.push({ key, change: 'removed' })
   return changes
 }
 
-const sameMonitor = (a: GroupConfig, b: GroupConfig): boolean =>
-  JSON.stringify(a.monitor) === JSON.stringify(b.monitor)
+/** What is done with the group, not what it is. */
+const sameRules = (a: GroupConfig, b: GroupConfig): boolean =>
+  a.addressOrder === b.addressOrder && JSON.stringify(a.monitor) === JSON.stringify(b.monitor)

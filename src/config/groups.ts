@@ -17,6 +17,7 @@ import type {
   Position,
 } from './model.js'
 import type { MonitorLine, TwinbeatCf } from './twinbeat-cf.js'
+import { checkAddressLines, inOrder, orderOf } from './service-rules.js'
 import { canonicalIpv6, readIpv4 } from './values.js'
 
 export interface GroupsInput {
@@ -67,6 +68,7 @@ export function buildGroups(input: GroupsInput): GroupConfig[] {
   }
   reportUnused(ctx)
   checkMonitors(input.twinbeat.monitors, groups, input.twinbeatReport)
+  checkAddressLines(input.twinbeat.addressLines, groups, input.host, input.twinbeatReport)
   return groups
 }
 
@@ -101,12 +103,15 @@ function buildGroup(line: GroupLine, keyWord: Word, ctx: Context): GroupConfig {
     warnShared(word, keyWord.text, member, ctx)
     members.push(member)
   }
+  const order = orderOf(keyWord.text, ctx.twinbeat.addressLines)
+  const ordered = inOrder(members, order)
   return {
     key: groupId(keyWord.text),
     home,
-    members,
+    members: ordered,
+    addressOrder: order,
     monitor: monitorOf(keyWord.text, ctx.twinbeat.monitors),
-    digest: digestGroup(home, members, ctx.hash),
+    digest: digestGroup(home, ordered, ctx.hash),
     at: position(line.home, ctx),
   }
 }

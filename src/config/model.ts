@@ -132,10 +132,14 @@ export interface GroupConfig {
   readonly home: NodeId
   readonly members: readonly MemberConfig[]
   readonly monitor: MonitorConfig | null
+  /** When the address comes up: where it stands in the line, after everything else, or at once but closed to new connections. */
+  readonly addressOrder: AddressOrder
   /** Digest of the definition (home, members, agents); equal text, equal digest on both nodes. */
   readonly digest: string
   readonly at: Position
 }
+
+export type AddressOrder = 'first' | 'last' | 'blocked'
 
 export interface MonitorConfig {
   readonly everyUs: Micros
@@ -225,6 +229,8 @@ export interface TwinbeatSettings {
   readonly grantWaitUs: Micros
   /** Addresses held are announced again at this interval; 0: only when taken. */
   readonly announceRefreshUs: Micros
+  /** Interfaces that an operator named; the others that carry addresses are tracked beside a twinbeat peer. */
+  readonly tracks: readonly { readonly interface: string; readonly on: boolean }[]
   readonly serialLock: boolean
   readonly controlGroup: string
   readonly agents: readonly OcfAgentConfig[]

@@ -19,6 +19,7 @@ import { HA_CF } from './ha-cf-table.js'
 import { readArbiter, readLeaseSettings } from './lease.js'
 import type { Word } from './lexer.js'
 import type { ArbiterSettings, HostFacts, OcfAgentConfig, Position, TwinbeatSettings } from './model.js'
+import { readAddressLines, readTracks, type AddressLine } from './service-rules.js'
 import { TWINBEAT_CF } from './twinbeat-cf-table.js'
 import { readInteger, readLongTimeUs } from './values.js'
 
@@ -34,6 +35,7 @@ export interface MonitorLine {
 export interface TwinbeatCf {
   readonly settings: TwinbeatSettings
   readonly monitors: readonly MonitorLine[]
+  readonly addressLines: readonly AddressLine[]
   /** The words of the `agent` lines, in the order of `settings.agents`. */
   readonly agentWords: readonly Word[]
   readonly logFormat: 'text' | 'json'
@@ -71,7 +73,9 @@ export function readTwinbeatCf(
       agents.map(({ agent }) => agent),
       readResetCommand(of('reset_command'), host, report),
       readArbiter(of('arbiter'), place, report),
+      readTracks(of('track'), host, report).map(({ interface: name, on }) => ({ interface: name.text, on })),
     ),
+    addressLines: readAddressLines(of('address'), report),
     monitors: of('monitor')
       .map((line) => readMonitor(line, report))
       .filter((entry) => entry !== null),
@@ -93,6 +97,7 @@ function readSettings(
   agents: readonly OcfAgentConfig[],
   resetCommand: TwinbeatSettings['resetCommand'],
   arbiter: ArbiterSettings | null,
+  tracks: TwinbeatSettings['tracks'],
 ): TwinbeatSettings {
   const time = (name: string) => usOf(options, name, kDefaultUs.get(name) ?? 0) as Micros
   const stopFailure = textOf(options, 'stop_failure')
@@ -111,6 +116,7 @@ function readSettings(
     handoverWaitUs: time('handover_wait'),
     grantWaitUs: time('grant_wait'),
     announceRefreshUs: time('announce_refresh'),
+    tracks,
     serialLock: booleanOf(options, 'serial_lock', true),
     controlGroup: textOf(options, 'control_group') ?? 'haclient',
     agents,

@@ -3,7 +3,7 @@
 import type { NodeId } from './base/ids.js'
 import type { Machines } from './machines.js'
 import type { Group } from './takeover/group.js'
-import { wordOf, type Side, type World } from './takeover/world.js'
+import { wordOf, type Side } from './takeover/world.js'
 import type { CoreSnapshot, GroupSnapshot } from './types.js'
 
 export function snapshotOf(node: Machines): CoreSnapshot {
@@ -56,7 +56,7 @@ function groupSnapshot(node: Machines, group: Group): GroupSnapshot {
     authority: group.grant,
     lease: node.lease.snapshot(group.id),
     takeNow,
-    obstacles: obstaclesOf(node.world, group),
+    obstacles: obstaclesOf(node, group),
     exchange: node.handover.snapshot(group.id),
   }
 }
@@ -71,8 +71,11 @@ function holderOf({ ctx, world, protocol, claims }: Machines, group: Group): Nod
   return theirs ? peer.id : null
 }
 
-function obstaclesOf(world: World, group: Group): string[] {
+function obstaclesOf(node: Machines, group: Group): string[] {
+  const { world } = node
   const codes: string[] = []
+  const fitness = node.track.fitness(group.id)
+  if (fitness !== 'up') codes.push(`interface-${fitness}`)
   const ordered = world.ordered(group.id)
   if (ordered !== null) codes.push(ordered)
   if (group.failed) codes.push('start-failed')

@@ -8,6 +8,7 @@ import { Fencing } from './fencing/coordinator.js'
 import { Join } from './membership/join.js'
 import { Peer } from './membership/peers.js'
 import { Orders } from './operator/orders.js'
+import { Track, type TrackHost } from './operator/track.js'
 import {
   noLease, type AuthorityBooks, type FencingBook, type HoldBook, type LeaseBook,
 } from './takeover/authority-book.js'
@@ -58,6 +59,7 @@ export class Machines {
   readonly guard: Guard
   readonly leftovers: Leftovers
   readonly orders: Orders
+  readonly track: Track
 
   constructor(config: CoreConfig, prng: Prng, books: Partial<AuthorityBooks> = {}) {
     const ctx = new Context(config)
@@ -112,7 +114,10 @@ export class Machines {
       moving: (group) => this.handover.moving(group.id) || this.standby.moving(group),
     }
     world.ordered = (id) => this.orders.ordered(id)
-    this.claims.notes = this.orders
+    this.track = new Track(ctx, world)
+    this.track.host = this.#trackHost()
+    world.peerUnfit = (id) => this.track.peerUnfit(id)
+    this.claims.notes = [this.orders, this.track]
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
     this.protocol.onTakenAlone = (group) => {
@@ -139,6 +144,15 @@ export class Machines {
     return group
   }
 
+  #trackHost(): TrackHost {
+    const { claims, handover, standby, world } = this
+    return {
+      offer: (group) => handover.offer(group, 'interface'),
+      standby: ([first]) => (first === undefined ? 'nothing is held' : standby.request(world.side(first), null)),
+      get settled() { return claims.settled },
+    }
+  }
+
   /** The machines that supply authority, in the order in which they are told. */
   get books(): readonly [HoldBook, FencingBook, LeaseBook] {
     return [this.holds, this.fencing, this.lease]
@@ -161,6 +175,7 @@ export class Machines {
     this.lastWords.advance()
     this.handover.advance()
     this.pause.advance()
+    this.track.advance()
     this.operator.advance()
     this.#wantOwnerships()
     for (const book of this.books) book.advance()

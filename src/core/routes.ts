@@ -110,6 +110,7 @@ function farewell(node: Machines): void {
   node.claims.peerLost()
   node.legacy.peerChanged()
   for (const book of node.books) book.peerChanged('left')
+  node.track.peerLost()
   node.ctx.note('info', 'peer.left', `${peer.id} released everything and is going down`, { peer: peer.id })
   node.protocol.peerGone()
 }
@@ -147,6 +148,7 @@ export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageE
     case 'interface': {
       const { name, up, carrier } = event
       node.plans.interfaceChanged()
+      node.track.changed(event)
       const text = `${name} is ${up ? 'up' : 'down'}${carrier ? '' : ', no carrier'}`
       return ctx.note(up && carrier ? 'info' : 'warn', 'interface.changed', text, { interface: name, up, carrier })
     }
@@ -182,6 +184,7 @@ function peerChanged(node: Machines, change: PeerChange, how: { readonly sameLif
   const { peer } = node.world
   invariant(peer !== null, 'only the peer changes')
   for (const book of node.books) book.peerChanged(change)
+  if (change === 'dead' || change === 'restarted') node.track.peerLost()
   switch (change) {
     case 'dead':
       node.heal.end('peer-dead')

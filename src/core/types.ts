@@ -39,6 +39,13 @@ export interface MonitorConfig {
   readonly failuresMax: number
 }
 
+/** Interfaces that carry a group's addresses. `explicit`: an operator wrote it, so that it counts beside a real heartbeat. */
+export interface TrackConfig {
+  readonly group: GroupId
+  readonly interfaces: readonly string[]
+  readonly explicit: boolean
+}
+
 export interface TimingConfig {
   readonly keepaliveUs: number
   readonly deadtimeUs: number
@@ -69,6 +76,7 @@ export interface CoreConfig {
   readonly nodes: readonly NodeConfig[]
   readonly groups: readonly GroupConfig[]
   readonly monitors: readonly MonitorConfig[]
+  readonly tracks: readonly TrackConfig[]
   readonly autoFailback: 'on' | 'off' | 'legacy'
   readonly timing: TimingConfig
   /**

@@ -1,10 +1,13 @@
 // The validated configuration in the core's words.
 import { nodeId } from '../core/base/ids.js'
 import { withoutDevices } from '../core/fencing/model.js'
-import type { CoreConfig, LeaseConfig } from '../core/types.js'
-import type { ClusterConfig, LeaseSettings } from '../config/model.js'
+import type { CoreConfig, LeaseConfig, TrackConfig } from '../core/types.js'
+import type { AddressSpec, ClusterConfig, LeaseSettings } from '../config/model.js'
 
-export function coreConfigOf(config: ClusterConfig): CoreConfig {
+/** Null: no interface would carry the address now. */
+export type Locate = (address: AddressSpec) => string | null
+
+export function coreConfigOf(config: ClusterConfig, locate: Locate = (address) => address.interface): CoreConfig {
   const pings = config.links.filter(
     (link) => link.type === 'ping' || link.type === 'ping6' || link.type === 'ping_group',
   )
@@ -29,6 +32,7 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
         ? []
         : [{ group: group.key, everyUs: group.monitor.everyUs, failuresMax: group.monitor.failures }],
     ),
+    tracks: tracksOf(config, locate),
     autoFailback: config.autoFailback,
     timing: { keepaliveUs: timing.keepaliveUs, deadtimeUs: timing.deadtimeUs, initdeadUs: timing.initdeadUs },
     stopFailure: twinbeat.stopFailure,
@@ -45,4 +49,15 @@ export function coreConfigOf(config: ClusterConfig): CoreConfig {
 function leaseConfigOf(lease: LeaseSettings): LeaseConfig {
   const { ttlUs, driftPpm, stopBudgetUs, renewUs, timeoutUs } = lease
   return { ttlUs, driftPpm, stopBudgetUs, renewUs, requestUs: timeoutUs }
+}
+
+/** Interfaces that carry addresses of a group, without those that an operator does not want to be tracked. */
+export function tracksOf(config: ClusterConfig, locate: Locate): TrackConfig[] {
+  const rules = new Map(config.twinbeat.tracks.map(({ interface: name, on }) => [name, on]))
+  return config.groups.flatMap((group) => {
+    const carriers = group.members.flatMap((member) => (member.address === null ? [] : (locate(member.address) ?? [])))
+    const interfaces = [...new Set(carriers)].filter((name) => rules.get(name) !== false)
+    const explicit = interfaces.some((name) => rules.get(name) === true)
+    return interfaces.length === 0 ? [] : [{ group: group.key, interfaces, explicit }]
+  })
 }

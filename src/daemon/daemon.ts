@@ -21,7 +21,7 @@ import { loadInputFromMachine } from '../store/ha-files.js'
 import { openIdentity, type Identity } from '../store/identity.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { systemCalls } from '../system/system.js'
-import { coreConfigOf } from './core-config.js'
+import { coreConfigOf, tracksOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { arbiterOf } from '../arbiter/registry.js'
 import { ArbiterRunner } from './effects/arbiter.js'
@@ -32,7 +32,7 @@ import { noteRecord } from './engine-notes.js'
 import { Facts } from './facts.js'
 import { Lines } from './lines.js'
 import { refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
-import { addressLocator } from './locate.js'
+import { addressLocator, carrierOf } from './locate.js'
 import { notifySupervisor } from './notify.js'
 import type { DaemonOptions } from './options.js'
 import { PeerFiles } from './peer-files.js'
@@ -133,7 +133,7 @@ export class Daemon {
     })
     this.#arbiter = new ArbiterRunner(arbiterOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }))
     this.#members = new Members(this.#memberParts())
-    this.#core = createCore(coreConfigOf(config), createPrng(this.#generation))
+    this.#core = createCore(coreConfigOf(config, carrierOf), createPrng(this.#generation))
     this.#respawner = new Respawner(this.#log.logger)
     this.#shell = new Shell(this.#shellParts())
     this.#requests = new Requests(() => this.#shell, this.#generation)
@@ -256,6 +256,7 @@ export class Daemon {
       logger.info({ event: 'daemon.succeeded', silentMs: Math.round(silence) }, text)
     }
     await this.#control.listen()
+    this.#watchInterfaces(this.#config)
     this.#shell.feed({ type: 'boot', generation: this.#generation, persisted: this.#facts.load() })
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
   }
@@ -265,6 +266,12 @@ export class Daemon {
       const event = { event: 'config.warning', code }
       if (severity === 'warning') this.#log.logger.warn(event, `${placeOf(file, line)}: ${message}`)
     }
+  }
+
+  /** The engine tells of every interface that carries an address of a group, also on the node that does not have it. */
+  #watchInterfaces(config: ClusterConfig): void {
+    const tracks = tracksOf(config, carrierOf)
+    this.#addresses.watchInterfaces([...new Set(tracks.flatMap((track) => track.interfaces))])
   }
 
   #configureMembers(config: ClusterConfig, inForce?: (group: string, digest: string) => boolean): void {
@@ -362,7 +369,8 @@ export class Daemon {
     this.#findPrivileges(config)
     this.#configureEngine()
     this.#log.retarget(this.#logTargets(config))
-    this.#shell.feed({ type: 'config.changed', config: coreConfigOf(config) })
+    this.#watchInterfaces(config)
+    this.#shell.feed({ type: 'config.changed', config: coreConfigOf(config, carrierOf) })
     if (running.status === 'active') await this.#respawner.change(config.respawn, this.#respawnEnvironment())
     this.#log.logger.info({ event: 'config.reloaded' }, changes)
     return `reloaded: ${changes}`

@@ -7,6 +7,13 @@ import { messageOf } from '../errors.js'
 /** A prefix for an address that only a default route covers: no neighbour is assumed. */
 const hostPrefix = { 4: 32, 6: 128 } as const
 
+/** The interface that would carry an address now; null: none. */
+export function carrierOf(spec: AddressSpec): string | null {
+  if (spec.interface !== null) return spec.interface
+  const located = addressLocator()(spec)
+  return typeof located === 'string' ? null : located.interface
+}
+
 export function addressLocator(): (spec: AddressSpec) => EngineAddress | string {
   return (spec) => {
     const { family, address, label, broadcast } = spec

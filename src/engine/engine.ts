@@ -353,8 +353,8 @@ export interface Engine {
   send(fields: readonly Field[]): 'queued' | 'full'
   /** Answered by one `steps.done`. */
   runSteps(token: number, steps: readonly AddressStep[]): 'queued' | 'full'
-  /** Addresses that are ours now: their loss and foreign owners become records. */
-  watchAddresses(addresses: readonly EngineAddress[]): void
+  /** Addresses that are ours now: their loss and foreign owners become records. Further interfaces: their state does. */
+  watchAddresses(addresses: readonly EngineAddress[], interfaces?: readonly string[]): void
   /** All pending records, oldest first. */
   drain(): EngineRecord[]
   snapshot(): EngineSnapshot

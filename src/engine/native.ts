@@ -154,8 +154,8 @@ export class NativeEngine implements Engine {
     return this.#netAnswer(this.#native.runSteps(token, encodeSteps(steps)))
   }
 
-  watchAddresses(addresses: readonly EngineAddress[]): void {
-    this.#netAnswer(this.#native.watch(encodeWatch(addresses, this.#interfaces)))
+  watchAddresses(addresses: readonly EngineAddress[], interfaces: readonly string[] = []): void {
+    this.#netAnswer(this.#native.watch(encodeWatch(addresses, [...this.#interfaces, ...interfaces])))
   }
 
   drain(): EngineRecord[] {

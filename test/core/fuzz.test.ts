@@ -295,6 +295,7 @@ function configs(autoFailback: CoreConfig['autoFailback']): readonly CoreConfig[
     stopFailure: 'block',
     nodes: [...pairConfig().nodes, { id: nodeId('router'), kind: 'ping' }],
     monitors: [{ group: groupId('web'), everyUs: 1_000_000, failuresMax: 1 }],
+    tracks: [],
   })
   const other = config.groups.map((one) => ({ ...one, digest: `${one.digest}-b` }))
   return [

@@ -31,6 +31,7 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
       },
     ],
     monitors: [],
+    tracks: [],
     autoFailback: 'off',
     timing: { keepaliveUs: second, deadtimeUs: 10 * second, initdeadUs: 20 * second },
     stopFailure: 'reset',

@@ -56,6 +56,7 @@ export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean)
     self: nodeId(self),
     nodes: [{ id: nodeId('alpha'), kind: 'normal' }, { id: nodeId('beta'), kind: 'normal' }],
     groups,
+    tracks: [],
     monitors: prng.below(2) === 0 ? [] : [{ group: groupId('web'), everyUs: 3_000_000, failuresMax: 2 }],
     autoFailback: pick(realPeer ? ['on', 'off'] : ['on', 'off', 'legacy']),
     timing: { keepaliveUs: 250_000, deadtimeUs: 1_500_000, initdeadUs: 3_000_000 },

@@ -45,7 +45,7 @@ export class Claims {
   door: Door | null = null
   /** This node could take the group now. */
   ready: (group: Group) => boolean = () => false
-  notes: StatementNotes | null = null
+  notes: readonly StatementNotes[] = []
   #n = 0
   #sent: { text: string; peerGeneration: number; ack: number } | null = null
   #theirs: Statement | null = null
@@ -161,7 +161,7 @@ export class Claims {
     for (const [id, { epoch }] of statement.claims) this.world.epochs.learn(id, epoch)
     this.#theirs = statement
     this.#theirsAt = this.ctx.now
-    this.notes?.heard(fields)
+    for (const note of this.notes) note.heard(fields)
     if (peer.dead) this.ctx.timer(vetoTimer, this.ctx.config.timing.deadtimeUs)
     if (statement.peerGeneration === this.ctx.generation && this.world.contested && peer.alive) {
       this.world.contested = false
@@ -330,7 +330,7 @@ export class Claims {
       })
     }
     const text = encodeClaims(claims)
-    const spoken = `${text} ${encodeReady(claims)} ${this.#heldEpochs()} ${this.notes?.stamp ?? ''}`
+    const spoken = `${text} ${encodeReady(claims)} ${this.#heldEpochs()} ${this.notes.map((note) => note.stamp).join(' | ')}`
     const peerGeneration = peer.alive ? peer.generation : 0
     const changed = this.#sent === null || this.#sent.text !== spoken || this.#sent.peerGeneration !== peerGeneration
     const theirs = this.#theirs
@@ -376,6 +376,6 @@ export class Claims {
     const words = statementWords(to, {
       generation, peerGeneration, n: this.#n, ack, asks, text, epochs: encodeEpochs(claims), ready: encodeReady(claims),
     })
-    this.ctx.send('tb_claims', [...words, ...(this.notes?.words() ?? [])])
+    this.ctx.send('tb_claims', [...words, ...this.notes.flatMap((note) => note.words())])
   }
 }

@@ -17,7 +17,7 @@ import type { Group, Outcome } from './group.js'
 import { numberOf } from './statement.js'
 import type { World } from './world.js'
 
-export type OfferReason = 'standby' | 'asked' | 'failback' | 'monitor-failed' | 'guardian-lost'
+export type OfferReason = 'standby' | 'asked' | 'failback' | 'monitor-failed' | 'interface' | 'guardian-lost'
 type EndReason =
   | 'held' | 'refused' | 'revoked' | 'no-answer' | 'peer-dead' | 'peer-restarted' | 'not-written' | 'blocked'
   | 'grant-expired' | 'not-taken' | 'still-running' | 'leaving' | 'ordered'
@@ -54,6 +54,8 @@ export class Handover {
   /** Marks of the last life, until their groups are probed. */
   readonly #marks = new Map<GroupId, string>()
   readonly #returning = new Set<GroupId>()
+  /** Accepted because the interface of its home is down: with failback it goes home when that is up again. */
+  readonly #lent = new Set<GroupId>()
   #counter = 0
   #failbackAt = 0
 
@@ -211,6 +213,7 @@ export class Handover {
     const fit = !this.busy(group.id) && group.state === 'stopped' && !group.failed && world.joined &&
       this.door?.forbidden(group) === null
     if (!fit || world.stopping || world.paused || this.claims?.settled !== true) return this.#refuse(group.id, x)
+    if (group.home === world.peer?.id && world.peerUnfit(group.id)) this.#lent.add(group.id)
     this.#enter(group.id, { role: 'taker', x, state: 'accepted' })
     this.#say(group.id, 'accept', x)
     this.ctx.timer(`${handoverTimer}:${group.id}`, this.ctx.config.grantWaitUs)
@@ -410,6 +413,7 @@ export class Handover {
     for (const group of this.world.groups.values()) {
       if (group.home !== peer.id || group.state !== 'held' || !this.#returning.has(group.id) || this.busy(group.id)) continue
       if (this.claims.theirWord(group.id) !== 'free' || this.world.ordered(group.id) !== null) continue
+      if (this.world.peerUnfit(group.id)) continue
       if (this.#refused.has(group.id)) {
         this.#refused.delete(group.id)
         this.#failbackAt = this.ctx.now + retryUs
@@ -468,6 +472,7 @@ export class Handover {
     this.ctx.cancel(`${handoverTimer}:${id}`)
     if (reason === 'held') this.#returning.delete(id)
     else this.#refused.add(id)
+    if (this.#lent.delete(id) && reason === 'held') this.#returning.add(id)
     if (one.role === 'giver' && one.reason === 'monitor-failed' && one.state === 'offered') {
       // The peer does not want it: what failed is at least started again here.
       this.world.groups.get(id)?.repair()

@@ -74,6 +74,9 @@ export class World {
   /** What an operator ordered about this group (on hold, maintenance): it is not moved and not looked after. */
   ordered: (id: GroupId) => Order | null = () => null
 
+  /** By the peer's own word its interface for this group is down, or has only just come back. */
+  peerUnfit: (id: GroupId) => boolean = () => false
+
   constructor(readonly ctx: Context) {}
 
   side(group: Group): Side {

@@ -35,6 +35,7 @@ export class AddressRunner {
   readonly #held = new Map<string, EngineAddress>()
   /** Found here by a probe and neither added nor announced since. */
   readonly #adopted = new Set<string>()
+  #interfaces: readonly string[] = []
   #nextToken = 1
   #again: NodeJS.Timeout | null = null
 
@@ -64,6 +65,12 @@ export class AddressRunner {
         this.#settle(token, { ok: false, state: 'unknown', reason: 'too many address changes are under way' })
       }
     })
+  }
+
+  /** Their state is told from now on, whether or not an address of ours is there. */
+  watchInterfaces(names: readonly string[]): void {
+    this.#interfaces = names
+    this.#engine.watchAddresses([...this.#held.values()], names)
   }
 
   /** Takes `steps.done`; true if the record was ours. */
@@ -130,7 +137,7 @@ export class AddressRunner {
     if (this.#held.has(key) === on) return
     if (on) this.#held.set(key, address)
     else this.#held.delete(key)
-    this.#engine.watchAddresses([...this.#held.values()])
+    this.#engine.watchAddresses([...this.#held.values()], this.#interfaces)
   }
 }
 
