@@ -58,6 +58,7 @@
       "native/addon/addon.cc",
       "native/addon/decode.cc",
       "native/addon/engine_wrap.cc",
+      "native/addon/guard.cc",
       "native/addon/manual_engine.cc",
       "native/addon/net_port.cc",
       "native/addon/net_query.cc",

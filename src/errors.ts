@@ -22,6 +22,10 @@ export const errorTable = {
     exit: 3,
     hint: "'twinbeat status' talks to the running one; 'twinbeat stop' ends it",
   },
+  TB_GUARDIAN: {
+    exit: 2,
+    hint: "without a guardian nothing is taken; 'npm run build:native' builds it, the log says what else is missing",
+  },
   TB_FOREIGN_MANAGER: {
     exit: 3,
     hint: 'stop and disable it first: two managers of the same addresses end in two owners',

@@ -3,6 +3,7 @@
 
 #include "addon/decode.h"
 #include "addon/engine_wrap.h"
+#include "addon/guard.h"
 #include "addon/manual_engine.h"
 #include "addon/net_query.h"
 #include "addon/system.h"
@@ -13,6 +14,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("napiVersion", Napi::Number::New(env, NAPI_VERSION));
   twinbeat::register_decode(env, exports);
   twinbeat::register_system(env, exports);
+  twinbeat::register_guard(env, exports);
   twinbeat::register_engine(env, exports);
   twinbeat::register_manual_engine(env, exports);
   twinbeat::register_net_query(env, exports);

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -132,8 +133,10 @@ class Scene {
       const auto text = [](int number) { return std::to_string(number); };
       ::close(bell[0]);
       static_cast<void>(::fcntl(page_fd_, F_SETFD, 0));
+      const auto pid_fd = static_cast<int>(::syscall(SYS_pidfd_open, self, 0));
+      static_cast<void>(::fcntl(pid_fd, F_SETFD, 0));
       ::execl(TWINBEAT_GUARDIAN, "twinbeat-guardian", text(page_fd_).c_str(), text(bell[1]).c_str(), text(lock).c_str(),
-              text(self).c_str(), path("socket").c_str(), path("journal").c_str(), nullptr);
+              text(pid_fd).c_str(), text(self).c_str(), path("socket").c_str(), path("journal").c_str(), nullptr);
       ::_exit(1);
     }
     ::close(bell[1]);

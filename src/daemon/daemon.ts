@@ -6,6 +6,7 @@ import { diffConfig, type Change } from '../config/diff.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
 import { createCore } from '../core/core.js'
 import { createPrng } from '../core/base/prng.js'
+import { keepExtraUs } from '../core/takeover/keep.js'
 import type { HaltEffect, NoteEffect } from '../core/effects.js'
 import type { Core } from '../core/core.js'
 import { ControlServer, type ControlServerOptions } from '../control/server.js'
@@ -30,6 +31,7 @@ import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
 import { noteRecord } from './engine-notes.js'
 import { Facts } from './facts.js'
+import { GuardianWiring } from './guardian-wiring.js'
 import { Lines } from './lines.js'
 import { refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
 import { addressLocator, carrierOf } from './locate.js'
@@ -40,6 +42,7 @@ import { permissionOf } from './permissions.js'
 import { resolvePingHosts, type PingHosts } from './ping-hosts.js'
 import { addressesOf, configError, prepareFolders, privilegesMissing } from './prepare.js'
 import { Requests } from './requests.js'
+import type { RunLock } from './run-lock.js'
 import { defaultReboot, resetLimits, resetMachine } from './reset.js'
 import { Shell, type ShellDependencies } from './shell.js'
 import { buildStatus } from './status.js'
@@ -74,6 +77,7 @@ export class Daemon {
   #generation: number
   readonly #facts: Facts
   readonly #engine: Engine
+  readonly #guardian: GuardianWiring
   readonly #core: Core
   readonly #shell: Shell
   readonly #members: Members
@@ -93,6 +97,7 @@ export class Daemon {
     version: string,
     config: ClusterConfig,
     pings: PingHosts,
+    lock: RunLock,
     exit: (kind: ExitKind) => void,
   ) {
     this.#options = options
@@ -115,6 +120,16 @@ export class Daemon {
       wake: () => {
         this.#shell.wake()
       },
+    })
+    this.#guardian = new GuardianWiring({
+      runDir: options.runDir,
+      lock,
+      log: this.#log.logger,
+      coredumps: config.process.coredumps,
+      attach: () => {
+        /* the engine asks nobody yet */
+      },
+      watchdog: null,
     })
     this.#peerFiles = new PeerFiles(this.#engine, config.files)
     this.#lines = new Lines({
@@ -219,17 +234,18 @@ export class Daemon {
   ): Promise<Daemon> {
     // A predecessor has just written there, and nobody hears this node until its successor speaks.
     if (process.env[silentSinceVariable] === undefined) await refuseHungDisk(options)
-    prepareFolders(options)
+    const lock = await prepareFolders(options)
     const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...options, checkHost: true }))
     if (config === null) throw configError(diagnostics)
     refuseRivals()
     refuseConfiguredAddresses(addressesOf(config))
     const pings = await resolvePingHosts(config)
-    const daemon = new Daemon(options, version, config, pings, exit)
+    const daemon = new Daemon(options, version, config, pings, lock, exit)
     try {
       await daemon.#begin(diagnostics)
     } catch (error) {
       daemon.#shell.stop()
+      await daemon.#guardian.goodbye()
       throw error
     }
     return daemon
@@ -249,7 +265,9 @@ export class Daemon {
     await this.#lines.open(this.#config)
     this.#engine.configure(this.#engineConfig(this.#config))
     this.#engine.setGeneration(this.#generation)
+    await this.#guardian.start()
     this.#engine.start()
+    await this.#guardian.acknowledged()
     const silence = silentMs(process.env, this.#engine.now())
     if (silence !== null) {
       const text = `this daemon succeeds another: no heartbeat for ${silence.toFixed(0)} ms`
@@ -552,6 +570,8 @@ export class Daemon {
     await this.#control.close()
     this.#lines.close()
     this.#cgroups.tidy()
+    if (kind === 'stop') await this.#guardian.goodbye()
+    if (kind === 'restart') await this.#guardian.keep(this.#engine.now() + keepExtraUs)
     await this.#log.flush(logFlushMs)
     if (kind === 'restart') {
       // Last of all: until here the engine has gone on beating by itself.

@@ -6,22 +6,15 @@ import { formatDiagnostics } from '../config/diagnostics.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { privilegeWarnings } from '../system/capabilities.js'
-import { systemCalls } from '../system/system.js'
-import { errnoName } from './link-words.js'
 import type { DaemonOptions } from './options.js'
+import { takeRunLock, type RunLock } from './run-lock.js'
 
-const wouldBlock = -11
-
-/** Makes the folders and takes the lock, which is held until the process ends. */
-export function prepareFolders(options: Pick<DaemonOptions, 'runDir' | 'stateDir'>): void {
+/** Makes the folders and takes the lock, which is held until this process and its guardian have ended. */
+export async function prepareFolders(options: Pick<DaemonOptions, 'runDir' | 'stateDir'>): Promise<RunLock> {
   makeFolder('TB_RUN_DIR', options.runDir, 0o755)
-  const lock = path.join(options.runDir, 'lock')
-  const fd = systemCalls().lockFile(lock)
-  if (fd === wouldBlock) {
-    throw new TwinbeatError('TB_ALREADY_RUNNING', `another twinbeatd holds '${lock}'`)
-  }
-  if (fd < 0) throw new TwinbeatError('TB_RUN_DIR', `cannot write '${lock}': ${errnoName(-fd)}`)
+  const lock = await takeRunLock(options.runDir, (text) => { process.stderr.write(`twinbeatd: ${text}\n`) })
   makeFolder('TB_STATE_WRITE', options.stateDir, 0o700)
+  return lock
 }
 
 function makeFolder(code: 'TB_RUN_DIR' | 'TB_STATE_WRITE', folder: string, mode: number): void {
