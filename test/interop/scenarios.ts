@@ -206,7 +206,7 @@ function loss(ms: number): Scenario['play'] {
     } finally {
       await trial.pair.loseShare(0)
     }
-    await trial.expect('local', 'local', 5_000)
+    await trial.expect('local', 'local', STILL_MS)
   }
 }
 
