@@ -104,6 +104,19 @@ export const errorTable = {
     exit: 6,
     hint: "the log names the member and what it said; 'twinbeat status' shows its last result",
   },
+  TB_FENCE_TARGET: { exit: 6, hint: "name the other node, as 'twinbeat status' shows it" },
+  TB_FENCE_NO_DEVICE: {
+    exit: 6,
+    hint: "write a fence_device for it in twinbeat.cf, or switch it off by hand and 'twinbeat confirm-fenced' it",
+  },
+  TB_FENCE_FAILED: {
+    exit: 6,
+    hint: "'twinbeat check --probe' asks each device; switch the node off by hand, then 'twinbeat confirm-fenced'",
+  },
+  TB_FENCE_ALIVE: {
+    exit: 6,
+    hint: "a node that is heard runs: 'twinbeat fence' switches it off, 'twinbeat status' shows on which links it is heard",
+  },
   TB_HANDOVER_REFUSED: {
     exit: 6,
     hint: "'twinbeat status' on the peer says why it does not want the group",

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { errorTable } from '../errors.js'
 import { checkCommand } from './commands/check.js'
 import { decodeCommand } from './commands/decode.js'
+import { confirmFencedCommand, fenceCommand, fenceHistoryCommand } from './commands/fence.js'
 import {
   explainCommand,
   reloadCommand,
@@ -33,6 +34,9 @@ export const commands: readonly (() => Command)[] = [
   reloadCommand,
   stopCommand,
   restartCommand,
+  fenceCommand,
+  confirmFencedCommand,
+  fenceHistoryCommand,
   decodeCommand,
 ]
 

@@ -21,6 +21,7 @@ export const CONFIG_CODES = {
   TB_CONFIG_GROUP: 'a resource group that cannot be served as written',
   TB_CONFIG_ADDRESS: 'an address that cannot be served as written',
   TB_CONFIG_AGENT: 'an agent definition that cannot be used',
+  TB_CONFIG_FENCE: 'a fence device that cannot be used as written, or fencing that protects nothing',
   TB_CONFIG_SPLIT_BRAIN: 'nothing prevents both nodes from holding a group while they cannot talk',
   TB_CONFIG_LEASE: 'lease protection that cannot protect as it is written',
   TB_CONFIG_TOO_MANY: 'more findings than are shown',

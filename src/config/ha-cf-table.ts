@@ -73,9 +73,11 @@ const kResources: readonly Directive[] = [
     'Whether groups return to their home node when it is back. `legacy` is the protocol of heartbeat 1.1.'),
   directive('nice_failback', 'nice_failback on|off', 'option', kBoolean, null, 'obsolete',
     'Old form: `on` is `auto_failback off`, `off` is `auto_failback legacy`.'),
-  directive('stonith', 'stonith TYPE CONFIGFILE', 'line', kText, null, 'none', 'Fencing device of this cluster.'),
+  directive('stonith', 'stonith TYPE CONFIGFILE', 'line', kText, null, 'none',
+    'Fencing device of this cluster; the file holds its parameters in one line. Means `split_brain fence`.'),
   directive('stonith_host', 'stonith_host HOST|* TYPE PARAMETER...', 'line', kText, null, 'none',
-    'Fencing device reachable from one host.'),
+    'Fencing device reachable from one host (`*`: from every host), with its parameters in the order of the plugin. '
+    + 'Means `split_brain fence`.'),
   directive('watchdog', 'watchdog DEVICE', 'option', kPath, null, 'none',
     'Hardware timer that resets this machine when heartbeat stops feeding it.'),
   directive('crm', 'crm off', 'option', kText, 'off', 'haresources mode', 'Cluster resource manager: must be off.'),

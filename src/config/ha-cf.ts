@@ -24,6 +24,8 @@ export interface HaCf {
   readonly apiauth: readonly ApiAuthConfig[]
   readonly env: readonly (readonly [string, string])[]
   readonly hazards: readonly Hazard[]
+  /** Lines of a directive of shape `line`, for readers in other files. */
+  readonly linesOf: (name: string) => readonly DirectiveLine[]
   readonly autoFailback: AutoFailback | null
 }
 
@@ -44,7 +46,7 @@ const kTimes: TimeSyntax = {
   read: readTimeUs, hint: 'a number of seconds, or a number with ms or us: 2, 0.5, 500ms',
 }
 
-export function readHaCf(input: HaCfInput, report: Reporter): HaCf {
+export function readHaCf(input: HaCfInput, report: Reporter, acceptWithout: readonly string[]): HaCf {
   const lines = readDirectives(input.text, kFile, report)
   const place = (word: Word): Position => ({ file: input.file, line: word.line, column: word.column })
   const hazards: Hazard[] = []
@@ -55,7 +57,7 @@ export function readHaCf(input: HaCfInput, report: Reporter): HaCf {
   reportNoEffect(lines, report)
   checkCrm(lines, report)
   checkRefused(options, report)
-  collectFencing(lines, hazards)
+  collectHazards(lines, acceptWithout, hazards)
   const links = readLinks(lines, report, input.host, place, input.servicePort)
   const nodes = of('node').flatMap((line) => line.words)
   return {
@@ -66,6 +68,7 @@ export function readHaCf(input: HaCfInput, report: Reporter): HaCf {
     apiauth: of('apiauth').map((line) => readApiAuth(line, ctx)).filter((entry) => entry !== null),
     env: of('env').flatMap((line) => readEnv(line, report)),
     hazards,
+    linesOf: of,
     autoFailback: readAutoFailback(options, report),
   }
 }
@@ -103,11 +106,11 @@ function checkRefused(options: Options, report: Reporter): void {
   }
 }
 
-function collectFencing(lines: readonly DirectiveLine[], hazards: Hazard[]): void {
+/** Fencing that an operator agreed to run without is remarked like what does not exist. */
+function collectHazards(lines: readonly DirectiveLine[], acceptWithout: readonly string[], hazards: Hazard[]): void {
   for (const { directive, keyword } of lines) {
-    if (directive.name === 'stonith' || directive.name === 'stonith_host') {
-      const message = 'fencing the peer before a takeover is not implemented'
-      hazards.push({ what: directive.name, at: keyword, message })
+    if ((directive.name === 'stonith' || directive.name === 'stonith_host') && acceptWithout.includes(directive.name)) {
+      hazards.push({ what: directive.name, at: keyword, message: 'the peer is not fenced before a takeover' })
     }
     if (directive.name === 'watchdog') {
       hazards.push({ what: 'watchdog', at: keyword, message: 'feeding a hardware watchdog is not implemented' })

@@ -1,11 +1,14 @@
 // The one public door of the configuration: files to a validated model, or to everything that is wrong with
 // them. Pure: file access, the digest function and facts about the machine arrive as arguments.
 
-import { nodeId } from '../core/base/ids.js'
+import { nodeId, type NodeId } from '../core/base/ids.js'
 import { hideSecrets, readAuthkeys } from './authkeys.js'
 import { collectFindings, type Findings, type Reporter } from './diagnostics.js'
 import { digestAuth, digestDirectives, digestGroups } from './digest.js'
 import { booleanOf, numberOf, textOf } from './directive-reader.js'
+import { hideFenceSecrets } from './fence-types.js'
+import { checkFencing, checkWeights, withImpliedFencing } from './fencing-checks.js'
+import { readFencing } from './fencing.js'
 import { buildGroups } from './groups.js'
 import { readHaCf, scriptDirectives, type HaCf } from './ha-cf.js'
 import { readHaresources } from './haresources.js'
@@ -13,9 +16,9 @@ import { checkLease } from './lease.js'
 import { kTextCharsMax, splitLines } from './lexer.js'
 import { kUdpPortDefault } from './links.js'
 import type {
-  ClusterConfig, FileResult, IdentityConfig, LoadInput, LoadResult, LogConfig, ProcessConfig,
+  ClusterConfig, FencingSettings, FileResult, IdentityConfig, LoadInput, LoadResult, LogConfig, ProcessConfig, TwinbeatSettings,
 } from './model.js'
-import { readTwinbeatCf, type TwinbeatCf } from './twinbeat-cf.js'
+import { fencingDefaults, readTwinbeatCf, type TwinbeatCf } from './twinbeat-cf.js'
 import {
   checkAcceptWithout, checkHazards, checkLinks, checkLinkSpeed, checkSafety, checkTiming, resolveNodes, resolveTiming,
 } from './validate.js'
@@ -29,6 +32,8 @@ interface OpenFile {
   readonly path: string
   readonly text: string
   readonly report: Reporter
+  /** Permission bits; null: there is no such file. */
+  readonly mode: number | null
 }
 
 export function loadConfig(input: LoadInput): LoadResult {
@@ -44,14 +49,15 @@ export function loadConfig(input: LoadInput): LoadResult {
   if (haCf === null) return { config: null, diagnostics: findings.list() }
 
   const { host, servicePort } = input
-  const cf = readHaCf({ text: haCf.text, file: haCf.path, host, servicePort }, haCf.report)
+  const cf = readHaCf({ text: haCf.text, file: haCf.path, host, servicePort }, haCf.report, input.acceptWithout)
   const timing = resolveTiming(cf)
   checkTiming(cf, timing, haCf.report)
   const nodes = resolveNodes(cf, input.self.toLowerCase(), haCf.report)
   checkLinks(cf, nodes, haCf.report)
   checkLinkSpeed(cf.links, timing, haCf.report)
   const acceptedWithout = checkHazards(cf, input.acceptWithout, haCf.report)
-  checkSafety(cf, twinbeat, haCf.report, twinbeatCf.report)
+  const { settings, fencing } = loadFencing({ input, cf, twinbeat, nodes, haCf, twinbeatCf })
+  checkSafety(cf, twinbeat, settings, haCf.report, twinbeatCf.report)
 
   const lines = haresources === null ? [] : readHaresources(haresources.text, haresources.report)
   const groups = haresources === null ? [] : buildGroups({
@@ -62,6 +68,7 @@ export function loadConfig(input: LoadInput): LoadResult {
     cf, lease: twinbeat.settings.lease, arbiter: twinbeat.settings.arbiter, splitBrain: twinbeat.settings.splitBrain,
     stopTimeoutUs: twinbeat.settings.stopTimeoutUs, options: twinbeat.options, groups, readFile: input.readFile,
   }, twinbeatCf.report, haresources?.report ?? twinbeatCf.report)
+  if (haresources !== null) checkWeights(fencing, groups, twinbeatCf.report)
   const diagnostics = findings.list()
   if (findings.hasErrors() || auth === null) return { config: null, diagnostics }
 
@@ -82,18 +89,46 @@ export function loadConfig(input: LoadInput): LoadResult {
     identity: identityConfig(cf),
     env: cf.env,
     directives: scriptDirectives(cf, timing),
-    twinbeat: twinbeat.settings,
+    twinbeat: settings,
+    fencing,
     acceptedWithout,
     files: {
-      haCf: digestDirectives(haCf.text, input.hash),
+      haCf: digestDirectives(withoutFenceSecrets(haCf.text), input.hash),
       authkeys: digestAuth(auth, input.hash),
       haresources: digestGroups(lines.map((line) => ({
         home: line.home.text.toLowerCase(), words: line.resources.map((word) => word.text),
       })), input.hash),
-      twinbeatCf: twinbeatCf.missing ? null : digestDirectives(twinbeatCf.text, input.hash),
+      twinbeatCf: twinbeatCf.missing ? null : digestDirectives(withoutFenceSecrets(twinbeatCf.text), input.hash),
     },
   }
   return { config, diagnostics }
+}
+
+interface FencingParts {
+  readonly input: LoadInput
+  readonly cf: HaCf
+  readonly twinbeat: TwinbeatCf
+  readonly nodes: readonly NodeId[]
+  readonly haCf: OpenFile
+  readonly twinbeatCf: OpenFile
+}
+
+function loadFencing({ input, cf, twinbeat, nodes, haCf, twinbeatCf }: FencingParts): {
+  readonly settings: TwinbeatSettings
+  readonly fencing: FencingSettings
+} {
+  const asked = (name: string) => (input.acceptWithout.includes(name) ? [] : cf.linesOf(name))
+  const settings = withImpliedFencing(twinbeat.settings, asked('stonith').length + asked('stonith_host').length)
+  const self = input.self.toLowerCase()
+  const { haDir, readFile, host } = input
+  const fencing = readFencing(
+    { haDir, self, readFile, host, nodes, twinbeatMode: twinbeatCf.mode, haCfMode: haCf.mode },
+    { of: twinbeat.linesOf, report: twinbeatCf.report, file: twinbeatCf.path },
+    { of: asked, report: haCf.report, file: haCf.path }, fencingDefaults(twinbeat.options),
+  )
+  const check = { cf: { ...cf, linesOf: asked }, twinbeat, settings, fencing, self, nodes }
+  checkFencing({ ...check, report: twinbeatCf.report, haCfReport: haCf.report })
+  return { settings, fencing }
 }
 
 type Presence = 'required' | 'optional'
@@ -108,12 +143,12 @@ function openFile(
   const path = `${input.haDir.replace(/\/+$/, '')}/${name}`
   const result = input.readFile(path)
   const lines = result.ok ? splitLines(result.text) : []
-  const show = name === 'authkeys' ? hideSecrets : (text: string) => text
+  const show = name === 'authkeys' ? hideSecrets : hideFenceSecrets
   const report = findings.reporter(path, (line) => show(lines[line - 1] ?? ''))
   if (!result.ok) {
     const absent = result.errorCode === 'ENOENT'
     if (!absent || presence === 'required') reportUnreadable(name, result.errorCode, report)
-    return presence === 'required' ? null : { path, text: '', report, missing: true }
+    return presence === 'required' ? null : { path, text: '', report, missing: true, mode: null }
   }
   if (result.text.length > kTextCharsMax) {
     report.error('TB_CONFIG_FILE', null, `the file is larger than ${kTextCharsMax} characters`,
@@ -123,7 +158,12 @@ function openFile(
     report.error('TB_CONFIG_FILE', null, 'the file contains zero bytes', 'this is hardly a text file')
   }
   if (name === 'authkeys') checkMode(result, path, report)
-  return { path, text: result.text, report, missing: false }
+  return { path, text: result.text, report, missing: false, mode: result.mode }
+}
+
+/** A digest travels: nobody shall be able to try passwords on it. */
+function withoutFenceSecrets(text: string): string {
+  return splitLines(text).map(hideFenceSecrets).join('\n')
 }
 
 const kFilePurpose: Readonly<Record<string, string>> = {

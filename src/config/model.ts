@@ -111,6 +111,34 @@ export interface OcfAgentConfig {
   readonly at: Position
 }
 
+/** One device that can switch nodes off. Types and programs are known to src/fence. */
+export interface FenceDeviceConfig {
+  readonly name: string
+  readonly type: string
+  /** Null: the device says itself which hosts it controls. `as`: what it calls the node, null: as the cluster does. */
+  readonly targets: readonly { readonly node: NodeId; readonly as: string | null }[] | null
+  readonly parameters: readonly (readonly [name: string, value: string])[]
+  /** Values of the one-line form of ha.cf, in the order that the plugin says; null: `parameters` count. */
+  readonly positional: readonly string[] | null
+  /** Values that must never be shown. */
+  readonly secrets: readonly string[]
+  readonly timeoutUs: Micros | number
+  readonly tries: number
+  readonly testEveryUs: Micros | number
+  readonly at: Position
+}
+
+export interface FencingSettings {
+  readonly devices: readonly FenceDeviceConfig[]
+  /** In ascending order for each target. */
+  readonly levels: readonly { readonly target: NodeId; readonly devices: readonly string[] }[]
+  readonly action: 'reboot' | 'off'
+  readonly delays: readonly { readonly target: NodeId; readonly delayUs: Micros }[]
+  readonly randomDelayUs: Micros
+  readonly priorityDelayUs: Micros
+  readonly weights: readonly { readonly group: string; readonly weight: number; readonly at: Position }[]
+}
+
 export interface MemberConfig {
   /** Unique within its group; the word as written, `#2` and so on appended to a repeated one. */
   readonly id: string
@@ -268,6 +296,7 @@ export interface ClusterConfig {
   /** Every option directive with its value as written or default: `HA_<name>` for scripts. */
   readonly directives: readonly (readonly [name: string, value: string])[]
   readonly twinbeat: TwinbeatSettings
+  readonly fencing: FencingSettings
   readonly acceptedWithout: readonly Acceptable[]
   readonly files: FileDigests
 }

@@ -15,6 +15,7 @@ import {
   type Options,
   type TimeSyntax,
 } from './directive-reader.js'
+import type { FencingDefaults } from './fencing.js'
 import { HA_CF } from './ha-cf-table.js'
 import { readArbiter, readLeaseSettings } from './lease.js'
 import type { Word } from './lexer.js'
@@ -41,6 +42,8 @@ export interface TwinbeatCf {
   readonly logFormat: 'text' | 'json'
   readonly realtimePriority: number | null
   readonly options: Options
+  /** Lines of a directive of shape `line`, for readers in other files. */
+  readonly linesOf: (name: string) => readonly DirectiveLine[]
 }
 
 const kFile: DirectiveFile = {
@@ -68,6 +71,7 @@ export function readTwinbeatCf(
   checkFence(options, report)
   return {
     options,
+    linesOf: of,
     settings: readSettings(
       options,
       agents.map(({ agent }) => agent),
@@ -105,7 +109,7 @@ function readSettings(
     addressAgent: textOf(options, 'address_agent') === 'script' ? 'script' : 'native',
     stopFailure: stopFailure === 'block' || stopFailure === 'fence' ? stopFailure : 'reset',
     stopRetryMax: numberOf(options, 'stop_retry_max', 10),
-    splitBrain: textOf(options, 'split_brain') === 'lease' ? 'lease' : 'accept',
+    splitBrain: splitBrainOf(textOf(options, 'split_brain')),
     arbiter,
     lease: readLeaseSettings(options, (name) => kDefaultUs.get(name) ?? 0),
     splitBrainImplied: !options.has('split_brain'),
@@ -266,3 +270,16 @@ function readMonitor(line: DirectiveLine, report: Reporter): MonitorLine | null 
   }
   return { group, everyUs, failures }
 }
+
+/** Settings of fencing that hold for every device that does not say otherwise. */
+export function fencingDefaults(options: Options): FencingDefaults {
+  return {
+    timeoutUs: usOf(options, 'fence_timeout', kDefaultUs.get('fence_timeout') ?? 0),
+    tries: numberOf(options, 'fence_tries', 2),
+    testEveryUs: usOf(options, 'fence_test', kDefaultUs.get('fence_test') ?? 0),
+    action: textOf(options, 'fence_action') === 'off' ? 'off' : 'reboot',
+  }
+}
+
+const splitBrainOf = (word: string | null): TwinbeatSettings['splitBrain'] =>
+  word === 'fence' || word === 'lease' ? word : 'accept'

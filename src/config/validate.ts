@@ -6,7 +6,7 @@ import { suggest, type Reporter } from './diagnostics.js'
 import { placeOf, usOf } from './directive-reader.js'
 import type { HaCf } from './ha-cf.js'
 import type { Place } from './lexer.js'
-import type { Acceptable, LinkConfig, Timing } from './model.js'
+import type { Acceptable, LinkConfig, Timing, TwinbeatSettings } from './model.js'
 import type { TwinbeatCf } from './twinbeat-cf.js'
 import { announcedDeadtimeUs, isHeartbeatLink, linkTimings } from './timing.js'
 import { formatTime, writeTime } from './values.js'
@@ -286,6 +286,7 @@ export function checkAcceptWithout(names: readonly string[], report: Reporter): 
 export function checkSafety(
   cf: HaCf,
   twinbeat: TwinbeatCf,
+  settings: TwinbeatSettings,
   report: Reporter,
   twinbeatReport: Reporter,
 ): void {
@@ -304,7 +305,6 @@ export function checkSafety(
       "write 'auto_failback on' or 'auto_failback off', the same on both nodes",
     )
   }
-  const { settings } = twinbeat
   if (settings.splitBrain === 'accept') report.warning(
     'TB_CONFIG_SPLIT_BRAIN',
     null,

@@ -84,6 +84,41 @@ export interface GroupReport {
   readonly members: readonly MemberReport[]
 }
 
+export interface FenceDeviceReport {
+  readonly name: string
+  readonly type: string
+  /** Empty: the device says itself whom it controls. */
+  readonly targets: readonly string[]
+  readonly lastTestAgoMs: number | null
+  readonly lastGoodAgoMs: number | null
+  /** What the last test said if it failed. */
+  readonly problem: string | null
+}
+
+export interface FencingReport {
+  /** Nothing of a dead node is taken before it is fenced. */
+  readonly required: boolean
+  readonly state: string
+  readonly text: string
+  /** Incarnation of the other node that surely does not run; null: none. */
+  readonly confirmedGeneration: number | null
+  readonly devices: readonly FenceDeviceReport[]
+}
+
+/** One line of `fence-history`. */
+export interface FenceHistoryEntry {
+  /** Time of day, for people. */
+  readonly at: string
+  readonly target: string
+  readonly action: string
+  readonly outcome: string
+  readonly devices: string
+  readonly by: string
+  readonly reason: string
+  readonly text: string
+  readonly tookMs: number
+}
+
 export interface StatusReport {
   readonly at: string
   readonly version: string
@@ -117,6 +152,7 @@ export interface StatusReport {
   readonly groups: readonly GroupReport[]
   /** Null: none is configured. */
   readonly arbiter: ArbiterReport | null
+  readonly fencing: FencingReport
   /** `same`, or which files differ from the peer's; null: the peer has not said. */
   readonly peerFiles: string | null
   /** Standing warnings: protection that is missing, a peer that cannot read us. */

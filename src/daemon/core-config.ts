@@ -1,6 +1,6 @@
 // The validated configuration in the core's words.
-import { nodeId } from '../core/base/ids.js'
-import { withoutDevices } from '../core/fencing/model.js'
+import { groupId, nodeId } from '../core/base/ids.js'
+import type { FencingConfig } from '../core/fencing/model.js'
 import type { CoreConfig, LeaseConfig, TrackConfig } from '../core/types.js'
 import type { AddressSpec, ClusterConfig, LeaseSettings } from '../config/model.js'
 
@@ -38,7 +38,7 @@ export function coreConfigOf(config: ClusterConfig, locate: Locate = (address) =
     stopFailure: twinbeat.stopFailure,
     stopRetryMax: twinbeat.stopRetryMax,
     protection: twinbeat.splitBrain,
-    fencing: withoutDevices,
+    fencing: fencingOf(config),
     lease: twinbeat.splitBrain === 'lease' ? leaseConfigOf(twinbeat.lease) : null,
     watchdog: false,
     handoverWaitUs: twinbeat.handoverWaitUs,
@@ -60,4 +60,19 @@ export function tracksOf(config: ClusterConfig, locate: Locate): TrackConfig[] {
     const explicit = interfaces.some((name) => rules.get(name) === true)
     return interfaces.length === 0 ? [] : [{ group: group.key, interfaces, explicit }]
   })
+}
+
+/** Names and times; what a device is, and its secrets, stay outside of the core. */
+function fencingOf({ fencing }: ClusterConfig): FencingConfig {
+  return {
+    devices: fencing.devices.map(({ name, targets, timeoutUs, tries, testEveryUs }) => ({
+      name, targets: targets === null ? null : targets.map((target) => target.node), timeoutUs, tries, testEveryUs,
+    })),
+    levels: fencing.levels,
+    action: fencing.action,
+    delays: fencing.delays,
+    randomDelayUs: fencing.randomDelayUs,
+    priorityDelayUs: fencing.priorityDelayUs,
+    weights: fencing.weights.map(({ group, weight }) => ({ group: groupId(group), weight })),
+  }
 }

@@ -26,6 +26,7 @@ import { coreConfigOf, tracksOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { arbiterOf } from '../arbiter/registry.js'
 import { ArbiterRunner } from './effects/arbiter.js'
+import { fenceHistoryKey, FenceRunner } from './effects/fencing.js'
 import { Members, type MemberDependencies } from './effects/members.js'
 import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
@@ -84,6 +85,7 @@ export class Daemon {
   readonly #peerFiles: PeerFiles
   readonly #addresses: AddressRunner
   readonly #arbiter: ArbiterRunner
+  readonly #fence: FenceRunner
   readonly #lrm: Lrm
   readonly #cgroups: Cgroups
   readonly #lines: Lines
@@ -148,7 +150,11 @@ export class Daemon {
     })
     this.#arbiter = new ArbiterRunner(arbiterOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }))
     this.#members = new Members(this.#memberParts())
-    this.#core = createCore(coreConfigOf(config, carrierOf), createPrng(this.#generation))
+    this.#fence = new FenceRunner({
+      store: async (key, value) => { await this.#facts.store(key, value) },
+      wallClock: () => new Date(),
+    })
+    this.#core = createCore(coreConfigOf(config, carrierOf), createPrng(seedOf(config.self, this.#generation)))
     this.#respawner = new Respawner(this.#log.logger)
     this.#shell = new Shell(this.#shellParts())
     this.#requests = new Requests(() => this.#shell, this.#generation)
@@ -180,6 +186,7 @@ export class Daemon {
       members: this.#members,
       addresses: this.#addresses,
       arbiter: this.#arbiter,
+      fence: this.#fence,
       store: this.#facts,
       raiseGeneration: () => this.#raiseGeneration(),
       onNote: (note) => {
@@ -213,6 +220,7 @@ export class Daemon {
       methods: buildMethods({
         status: () => this.status(),
         requests: this.#requests,
+        fenceHistory: () => this.#fence.history,
         explain: (group) => this.#explain(group),
         reload: async () => await this.reload(),
         requestStop: async (progress) => await this.#askStop('stop', progress),
@@ -261,6 +269,7 @@ export class Daemon {
     this.#warn(diagnostics)
     for (const warning of this.#identity.warnings) logger.warn({ event: 'state.unwritable' }, warning)
     this.#configureMembers(this.#config)
+    this.#fence.configure(this.#config.fencing)
     this.#findPrivileges(this.#config)
     await this.#lines.open(this.#config)
     this.#engine.configure(this.#engineConfig(this.#config))
@@ -275,7 +284,9 @@ export class Daemon {
     }
     await this.#control.listen()
     this.#watchInterfaces(this.#config)
-    this.#shell.feed({ type: 'boot', generation: this.#generation, persisted: this.#facts.load() })
+    const persisted = this.#facts.load()
+    this.#fence.remember(persisted[fenceHistoryKey])
+    this.#shell.feed({ type: 'boot', generation: this.#generation, persisted })
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
   }
 
@@ -384,6 +395,7 @@ export class Daemon {
     this.#configureMembers(config, (group, digest) =>
       running.groups.some((one) => one.id === group && one.digest === digest),
     )
+    this.#fence.configure(config.fencing)
     this.#findPrivileges(config)
     this.#configureEngine()
     this.#log.retarget(this.#logTargets(config))
@@ -590,4 +602,11 @@ const changeText = (change: Change): string => {
   return change.from === null || change.to === null
     ? `${change.subject} changed`
     : `${change.subject} ${change.from} -> ${change.to}`
+}
+
+/** Two nodes that start in the same second must not draw the same chance: their delays decide who survives. */
+function seedOf(node: string, generation: number): number {
+  let hash = 0
+  for (const letter of node) hash = (Math.imul(hash, 31) + (letter.codePointAt(0) ?? 0)) | 0
+  return (generation ^ Math.imul(hash, 0x9e3779b1)) >>> 0
 }

@@ -1,8 +1,9 @@
 // Requests of operators: handed to the core by an id, answered by its `reply` effects.
 import type { OperatorVerb } from '../core/events.js'
+import type { FenceOrderEvent, OperatorEvent } from '../core/events.js'
 import type { ReplyEffect } from '../core/effects.js'
 import { TwinbeatError, errorTable, type ErrorCode } from '../errors.js'
-import type { Shell } from './shell.js'
+import type { Shell, Untimed } from './shell.js'
 
 interface Waiting {
   readonly progress: (text: string) => void
@@ -24,13 +25,17 @@ export class Requests {
 
   /** Settles when the core says that the request is done. */
   async ask(verb: OperatorVerb, what: string, progress: (text: string) => void): Promise<string> {
+    return await this.feed((id) => ({ type: 'operator', id, verb, what }), progress)
+  }
+
+  async feed(request: (id: string) => Untimed<OperatorEvent | FenceOrderEvent>, progress: (text: string) => void): Promise<string> {
     if (this.#waiting.size >= requestsMax)
       throw new TwinbeatError('TB_BUSY', 'too many requests are under way')
     this.#count += 1
     const id = `${String(this.incarnation)}.${String(this.#count)}`
     return await new Promise<string>((resolve, reject) => {
       this.#waiting.set(id, { progress, resolve, reject })
-      this.shell().feed({ type: 'operator', id, verb, what })
+      this.shell().feed(request(id))
     })
   }
 

@@ -1,13 +1,14 @@
 // The only loop of the daemon: what happened goes to the core as events, what the core decided is applied
 // in order. Nothing here decides.
 import type { Core } from '../core/core.js'
-import type { Effect, HaltEffect, NoteEffect, ReplyEffect } from '../core/effects.js'
+import type { Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, NoteEffect, ReplyEffect } from '../core/effects.js'
 import type { CoreEvent } from '../core/events.js'
 import type { Engine, EngineRecord } from '../engine/engine.js'
 import { messageOf } from '../errors.js'
 import type { StateStore } from '../store/state-store.js'
 import type { AddressRunner } from './effects/addresses.js'
 import type { ArbiterRunner } from './effects/arbiter.js'
+import type { FenceRunner } from './effects/fencing.js'
 import type { Members } from './effects/members.js'
 import { Outbox } from './outbox.js'
 import { recordsOf, translateRecord } from './records.js'
@@ -22,6 +23,7 @@ export interface ShellDependencies {
   readonly members: Members
   readonly addresses: AddressRunner
   readonly arbiter: Pick<ArbiterRunner, 'run'>
+  readonly fence: Pick<FenceRunner, 'run' | 'record'>
   readonly store: Pick<StateStore, 'store'>
   /** Reserves and stores a higher generation. */
   readonly raiseGeneration: () => number
@@ -190,15 +192,14 @@ export class Shell {
         void this.#parts.arbiter.run(effect).then((answer) => { this.feed({ type: 'arbiter.result', call, group, action, ...answer }) })
         return
       }
+      case 'fence.run': case 'fence.record':
+        this.#fence(effect)
+        return
       case 'member.abort':
         this.#parts.members.abort(effect.call)
         return
-      case 'timer.set':
-        this.#setTimer(effect.key, effect.at)
-        return
-      case 'timer.cancel':
-        this.#cancelTimer(effect.key)
-        return
+      case 'timer.set': this.#setTimer(effect.key, effect.at); return
+      case 'timer.cancel': this.#cancelTimer(effect.key); return
       case 'persist':
         void store.store(effect.key, effect.value).then(
           () => { this.feed({ type: 'persisted', key: effect.key, ok: true }) },
@@ -218,16 +219,24 @@ export class Shell {
         })
         return
       }
-      case 'note':
-        this.#parts.onNote(effect)
-        return
-      case 'reply':
-        this.#parts.onReply(effect)
-        return
-      case 'halt':
-        this.#parts.onHalt(effect)
-        return
+      case 'note': this.#parts.onNote(effect); return
+      case 'reply': this.#parts.onReply(effect); return
+      case 'halt': this.#parts.onHalt(effect); return
     }
+  }
+
+  #fence(effect: FenceRunEffect | FenceRecordEffect): void {
+    if (effect.type === 'fence.run') {
+      void this.#parts.fence.run(effect).then(({ outcome, text }) => {
+        const { call, device, target, action } = effect
+        this.feed({ type: 'fence.result', call, device, target, action, outcome, text })
+      })
+      return
+    }
+    this.#parts.fence.record(effect).catch((error: unknown) => {
+      this.#parts.onNote({ type: 'note', level: 'warn', event: 'state.unwritable', details: {},
+        text: `the history of fencing could not be stored: ${messageOf(error)}` })
+    })
   }
 
   #setTimer(key: string, at: number): void {

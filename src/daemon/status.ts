@@ -1,7 +1,7 @@
 // Builds the report of `status` from what the core believes and what the engine sees.
 import type { ClusterConfig } from '../config/model.js'
 import type { ArbiterHealth } from '../arbiter/arbiter.js'
-import type { ArbiterReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
+import type { ArbiterReport, FencingReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
 import type { Authority, CoreSnapshot, GroupSnapshot } from '../core/types.js'
 import type { EngineSnapshot, LinkSnapshot, PeerSnapshot } from '../engine/engine.js'
 import type { Members } from './effects/members.js'
@@ -61,9 +61,29 @@ export function buildStatus(input: StatusInput): StatusReport {
     links: [...engine.links.map((link) => linkReport(link, ago)), ...input.closedLines.map(closedLineReport)],
     groups: core.groups.map((group) => groupReport(group, input)),
     arbiter: input.arbiter === null ? null : arbiterReport(input.arbiter, ago),
+    fencing: fencingReport(config, core.fencing, ago),
     peerFiles: input.peerFiles,
     warnings: warningsOf(input),
     parameters: Object.fromEntries(config.directives),
+  }
+}
+
+function fencingReport(
+  config: ClusterConfig, fencing: CoreSnapshot['fencing'], ago: (at: number | null) => number | null,
+): FencingReport {
+  return {
+    required: config.twinbeat.splitBrain === 'fence',
+    state: fencing.state,
+    text: fencing.text,
+    confirmedGeneration: fencing.confirmedGeneration,
+    devices: config.fencing.devices.map(({ name, type, targets }) => {
+      const known = fencing.devices.find((device) => device.name === name)
+      return {
+        name, type, targets: targets === null ? [] : targets.map((target) => target.node),
+        lastTestAgoMs: ago(known?.lastTestAt ?? null), lastGoodAgoMs: ago(known?.lastGoodAt ?? null),
+        problem: known?.problem ?? null,
+      }
+    }),
   }
 }
 

@@ -1,8 +1,9 @@
 // The verbs of the control socket. A new one is a row here.
 import type { Method } from '../control/server.js'
-import type { StatusReport } from '../control/report.js'
+import type { FenceHistoryEntry, StatusReport } from '../control/report.js'
 import { TwinbeatError } from '../errors.js'
 import type { OperatorVerb } from '../core/events.js'
+import { fenceMethods } from './fence-orders.js'
 import type { Requests } from './requests.js'
 
 export interface VerbDependencies {
@@ -12,6 +13,7 @@ export interface VerbDependencies {
   readonly requestStop: (progress: (text: string) => void) => Promise<string>
   readonly requestKeep: (progress: (text: string) => void) => Promise<string>
   readonly requests: Requests
+  readonly fenceHistory: () => readonly FenceHistoryEntry[]
 }
 
 const whatMaxChars = 512
@@ -44,6 +46,7 @@ export function buildMethods(parts: VerbDependencies): ReadonlyMap<string, Metho
     },
   })
   return new Map<string, Method>([
+    ...fenceMethods({ requests: parts.requests, history: parts.fenceHistory }),
     ['status', { needs: 'read', run: async () => await Promise.resolve(parts.status()) }],
     [
       'explain',

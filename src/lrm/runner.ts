@@ -28,6 +28,8 @@ export interface RunPlace {
   readonly dieWithDaemon: boolean
   /** Folder of the control group to run in; null: none. */
   readonly cgroup: string | null
+  /** For its standard input; empty by default. */
+  readonly input?: string
 }
 
 export type RunOutcome =
@@ -53,7 +55,7 @@ const STUCK_POLL_MS = 1000
 export function startRun(step: AgentStep, place: RunPlace, options: RunnerOptions): Run {
   const spawned = options.spawner.run({
     program: step.program, args: step.args, env: step.env, capture: true,
-    dieWithDaemon: place.dieWithDaemon, cgroup: place.cgroup,
+    dieWithDaemon: place.dieWithDaemon, cgroup: place.cgroup, input: place.input ?? '',
   })
   return new AgentRun(step, spawned, place.timeoutMs, options)
 }

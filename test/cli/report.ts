@@ -29,5 +29,6 @@ export const report: StatusReport = {
     id: 'web', onHold: false, home: 'nodea', addressOnly: false, state: 'held', holder: 'nodea', authority: 'held', lease: null, reason: 'held',
     members: [{ id: '10.0.0.9', kind: 'address', runs: 'engine on eth0', state: 'running', lastResult: 'start: running' }],
   }],
+  fencing: { required: false, state: 'idle', text: '', confirmedGeneration: null, devices: [] },
   arbiter: null, peerFiles: null, warnings: ['runs without stonith'], parameters: { keepalive: '200ms' },
 }

@@ -31,6 +31,7 @@ function applyOption(files: Partial<Files>, option: string): void {
   const [key, value = ''] = option.split('=')
   switch (key) {
     case 'mode': files.authkeysMode = parseInt(value, 8); break
+    case 'twinbeat-mode': files.twinbeatMode = parseInt(value, 8); break
     case 'self': files.self = value; break
     case 'accept-without': files.acceptWithout = value.split(','); break
     case 'missing': files.haCf = null; break

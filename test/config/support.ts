@@ -10,6 +10,9 @@ export interface Files {
   haresources: string | null
   twinbeatCf: string | null
   authkeysMode: number
+  twinbeatMode: number
+  /** Other files by their path. */
+  others: ReadonlyMap<string, readonly [text: string, mode: number]>
   self: string
   acceptWithout: readonly string[]
   host: HostFacts | null
@@ -22,16 +25,25 @@ export const kGoodHaCf = [
 export const kGoodAuthkeys = 'auth 1\n1 sha1 0123456789abcdef0123\n'
 export const kGoodHaresources = 'alpha 10.9.9.9/24/eth0 httpd\nbeta IPaddr2::10.9.9.10/24/eth0\n'
 
+/** Secrets of fence devices, one of them readable by everybody. */
+const kOtherFiles: Files['others'] = new Map([
+  ['/etc/ha.d/ipmi.secret', ['# of the service processor\nusername=admin\npassword=s3cr3t with blanks\n', 0o600]],
+  ['/etc/ha.d/open.secret', ['password=s3cr3t\n', 0o644]],
+  ['/etc/ha.d/damaged.secret', ['password\n', 0o600]],
+  ['/etc/ha.d/rackpdu.conf', ['# of the plugin\nbeta 10.0.0.9 private AUTO\n', 0o600]],
+])
+
 export function load(changed: Partial<Files>): LoadResult {
   const files: Files = {
     haCf: kGoodHaCf, authkeys: kGoodAuthkeys, haresources: kGoodHaresources, twinbeatCf: null,
-    authkeysMode: 0o600, self: 'alpha', acceptWithout: [], host: null, ...changed,
+    authkeysMode: 0o600, twinbeatMode: 0o644, others: kOtherFiles, self: 'alpha', acceptWithout: [], host: null, ...changed,
   }
   const byPath = new Map<string, readonly [string | null, number]>([
     ['/etc/ha.d/ha.cf', [files.haCf, 0o644]],
     ['/etc/ha.d/authkeys', [files.authkeys, files.authkeysMode]],
     ['/etc/ha.d/haresources', [files.haresources, 0o644]],
-    ['/etc/ha.d/twinbeat.cf', [files.twinbeatCf, 0o644]],
+    ['/etc/ha.d/twinbeat.cf', [files.twinbeatCf, files.twinbeatMode]],
+    ...files.others,
   ])
   const readFile = (path: string): FileResult => {
     const [text, mode] = byPath.get(path) ?? [null, 0]
@@ -57,10 +69,12 @@ export function findings(changed: Partial<Files>, severity: 'error' | 'warning' 
   return load(changed).diagnostics.filter((d) => d.severity === severity).map((d) => `${d.code} ${d.message}`)
 }
 
+const kFencePrograms = ['/usr/lib/stonith/plugins/external/rackpdu', '/usr/sbin/fence_ipmilan', '/usr/sbin/stonith', '/usr/bin/ssh']
+
 export const kLabHost: HostFacts = {
   interfaces: ['lo', 'eth0', 'eth1'],
   deviceKind: (path) => (path === '/dev/null' || path === '/dev/ttyS0' ? 'character' : 'missing'),
   resolve: (name) => (name === 'router' ? '10.9.9.254' : null),
   userExists: (name) => ['root', 'hacluster'].includes(name),
-  isExecutable: (path) => ['/bin/true', '/bin/sleep'].includes(path),
+  isExecutable: (path) => ['/bin/true', '/bin/sleep', ...kFencePrograms].includes(path),
 }

@@ -66,6 +66,9 @@ class Scene {
       members: { ownerOf: () => null } as unknown as Members,
       addresses: { onRecord: () => false } as unknown as AddressRunner,
       arbiter: { run: async () => ({ outcome: 'unknown', token: null, deadlineAt: null, holder: null, text: '' }) },
+      fence: {
+        run: async () => await Promise.resolve({ outcome: 'failed' as const, text: '' }), record: async () => { await Promise.resolve() },
+      },
       store: { store: async () => { await Promise.resolve() } },
       raiseGeneration: () => 2,
       onNote: (note) => { this.notes.push(note.event) },

@@ -16,7 +16,7 @@ describe('one device', () => {
     assert.equal(stage.fencing.confirmed(beta, 100), true)
     assert.equal(stage.fencing.confirmed(beta, 99), true)
     assert.equal(stage.fencing.confirmed(beta, 101), false)
-    assert.equal(stage.persisted['fence-confirmed'], '{"target":"beta","generation":100,"by":"pdu"}')
+    assert.equal(stage.persisted['boot:fence-confirmed'], '{"target":"beta","generation":100,"by":"pdu"}')
     assert.deepEqual(stage.records, ['reboot confirmed pdu cluster'])
   })
 
@@ -171,7 +171,7 @@ describe('the peer during and after a fencing', () => {
     stage.answer('confirmed')
     stage.heard('restarted', 101)
     assert.equal(stage.fencing.confirmed(beta, 100), false)
-    assert.equal(stage.persisted['fence-confirmed'], null)
+    assert.equal(stage.persisted['boot:fence-confirmed'], null)
     assert.ok(stage.notes.includes('fence.expired'))
   })
 
@@ -223,12 +223,12 @@ describe('the peer during and after a fencing', () => {
 
   it('a restarted daemon believes what its last life wrote down, and no nonsense', () => {
     const stage = new FencingStage({ devices: [device('pdu')] })
-    stage.boot({ 'fence-confirmed': '{"target":"beta","generation":100,"by":"pdu"}' })
+    stage.boot({ 'boot:fence-confirmed': '{"target":"beta","generation":100,"by":"pdu"}' })
     assert.equal(stage.fencing.confirmed(beta, 0), true)
     assert.equal(stage.fencing.confirmed(beta, 101), false)
     for (const text of ['', '{}', 'null', '[]', '{"target":"beta","generation":"100","by":"x"}', '{"target":1,"generation":1,"by":"x"}']) {
       const other = new FencingStage({ devices: [device('pdu')] })
-      other.boot({ 'fence-confirmed': text })
+      other.boot({ 'boot:fence-confirmed': text })
       assert.equal(other.fencing.confirmed(beta, 0), false, text)
     }
   })

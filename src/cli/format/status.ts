@@ -123,6 +123,20 @@ function linkRow(link: LinkReport, p: Palette): string[] {
   ]
 }
 
+const agoOrNever = (ms: number | null): string => (ms === null ? 'never' : `${age(ms)} ago`)
+
+function fencingLines({ fencing }: StatusReport, p: Palette): string[] {
+  if (fencing.devices.length === 0 && !fencing.required) return []
+  const state = fencing.state === 'idle' && fencing.text === '' ? '' : `  ${p.warn(fencing.text === '' ? fencing.state : fencing.text)}`
+  const rows = fencing.devices.map((device) => [
+    p.bold(device.name), device.type, device.targets.join(' '),
+    device.problem !== null ? p.bad('cannot reach its target')
+      : device.lastGoodAgoMs === null ? p.dim('not tested here') : p.good(`worked ${age(device.lastGoodAgoMs)} ago`),
+    device.problem === null ? '' : `${device.problem}; last worked ${agoOrNever(device.lastGoodAgoMs)}`,
+  ])
+  return ['', `Fencing${fencing.required ? '' : p.dim(' (not required: split_brain accept)')}${state}`, ...table(rows)]
+}
+
 export function formatStatus(report: StatusReport, p: Palette): string {
   const lines = [
     `${p.bold(report.node)}  holds ${p.bold(report.resources)}  ${report.membership}` +
@@ -143,6 +157,7 @@ export function formatStatus(report: StatusReport, p: Palette): string {
     ...(report.arbiter === null ? [] : ['', 'Arbiter', arbiterLine(report.arbiter, p)]),
   ]
   if (report.groups.length === 0) lines.splice(lines.indexOf('Groups') + 1, 0, '  none: haresources names no group')
+  lines.push(...fencingLines(report, p))
   if (report.warnings.length > 0) lines.push('', ...report.warnings.map((warning) => p.warn(`! ${warning}`)))
   return lines.join('\n')
 }

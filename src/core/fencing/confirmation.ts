@@ -5,7 +5,7 @@
 import type { NodeId } from '../base/ids.js'
 import type { Context } from '../context.js'
 
-export const confirmationKey = 'fence-confirmed'
+export const confirmationKey = 'boot:fence-confirmed'
 
 /** A heartbeat may have been under way on a slow line, or in our own queue, when the power went. */
 const underWayUs = 500_000
