@@ -103,6 +103,19 @@ export class Door {
     return this.books.holds.withheld(group.id)
   }
 
+  /** Of the ownership that is valid now; 0: none. */
+  tokenOf(group: Group): number {
+    const ownership = this.books.lease.ownership(group.id)
+    return ownership !== null && ownership.deadlineAt > this.world.ctx.now ? ownership.token : 0
+  }
+
+  /** A device or the arbiter says that the group is ours, whatever a peer says that does not hear us. */
+  certain(group: Group): boolean {
+    const { peer } = this.world
+    if (this.tokenOf(group) > 0) return true
+    return group.takenBy === 'fence' && peer !== null && this.books.fencing.confirmed(peer.id, peer.generation)
+  }
+
   // -------------------------------------------------------------------------------------------- granting
 
   /** What a take of this group rests on while the peer is held for dead. */

@@ -5,9 +5,9 @@
 // same rule, so at most one of them can be past it whatever is lost, repeated or overtaken. On equal
 // claims the group's home goes first.
 //
-// Two holders (a partition has healed): the one that held the group before the nodes lost each other
-// stays, else its home, else the lower name; the other releases at once. A node that hears the other hold
-// its group while the other does not hear it yields after one dead time.
+// Two holders (a partition has healed): the verdict over a frozen pair of claims says who stays (heal-claims.ts);
+// the other releases at once. A node that hears the other hold its group while the other does not hear it yields
+// after one dead time, unless a fence or an ownership says that the group is its own.
 
 import { micros, type GroupId, type Micros } from '../base/ids.js'
 import type { Context, Words } from '../context.js'
@@ -15,6 +15,7 @@ import type { Peer } from '../membership/peers.js'
 import type { Authority, Field } from '../types.js'
 import type { Door } from './authorise.js'
 import type { Group } from './group.js'
+import { HealClaims, healWords, parseHeal, type HealClaim } from './heal-claims.js'
 import {
   encodeClaims, encodeEpochs, encodeReady, parseStatement, statementWords, type Claim, type Statement, type Word,
 } from './statement.js'
@@ -37,6 +38,8 @@ export interface ExchangeView {
 }
 
 const repeatUs = 250_000
+/** A heal takes two messages in each direction, and is to be over within a second although some are lost. */
+const repeatHealUs = 100_000
 export const claimsTimer = 'claims.repeat'
 export const vetoTimer = 'claims.veto'
 export const oneWayTimer = 'claims.one-way'
@@ -62,6 +65,7 @@ export class Claims {
   #repeating = false
   #repeatDue = false
   #oneWay = false
+  readonly #heal = new HealClaims()
 
   constructor(
     private readonly ctx: Context,
@@ -127,6 +131,7 @@ export class Claims {
 
   peerLost(): void {
     this.#theirs = null
+    this.#heal.reset()
     this.#answeredText = null
     this.#floors.clear()
     this.#since.clear()
@@ -135,6 +140,7 @@ export class Claims {
 
   peerReturned(): void {
     this.world.contested = true
+    this.#freeze()
     this.#since.clear()
     this.#repeatDue = true
   }
@@ -161,6 +167,7 @@ export class Claims {
     for (const [id, { epoch }] of statement.claims) this.world.epochs.learn(id, epoch)
     this.#theirs = statement
     this.#theirsAt = this.ctx.now
+    if (this.#heal.heard(parseHeal(fields))) this.#freeze()
     for (const note of this.notes) note.heard(fields)
     if (peer.dead) this.ctx.timer(vetoTimer, this.ctx.config.timing.deadtimeUs)
     if (statement.peerGeneration === this.ctx.generation && this.world.contested && peer.alive) {
@@ -194,7 +201,7 @@ export class Claims {
   oneWayDue(): void {
     this.#oneWay = false
     for (const group of this.#disputed()) {
-      if (this.#theirs?.peerGeneration === this.ctx.generation) continue
+      if (this.#theirs?.peerGeneration === this.ctx.generation || this.door?.certain(group) === true) continue
       this.ctx.note('warn', 'owners.one-way', `${group.id}: the peer holds it and does not hear us: yielding`, { group: group.id })
       group.give('heal-yield')
     }
@@ -219,10 +226,20 @@ export class Claims {
       (group.state === 'held' || group.state === 'taking') && !group.lettingGo && this.theirWord(group.id) === 'held')
   }
 
+  #freeze(): void {
+    const claims = new Map<GroupId, HealClaim>()
+    for (const group of this.world.groups.values()) {
+      if (!group.mayHold) continue
+      claims.set(group.id, { token: this.door?.tokenOf(group) ?? 0, incumbent: !this.#junior.has(group.id) })
+    }
+    this.#heal.freeze(claims)
+  }
+
   #judge(): void {
     const disputed = this.#disputed()
+    if (disputed.length > 0 && this.#heal.spoken) this.#freeze()
     for (const group of disputed) {
-      if (this.#wins(group)) continue
+      if (this.#stays(group)) continue
       this.ctx.note('warn', 'owners.two', `${group.id}: both nodes held it; the peer keeps it`, { group: group.id })
       group.give('heal-lost')
     }
@@ -230,12 +247,23 @@ export class Claims {
     if (unheard && !this.#oneWay) this.ctx.timer(oneWayTimer, this.ctx.config.timing.deadtimeUs)
     if (!unheard && this.#oneWay) this.ctx.cancel(oneWayTimer)
     this.#oneWay = unheard
-    const open = [...this.world.groups.values()].some((group) => group.mayHold && this.theirWord(group.id) === 'held')
-    if (this.settled && this.world.peer?.alive === true && !open) this.#junior.clear()
+    if (this.settled && this.world.peer?.alive === true && !this.#bothHold()) this.#junior.clear()
   }
 
-  #wins(group: Group): boolean {
+  #bothHold(): boolean {
+    return [...this.world.groups.values()].some((group) => group.mayHold && this.theirWord(group.id) === 'held')
+  }
+
+  /** Until there is a verdict the group stays where it is, on both sides. */
+  #stays(group: Group): boolean {
     if (this.#theirs?.claims.get(group.id)?.word === 'stuck') return false
+    const { self } = this.ctx.config
+    const peer = this.world.peer?.id ?? self
+    return this.#heal.spoken ? this.#heal.verdict(group.id, { self, peer, home: group.home }) !== 'yield' : this.#wins(group)
+  }
+
+  /** Beside a node of an earlier version, which freezes nothing. */
+  #wins(group: Group): boolean {
     const senior = !this.#junior.has(group.id)
     const theirs = this.#theirs?.claims.get(group.id)?.senior ?? false
     if (senior !== theirs) return senior
@@ -330,7 +358,8 @@ export class Claims {
       })
     }
     const text = encodeClaims(claims)
-    const spoken = `${text} ${encodeReady(claims)} ${this.#heldEpochs()} ${this.notes.map((note) => note.stamp).join(' | ')}`
+    const notes = this.notes.map((note) => note.stamp).join(' | ')
+    const spoken = `${text} ${encodeReady(claims)} ${this.#heldEpochs()} ${notes} ${this.#heal.news(this.#bothHold())}`
     const peerGeneration = peer.alive ? peer.generation : 0
     const changed = this.#sent === null || this.#sent.text !== spoken || this.#sent.peerGeneration !== peerGeneration
     const theirs = this.#theirs
@@ -342,7 +371,7 @@ export class Claims {
     const waiting = open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0))
     if (waiting && !this.#repeating) {
       this.#repeating = true
-      this.ctx.timer(claimsTimer, repeatUs)
+      this.ctx.timer(claimsTimer, this.#heal.open ? repeatHealUs : repeatUs)
     }
   }
 
@@ -356,7 +385,7 @@ export class Claims {
     const { peer } = this.world
     if (peer === null) return false
     if (!peer.alive) return [...this.world.groups.values()].some((group) => group.mayHold)
-    if (this.world.contested || (this.#theirs === null && peer.active) || this.#disputed().length > 0) return true
+    if (this.#heal.open || this.world.contested || (this.#theirs === null && peer.active) || this.#disputed().length > 0) return true
     return [...claims.values()].some(({ word }) => word === 'claim' || word === 'found')
   }
 
@@ -376,6 +405,7 @@ export class Claims {
     const words = statementWords(to, {
       generation, peerGeneration, n: this.#n, ack, asks, text, epochs: encodeEpochs(claims), ready: encodeReady(claims),
     })
-    this.ctx.send('tb_claims', [...words, ...this.notes.flatMap((note) => note.words())])
+    const heal = healWords(this.#heal.say(this.#bothHold()))
+    this.ctx.send('tb_claims', [...words, ...heal, ...this.notes.flatMap((note) => note.words())])
   }
 }

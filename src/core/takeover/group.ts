@@ -49,6 +49,8 @@ export class Group {
   /** Redefined or removed by a reload: never taken again under this definition. */
   retired = false
   restarts = 0
+  /** What the last take rested on; repairs since then rest on the holding itself. */
+  takenBy: Authority['kind'] | null = null
   /** Of the claim that is held, or was last. */
   claimEpoch = 0
   /** Addresses of the present take went up before its services were there. */
@@ -137,6 +139,7 @@ export class Group {
     this.grant = grant
     this.grantAt = this.ctx.now
     this.begun = false
+    this.takenBy = grant.kind
     this.epoch += 1
     this.claimEpoch = this.hooks.nextClaimEpoch(this)
     this.#mayFire = this.#state.name === 'stopped'
