@@ -255,7 +255,10 @@ export class Group {
   /** Somebody removed an address we hold: put it back under the authority of holding. */
   addressLost(id: string): void {
     const member = this.members.find((candidate) => candidate.id === id)
-    if (member === undefined || this.#state.name !== 'held') return
+    if (member === undefined) return
+    // Lost again before the take was over: looked at once more when it is.
+    if (this.#state.name === 'taking') this.#repairWanted = true
+    if (this.#state.name !== 'held') return
     member.state = 'stopped'
     this.repair()
   }
@@ -385,6 +388,7 @@ export class Group {
     this.leftBehind = false
     this.#enter({ name: 'held' }, 'held')
     this.hooks.settled(this, 'held')
+    if (this.#repairWanted && this.#call === null) this.repair()
   }
 
   #nextGive(state: Extract<State, { name: 'giving' }>): void {
