@@ -1,4 +1,5 @@
-// The simulator's time: a heap of things to do, run in order of time and then of insertion.
+// The simulator's time: a heap of things to do, run in order of time and then of insertion. Each machine has
+// a clock of its own beside it, which drifts, begins anew at a boot and stands still in a hidden pause.
 
 interface Entry {
   readonly at: number
@@ -7,7 +8,14 @@ interface Entry {
   dead: boolean
 }
 
-export class Clock {
+export interface Timeline {
+  readonly now: number
+  /** Returns a function that takes the entry back. */
+  at(at: number, act: () => void): () => void
+  after(us: number, act: () => void): () => void
+}
+
+export class Clock implements Timeline {
   now = 0
   #heap: Entry[] = []
   #order = 0
@@ -16,7 +24,6 @@ export class Clock {
     return this.#heap.length
   }
 
-  /** Returns a function that takes the entry back. */
   at(at: number, act: () => void): () => void {
     this.#order += 1
     const entry: Entry = { at: Math.max(at, this.now), order: this.#order, act, dead: false }
@@ -71,5 +78,79 @@ export class Clock {
       ;[heap[index], heap[least]] = [heap[least]!, heap[index]!]
       index = least
     }
+  }
+}
+
+/** A machine is up for a while before its daemon starts. */
+const bootUs = 20_000_000
+
+/** CLOCK_BOOTTIME of one machine. What was planned before a boot is forgotten with it. */
+export class MachineClock implements Timeline {
+  #since = 0
+  #base = bootUs
+  #boot = 0
+  #hiddenSince: number | null = null
+  #held: (() => void)[] = []
+
+  /** `rate`: seconds of this clock in one second of the world. */
+  constructor(private readonly world: Clock, readonly rate: number) {}
+
+  get now(): number {
+    return this.#localAt(this.#hiddenSince ?? this.world.now)
+  }
+
+  /** Grows with every boot. */
+  get boot(): number {
+    return this.#boot
+  }
+
+  get hidden(): boolean {
+    return this.#hiddenSince !== null
+  }
+
+  at(at: number, act: () => void): () => void {
+    let dead = false
+    const boot = this.#boot
+    const due = (): void => {
+      if (dead || this.#boot !== boot) return
+      if (this.#hiddenSince !== null) this.#held.push(due)
+      else if (this.now < at) this.world.at(this.#worldAt(at), due)
+      else act()
+    }
+    this.world.at(this.#worldAt(at), due)
+    return () => { dead = true }
+  }
+
+  after(us: number, act: () => void): () => void {
+    return this.at(this.now + us, act)
+  }
+
+  /** The machine stands still without its clock telling. */
+  hide(): void {
+    this.#hiddenSince ??= this.world.now
+  }
+
+  show(): void {
+    if (this.#hiddenSince === null) return
+    this.#base = this.#localAt(this.#hiddenSince)
+    this.#since = this.world.now
+    this.#hiddenSince = null
+    for (const due of this.#held.splice(0)) due()
+  }
+
+  reboot(): void {
+    this.#boot += 1
+    this.#base = bootUs
+    this.#since = this.world.now
+    this.#hiddenSince = null
+    this.#held = []
+  }
+
+  #localAt(world: number): number {
+    return this.#base + Math.floor((world - this.#since) * this.rate)
+  }
+
+  #worldAt(local: number): number {
+    return Math.max(this.world.now, this.#since + Math.ceil((local - this.#base) / this.rate))
   }
 }

@@ -4,14 +4,19 @@
 import { nodeId, type NodeId } from '../../src/core/base/ids.js'
 import type { EngineEvent } from '../../src/core/events.js'
 import type { Field } from '../../src/core/types.js'
-import type { Clock } from './clock.js'
+import type { Timeline } from './clock.js'
+import type { Flaw } from './page.js'
 
 export interface Status {
   readonly st: string
   readonly generation: number
   readonly deadtimeUs: number
   readonly twinbeat: string | null
+  /** Of this conversation: a copy has the number of its original. */
+  readonly seq: number
 }
+
+export type Gasp = Pick<Extract<EngineEvent, { type: 'gasp' }>, 'generation' | 'group' | 'claimEpoch' | 'digest'>
 
 export interface Wire {
   heartbeat(status: Status): void
@@ -37,7 +42,11 @@ export class SimEngine {
   #seq = 0
   #started = false
   #stopped = false
-  #frozen = false
+  frozen = false
+  /** How long the engine did not run since it last heard the peer. */
+  lateUs = 0
+  #silent = false
+  #beats = 0
   #peer: Status | null = null
   #heardAt = 0
   readonly #bornAt: number
@@ -45,13 +54,14 @@ export class SimEngine {
   #buffer: (() => void)[] = []
 
   constructor(
-    private readonly clock: Clock,
+    private readonly clock: Timeline,
     private readonly timing: EngineTiming,
     private readonly twinbeat: string | null,
     private readonly peerId: NodeId,
     generation: number,
     private readonly wire: Wire,
     private readonly record: (event: EngineEvent) => void,
+    private readonly flaws: ReadonlySet<Flaw>,
   ) {
     this.generation = generation
     this.#bornAt = clock.now
@@ -76,7 +86,7 @@ export class SimEngine {
   }
 
   send(fields: readonly Field[]): void {
-    if (this.muted || this.#stopped) return
+    if (this.muted || this.#stopped || this.#silent) return
     this.#seq += 1
     const own = (name: string, value: number): Field => ({ name, type: 0, value: value.toString(16) })
     this.wire.message([...fields, own('seq', this.#seq), own('hg', this.generation)], this.generation)
@@ -84,6 +94,7 @@ export class SimEngine {
 
   raise(): number {
     this.generation += 1
+    this.#beats = 0
     this.muted = false
     return this.generation
   }
@@ -92,14 +103,25 @@ export class SimEngine {
     this.#stopped = true
   }
 
+  /** For ever: a life that has let go of everything says nothing more. */
+  silence(): void {
+    this.#silent = true
+  }
+
+  get speaks(): boolean {
+    return !this.#stopped && !this.frozen && !this.muted && !this.#silent
+  }
+
   freeze(): void {
-    this.#frozen = true
+    this.frozen = true
   }
 
   thaw(us: number): void {
     const muted = us > this.deadtimeUs
-    this.#frozen = false
+    this.frozen = false
+    if (this.flaws.has('stall-is-silence')) this.#judge()
     this.#heardAt = Math.max(this.#heardAt, this.clock.now)
+    this.lateUs = us
     this.muted ||= muted
     this.record({ type: 'stall', us, muted })
     for (const deliver of this.#buffer.splice(0)) deliver()
@@ -107,15 +129,18 @@ export class SimEngine {
 
   hear(status: Status): void {
     if (this.#stopped) return
-    if (this.#frozen) {
+    if (this.frozen) {
       if (this.#buffer.length < 100) this.#buffer.push(() => { this.hear(status) })
       return
     }
     const known = this.#peer
     if (known !== null && status.generation < known.generation) return
+    const copy = known !== null && status.generation === known.generation && status.seq <= known.seq
+    if (copy && !this.flaws.has('duplicate-is-life')) return
     const node = this.peerId
     const { generation } = status
     this.#heardAt = this.clock.now
+    this.lateUs = 0
     this.#peer = status
     const wasDead = this.peerDead
     this.peerHeard = true
@@ -131,7 +156,7 @@ export class SimEngine {
 
   receive(fields: readonly Field[], generation: number): void {
     if (this.#stopped) return
-    if (this.#frozen) {
+    if (this.frozen) {
       this.#buffer.push(() => { this.receive(fields, generation) })
       return
     }
@@ -152,10 +177,24 @@ export class SimEngine {
     return events
   }
 
+  /** Last words of the peer's guardian or engine: only of exactly the life that we know. */
+  lastWords(gasp: Gasp): void {
+    if (this.#stopped) return
+    if (this.frozen) {
+      this.#buffer.push(() => { this.lastWords(gasp) })
+      return
+    }
+    const known = this.#peer?.generation ?? 0
+    const exact = gasp.generation === known
+    if (!exact && !this.flaws.has('gasp-of-old-generation')) return
+    this.record({ type: 'gasp', node: this.peerId, ...gasp, generation: known })
+  }
+
   #send(): void {
-    if (this.#stopped || this.#frozen || this.muted) return
+    if (!this.speaks) return
     const { generation, deadtimeUs, twinbeat } = this
-    this.wire.heartbeat({ st: this.#st, generation, deadtimeUs, twinbeat })
+    this.#beats += 1
+    this.wire.heartbeat({ st: this.#st, generation, deadtimeUs, twinbeat, seq: this.#beats })
   }
 
   #beat(): void {
@@ -164,18 +203,28 @@ export class SimEngine {
     this.clock.after(this.timing.keepaliveUs, () => { this.#beat() })
   }
 
-  /** The dead time is a deadline: it is looked at exactly when it may have passed. */
-  #watch(): void {
-    if (this.#stopped) return
-    const limit = this.#started && this.#peer !== null ? this.#peer.deadtimeUs : this.timing.initdeadUs
+  /** After how much silence the peer counts as dead. */
+  get limitUs(): number {
+    return this.#started && this.#peer !== null ? this.#peer.deadtimeUs : this.timing.initdeadUs
+  }
+
+  #judge(): number {
     const since = this.#peer === null ? this.#bornAt : this.#heardAt
-    const left = since + limit - this.clock.now
-    if (!this.peerDead && !this.#frozen && left <= 0) {
+    const left = since + this.limitUs - this.clock.now
+    if (!this.peerDead && !this.frozen && left <= 0) {
       this.peerDead = true
       this.record({
         type: 'peer.dead', node: this.peerId, generation: this.peerGeneration, silentUs: this.clock.now - since, links: [],
       })
     }
+    return left
+  }
+
+  /** The dead time is a deadline: it is looked at exactly when it may have passed. */
+  #watch(): void {
+    if (this.#stopped) return
+    // The peer may announce a shorter dead time meanwhile.
+    const left = Math.min(this.#judge(), 2 * this.timing.keepaliveUs)
     this.clock.after(Math.max(left, this.timing.keepaliveUs / 4), () => { this.#watch() })
   }
 }

@@ -1,5 +1,6 @@
-// Two directions, each with its own loss, delay and cuts. Heartbeats are lost when they are lost; messages
-// are asked for again, so that they arrive late and out of order, as long as the path and both lives last.
+// Two directions, each with its own loss, delay and cuts. Heartbeats and last words are lost when they are
+// lost, and may come a second time much later; messages are asked for again, so that they arrive late and out
+// of order, as long as the path and both lives last.
 
 import type { Prng } from '../../src/core/base/prng.js'
 import type { Clock } from './clock.js'
@@ -16,6 +17,8 @@ interface Waiting {
 
 const rexmitMinUs = 50_000
 const rexmitMaxUs = 300_000
+/** A copy that stood in a queue. */
+const lateCopyUs = 4_000_000
 
 export class Network {
   readonly paths: [Path, Path] = [{ cut: false, lossPercent: 0 }, { cut: false, lossPercent: 0 }]
@@ -28,10 +31,14 @@ export class Network {
     return !this.paths[0].cut && !this.paths[1].cut
   }
 
-  heartbeat(from: 0 | 1, deliver: () => void): void {
+  /** One packet, without a number that could be asked for again. */
+  datagram(from: 0 | 1, deliver: () => void): void {
     const path = this.paths[from]
     if (path.cut || this.prng.below(100) < path.lossPercent) return
     this.clock.after(this.#delay(), deliver)
+    if (this.duplicatePercent > 0 && this.prng.below(100) < this.duplicatePercent) {
+      this.clock.after(this.#delay() + this.prng.below(lateCopyUs), deliver)
+    }
   }
 
   /** `alive`: both ends still are the lives that sent and will receive it. */
@@ -47,6 +54,10 @@ export class Network {
     for (const waiting of this.#waiting[from].splice(0)) {
       this.clock.after(this.prng.below(rexmitMaxUs), () => { this.#try(from, waiting) })
     }
+  }
+
+  get queued(): number {
+    return this.#waiting[0].length + this.#waiting[1].length
   }
 
   #try(from: 0 | 1, waiting: Waiting): void {

@@ -1,39 +1,81 @@
-// One node: a machine, and the lives of its daemon. Carries out the effects of the core and tells every
-// checker what happens. The daemon may crash with or without its machine, freeze, stop and start again.
+// One node: a machine, and the lives of its daemon with their guardians. Carries out the effects of the core
+// as the shell does, and tells every checker what happens. The daemon may crash with or without its machine,
+// freeze, stand still, stop and start again.
 
-import { micros, nodeId, type NodeId } from '../../src/core/base/ids.js'
+import { groupId, micros, nodeId, type NodeId } from '../../src/core/base/ids.js'
 import { createPrng, type Prng } from '../../src/core/base/prng.js'
 import type { Core } from '../../src/core/core.js'
-import type { Effect } from '../../src/core/effects.js'
-import type { CoreEvent } from '../../src/core/events.js'
+import type { ArbiterRunEffect, Effect, FenceRunEffect } from '../../src/core/effects.js'
 import type { CoreConfig, Field } from '../../src/core/types.js'
-import type { Clock } from './clock.js'
-import { SimEngine, type Status } from './engine.js'
+import type { Clock, MachineClock } from './clock.js'
+import { SimEngine, type Gasp, type Status } from './engine.js'
+import type { ArbiterAnswer } from './etcd.js'
+import type { SimEvent } from './events.js'
+import type { FenceAnswer } from './fence-device.js'
+import { SimGuardian, type ActReason } from './guardian.js'
 import { Machine } from './machine.js'
+import { nothingHeld, type Flaw, type Page, type PageGroup } from './page.js'
+import { SimSlots } from './slots.js'
 
-type WithoutAt<T> = T extends unknown ? Omit<T, 'at'> : never
-export type SimEvent = WithoutAt<CoreEvent>
 export type MakeCore = (config: CoreConfig, prng: Prng) => Core
 type RunEffect = Extract<Effect, { type: 'member.run' }>
 
 export interface NodeObserver {
   event(node: SimNode, event: SimEvent): void
+  /** The engine says so now; the core may hear of it later. */
+  record(node: SimNode, event: SimEvent): void
   effect(node: SimNode, effect: Effect): void
   /** What runs on a machine changed. */
   truth(): void
+  guardian(node: SimNode, reason: ActReason | 'watchdog'): void
+  gasp(node: SimNode, group: PageGroup, by: 'guardian' | 'engine', generation: number): void
+  /** By the guardian of the life with that number. */
+  removes(node: SimNode, group: PageGroup, life: number): void
 }
 
 export interface NodeWires {
   heartbeat(from: SimNode, status: Status): void
   message(from: SimNode, fields: readonly Field[], generation: number): void
+  gasp(from: SimNode, gasp: Gasp): void
+  arbiter(from: SimNode, order: ArbiterRunEffect, done: (answer: ArbiterAnswer) => void): void
+  fence(from: SimNode, order: FenceRunEffect, done: (answer: FenceAnswer) => void): void
 }
 
+/** What the node is made of, besides its core. */
+export interface NodeBuild {
+  readonly index: 0 | 1
+  readonly config: CoreConfig
+  readonly world: Clock
+  readonly prng: Prng
+  readonly rate: number
+  readonly makeCore: MakeCore
+  /** What its heartbeats say of it; null: a real heartbeat, which has neither engine nor guardian of ours. */
+  readonly twinbeat: string | null
+  readonly flaws: ReadonlySet<Flaw>
+  readonly limits: NodeLimits
+}
+
+export interface NodeLimits {
+  readonly withholdUs: number
+  readonly releaseUs: number
+  readonly freezeUs: number
+  readonly stopBudgetUs: number
+  /** 0: no watchdog. */
+  readonly watchdogUs: number
+  readonly killsServices: boolean
+}
 
 export class SimNode {
   readonly id: NodeId
+  readonly index: 0 | 1
   readonly machine: Machine
+  readonly twinbeat: string | null
+  config: CoreConfig
   core: Core | null = null
   engine: SimEngine | null = null
+  slots: SimSlots | null = null
+  guardian: SimGuardian | null = null
+  page: Page
   /** Counts lives, so that what belongs to an earlier one is dropped. */
   life = 0
   generation: number
@@ -47,108 +89,294 @@ export class SimNode {
   blocked = false
   /** Results are told again, late. */
   echoes = false
+  /** Carries a core from before authority travelled in messages: what it did not know is dropped. */
+  older = false
+  olderNext = false
   readonly store = new Map<string, string>()
   #timers = new Map<string, () => void>()
   #late: (() => void)[] = []
-  readonly #aborts = new Map<number, () => void>()
   /** Records of the engine that wait for a blocked daemon. */
   #records: { readonly at: number; readonly event: SimEvent }[] = []
+  #answers: SimEvent[] = []
   #frozenAt = 0
+  #startWaits = false
 
-  constructor(
-    readonly index: 0 | 1,
-    public config: CoreConfig,
-    private readonly clock: Clock,
-    private readonly prng: Prng,
-    private readonly wires: NodeWires,
-    private readonly observer: NodeObserver,
-    private readonly makeCore: MakeCore,
-    /** What its heartbeats say of it; null: a real heartbeat. */
-    readonly twinbeat: string | null,
-  ) {
-    this.id = config.self
-    this.machine = new Machine(prng)
-    this.generation = 1000 * (index + 1)
+  constructor(private readonly build: NodeBuild, private readonly wires: NodeWires, private readonly observer: NodeObserver) {
+    this.index = build.index
+    this.config = build.config
+    this.id = build.config.self
+    this.twinbeat = build.twinbeat
+    this.machine = new Machine(build.world, build.prng, build.rate, () => { observer.truth() })
+    this.generation = 1000 * (build.index + 1)
+    this.page = this.#newPage()
+  }
+
+  get clock(): MachineClock {
+    return this.machine.clock
   }
 
   get up(): boolean {
     return this.core !== null
   }
 
+  get busy(): boolean {
+    return this.frozen || this.blocked || this.clock.hidden
+  }
+
+  // --------------------------------------------------------------------------------------------------- lives
+
   start(): void {
-    if (this.core !== null) return
+    const { machine, build, guardian } = this
+    if (this.core !== null || !machine.powered) return
+    if (guardian !== null && guardian.alive && !guardian.keeps && !build.flaws.has('guardian-late')) {
+      this.#startWaits = true
+      return
+    }
+    const adopted = guardian?.adopt() ?? false
+    if (!adopted && guardian?.alive === true && !build.flaws.has('guardian-late')) {
+      this.#startWaits = true
+      return
+    }
+    this.#startWaits = false
+    this.older = this.olderNext
     this.life += 1
     this.generation += 1
-    const life = this.life
-    this.core = this.makeCore(this.config, createPrng(this.prng.below(1 << 30)))
-    this.engine = new SimEngine(
-      this.clock, this.config.timing, this.twinbeat, this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody'),
-      this.generation,
+    machine.killAgents()
+    this.core = build.makeCore(this.config, createPrng(build.prng.below(1 << 30)))
+    this.page = adopted && this.page.groups.size > 0 ? { ...this.page, keepUntil: null, generation: this.generation } : this.#newPage()
+    this.engine = this.#newEngine()
+    if (this.twinbeat !== null) {
+      this.slots = this.#newSlots()
+      if (adopted) for (const { name, addresses } of this.page.groups.values()) this.slots.adopt(name, addresses)
+      this.#newGuardian()
+    }
+    this.feed({ type: 'boot', generation: this.generation, persisted: Object.fromEntries(this.store) })
+  }
+
+  /** The daemon is gone at once; `machine`: everything that ran is gone too. */
+  crash(what: 'daemon' | 'machine', how = { power: true }): void {
+    if (this.core === null && what === 'daemon') return
+    const lived = this.core !== null
+    this.#endLife()
+    if (what === 'daemon') {
+      this.leftovers = this.machine.running.size > 0
+      if (lived) this.guardian?.daemonDied()
+      return
+    }
+    this.guardian = null
+    this.#startWaits = false
+    this.leftovers = false
+    // What is true of one boot only is not kept over the next.
+    for (const key of [...this.store.keys()]) if (key === 'keep' || key.startsWith('boot:')) this.store.delete(key)
+    this.page.groups.clear()
+    this.machine.down(how)
+  }
+
+  #endLife(): void {
+    this.engine?.stop()
+    this.slots?.stop()
+    this.core = null
+    this.engine = null
+    this.slots = null
+    this.life += 1
+    this.frozen = false
+    this.blocked = false
+    this.#late = []
+    this.#records = []
+    this.#answers = []
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+  }
+
+  #halt(how: 'stop' | 'reset' | 'restart'): void {
+    if (how === 'restart') this.page.keepUntil = this.#keepUntil()
+    if (how === 'stop') {
+      this.machine.closeWatchdog()
+      this.guardian?.goodbye()
+      this.guardian = null
+    }
+    this.crash(how === 'reset' ? 'machine' : 'daemon')
+    const { prng } = this.build
+    const back = how === 'restart' ? 200_000 + prng.below(800_000) : 3_000_000 + prng.below(10_000_000)
+    const { life } = this
+    this.build.world.after(back, () => { if (this.life === life) this.start() })
+  }
+
+  #keepUntil(): number | null {
+    const text = this.store.get('keep')
+    if (text === undefined) return null
+    const { until } = JSON.parse(text) as { until?: unknown }
+    return typeof until === 'number' ? until : null
+  }
+
+  // -------------------------------------------------------------------------------- engine, slots, guardian
+
+  #newEngine(): SimEngine {
+    const { life } = this
+    const peer = this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody')
+    return new SimEngine(
+      this.clock, this.config.timing, this.twinbeat, peer, this.generation,
       {
         heartbeat: (status) => { this.wires.heartbeat(this, status) },
         message: (fields, generation) => { this.wires.message(this, fields, generation) },
       },
       (event) => { if (this.life === life) this.#record(event) },
+      this.build.flaws,
     )
-    this.feed({ type: 'boot', generation: this.generation, persisted: Object.fromEntries(this.store) })
   }
 
-  /** The daemon is gone at once; `machine`: everything that ran is gone too. */
-  crash(what: 'daemon' | 'machine'): void {
-    if (this.core === null && what === 'daemon') return
-    this.engine?.stop()
-    this.core = null
-    this.engine = null
-    this.life += 1
-    this.frozen = false
-    this.blocked = false
-    this.#late = []
-    this.#aborts.clear()
-    this.#records = []
-    for (const cancel of this.#timers.values()) cancel()
-    this.#timers.clear()
-    this.leftovers = this.machine.running.size > 0
-    if (what === 'machine') {
-      this.machine.running.clear()
-      this.leftovers = false
-      this.observer.truth()
+  #newPage(): Page {
+    const groups = new Map<string, PageGroup>()
+    for (const [slot, group] of this.build.config.groups.entries()) {
+      const ids = (kind: 'address' | 'agent'): string[] => group.members.filter((member) => member.kind === kind).map(({ id }) => id)
+      const services = ids('agent')
+      // Until it is known what the last life left of it, the watchdog counts on.
+      const before = this.build.flaws.has('pets-too-early') ? null : this.page?.groups.get(group.id)?.petUntil ?? null
+      groups.set(group.id, {
+        slot, name: group.id, digest: this.#digestOf(group.id), kind: services.length === 0 ? 'address' : 'service',
+        addresses: ids('address'), services, holding: nothingHeld, releaseBy: null, petUntil: before,
+      })
     }
+    return { groups, progressAt: 0, freezeUs: this.build.limits.freezeUs, keepUntil: null, generation: this.generation }
   }
 
-  freeze(): void {
+  #digestOf(id: string): string {
+    return this.config.groups.find((group) => group.id === id)?.digest ?? ''
+  }
+
+  #newSlots(): SimSlots {
+    const { life } = this
+    return new SimSlots({
+      machine: this.machine, page: this.page, prng: this.build.prng, flaws: this.build.flaws, limits: this.build.limits,
+      peer: () => ({ generation: this.engine?.peerGeneration ?? 0, alive: this.engine?.peerDead === false }),
+      lateUs: () => this.engine?.lateUs ?? 0,
+      frozen: () => this.frozen,
+      guardianReady: () => this.guardian?.ready === true && this.guardian.alive,
+      record: (event) => { if (this.life === life) this.#record(event) },
+      gasp: (group) => { this.#gasp(group, 'engine', this.generation) },
+      silence: () => { this.engine?.silence() },
+    })
+  }
+
+  #newGuardian(): void {
+    const { life, page, generation } = this
+    const guardian: SimGuardian = new SimGuardian({
+      machine: this.machine, page, prng: this.build.prng, flaws: this.build.flaws, killsServices: this.build.limits.killsServices,
+      killDaemon: () => {
+        if (this.life !== life || this.core === null) return
+        this.crash('daemon')
+        this.#startLater()
+      },
+      acts: (reason) => { this.observer.guardian(this, reason) },
+      removes: (group) => { this.observer.removes(this, group, life) },
+      gasp: (group) => { this.#gasp(group, 'guardian', generation) },
+      finished: () => { this.#guardianFinished(guardian) },
+    })
+    this.guardian = guardian
+    this.#later(500 + this.build.prng.below(8000), () => {
+      if (!guardian.alive) return
+      guardian.ready = true
+      this.#record({ type: 'guardian.ready' })
+    })
+    this.#pet(guardian, life)
+  }
+
+  #guardianFinished(guardian: SimGuardian): void {
+    if (this.guardian === guardian) this.guardian = null
+    const services = [...this.page.groups.values()].some((group) => group.services.some((id) => this.machine.running.has(id)))
+    if (this.core === null && !services) this.machine.closeWatchdog()
+    if (this.#startWaits) this.start()
+  }
+
+  /** Nobody else is up to start it again. */
+  #startLater(): void {
+    const { life } = this
+    this.build.world.after(300_000 + this.build.prng.below(2_000_000), () => { if (this.life === life) this.start() })
+  }
+
+  killGuardian(): void {
+    const { guardian, life } = this
+    if (guardian === null || !guardian.alive) return
+    guardian.kill()
+    if (this.core === null) return
+    this.#later(1000 + this.build.prng.below(25_000), () => {
+      this.#record({ type: 'guardian.lost' })
+      this.#later(50_000 + this.build.prng.below(1_500_000), () => { if (this.life === life && this.guardian === null) this.#newGuardian() })
+    })
+  }
+
+  #gasp(group: PageGroup, by: 'guardian' | 'engine', generation: number): void {
+    this.observer.gasp(this, group, by, generation)
+    this.wires.gasp(this, { group: groupId(group.name), generation, claimEpoch: group.holding.claimEpoch, digest: group.digest })
+  }
+
+  /** JavaScript -> engine -> guardian -> watchdog: as long as all of it is well. */
+  #pet(guardian: SimGuardian, life: number): void {
+    const { watchdogUs } = this.build.limits
+    if (watchdogUs === 0) return
+    const round = (): void => {
+      if (!guardian.alive || this.guardian !== guardian) return
+      const { now } = this.clock
+      const well = guardian.keeps || (this.life === life && !this.frozen && this.slots?.terminal === false)
+      const due = [...this.page.groups.values()].some(({ petUntil, kind }) => kind === 'service' && petUntil !== null && petUntil <= now)
+      if (well && !due) this.machine.pet(watchdogUs, () => { this.#reset() })
+      this.clock.after(watchdogUs / 3, round)
+    }
+    round()
+  }
+
+  #reset(): void {
+    this.observer.guardian(this, 'watchdog')
+    this.crash('machine')
+    this.#startLater()
+  }
+
+  // --------------------------------------------------------------------------------- pauses and standstills
+
+  freeze(how = { guardian: false }): void {
     if (this.core === null || this.frozen) return
     this.unblock(null)
+    if (this.core === null) return
     this.frozen = true
     this.#frozenAt = this.clock.now
     this.engine?.freeze()
+    const { life } = this
+    if (how.guardian) this.guardian?.freeze()
+    else this.guardian?.watchProgress(() => this.life === life && this.frozen)
   }
 
   thaw(): void {
+    this.guardian?.thaw()
     if (!this.frozen) return
+    const { life } = this
     this.frozen = false
     this.engine?.thaw(this.clock.now - this.#frozenAt)
-    for (const act of this.#late.splice(0)) act()
-  }
-
-  get busy(): boolean {
-    return this.frozen || this.blocked
+    for (const act of this.#late.splice(0)) if (this.life === life) act()
   }
 
   block(): void {
-    if (this.core !== null && !this.frozen) this.blocked = true
+    if (this.core === null || this.frozen || this.blocked) return
+    this.blocked = true
+    this.slots?.standsStill()
   }
 
   /** As the shell does it: first what the engine saw meanwhile. `keep`: more state records than this are lost. */
   unblock(keep: number | null): void {
     if (!this.blocked) return
     this.blocked = false
+    if (this.slots?.turn() === false) {
+      // TB_LAPSED: everything that could be let go is gone, and this life ends.
+      this.crash('daemon')
+      return this.#startLater()
+    }
     const { life } = this
     let left = keep ?? Number.POSITIVE_INFINITY
     let lost = 0
     for (const { at, event } of this.#records.splice(0)) {
-      // Messages that find no room are not accepted, and come again.
-      if (event.type !== 'message') left -= 1
-      if (left < 0 && event.type !== 'message') lost += 1
+      // Messages that find no room are not accepted, and come again; what answers an order is never lost.
+      const droppable = !answersOrders.has(event.type)
+      if (droppable) left -= 1
+      if (left < 0 && droppable) lost += 1
       else if (this.life === life) this.feed(event, at)
     }
     const events: SimEvent[] = lost === 0 ? [] : [{ type: 'overflow', lost }, ...(this.engine?.snapshot() ?? [])]
@@ -158,13 +386,41 @@ export class SimNode {
 
   reload(config: CoreConfig): void {
     this.config = config
+    const guardian = this.guardian
+    if (guardian !== null) {
+      guardian.ready = false
+      for (const group of this.page.groups.values()) group.digest = this.#digestOf(group.name)
+      this.#later(500 + this.build.prng.below(3000), () => {
+        guardian.ready = true
+        this.#record({ type: 'guardian.ready' })
+      })
+    }
     this.feed({ type: 'config.changed', config })
   }
 
+  /** The interface of the addresses is removed and made again. */
+  loseInterface(): void {
+    const all = this.config.groups.flatMap((group) => group.members.filter(({ kind }) => kind === 'address').map(({ id }) => ({ group: group.id, id })))
+    const lost = this.machine.loseInterface(all.map(({ id }) => id))
+    for (const { group, id } of all) {
+      if (lost.includes(id)) this.#record({ type: 'address.lost', group, member: id })
+    }
+  }
+
+  carrier(on: boolean): void {
+    if (this.machine.carrier === on) return
+    this.machine.carrier = on
+    this.#record({ type: 'interface', name: 'eth0', up: true, carrier: on })
+  }
+
   #record(event: SimEvent): void {
+    this.observer.record(this, event)
     if (this.blocked) this.#records.push({ at: this.clock.now, event })
+    else if (this.frozen) this.#late.push(() => { this.feed(event) })
     else this.feed(event)
   }
+
+  // -------------------------------------------------------------------------------------------------- effects
 
   feed(event: SimEvent, at = this.clock.now): void {
     if (this.core === null) return
@@ -176,6 +432,8 @@ export class SimNode {
       this.observer.effect(this, effect)
       this.#apply(effect)
     }
+    const answer = this.#answers.shift()
+    if (answer !== undefined) this.feed(answer)
   }
 
   #apply(effect: Effect): void {
@@ -183,37 +441,81 @@ export class SimNode {
       case 'send': this.engine?.send(effect.fields); return
       case 'status': this.engine?.setStatus(effect.st, effect.deadtimeExtraUs); return
       case 'member.run': return this.#run(effect)
-      case 'member.abort': return this.#abort(effect.call)
-      case 'timer.set': {
-        this.#timers.get(effect.key)?.()
-        const { key } = effect
-        const cancel = this.#later(effect.at - this.clock.now, () => {
-          // Taken back, or set anew, while it waited for its turn.
-          if (this.#timers.get(key) !== cancel) return
-          this.#timers.delete(key)
-          this.feed({ type: 'timer', key })
-        })
-        this.#timers.set(key, cancel)
-        return
-      }
+      case 'timer.set': return this.#setTimer(effect.key, effect.at)
       case 'timer.cancel': this.#timers.get(effect.key)?.(); this.#timers.delete(effect.key); return
       case 'persist': return this.#persist(effect.key, effect.value)
-      case 'generation.raise': {
-        this.#later(100, () => {
-          if (this.engine === null) return
-          this.generation = this.engine.raise()
-          this.feed({ type: 'generation.raised', generation: this.generation })
-        })
+      case 'generation.raise': return this.#raise()
+      case 'halt': return this.#halt(effect.how)
+      case 'plan.arm': {
+        const answer = this.slots?.arm(effect) ?? 'invalid'
+        return this.#answer({ type: 'plan.armed', group: effect.group, epoch: effect.epoch, answer })
+      }
+      case 'plan.disarm': {
+        const answer = this.slots?.disarm(effect.group, effect.epoch) ?? 'unknown'
+        return this.#answer({ type: 'plan.disarmed', group: effect.group, epoch: effect.epoch, answer })
+      }
+      case 'plan.fire':
+        if (this.slots?.fire(effect) === 'marked') return
+        return this.#answer({ type: 'plan.withheld', group: effect.group, epoch: effect.epoch, guard: 'unknown' })
+      case 'holding': {
+        const { held, claimEpoch, peerReady, agentBusy } = effect
+        this.slots?.holding(effect.group, { held, claimEpoch, peerReady, agentBusy })
         return
       }
-      case 'halt': return this.#halt(effect.how)
-      case 'note': case 'reply': return
+      case 'ownership': {
+        const group = this.build.flaws.has('lease-of-another') ? this.#another(effect.group) : effect.group
+        this.slots?.own(group, effect.token, effect.deadlineAt)
+        this.guardian?.watchRelease()
+        return
+      }
+      case 'arbiter.run': return this.#ask(effect, (done) => { this.wires.arbiter(this, effect, done) })
+      case 'fence.run': return this.#ask(effect, (done) => { this.wires.fence(this, effect, done) })
+      case 'member.abort': this.machine.abort(`${this.life} ${effect.call}`); return
+      case 'note': case 'reply': case 'fence.record': return
     }
+  }
+
+  #another(group: string): string {
+    return this.config.groups.find((one) => one.id !== group)?.id ?? group
+  }
+
+  /** Fed before anything else, but after the effects of this step. */
+  #answer(event: SimEvent): void {
+    this.#answers.push(event)
+  }
+
+  #ask(_order: ArbiterRunEffect | FenceRunEffect, run: (done: (answer: SimEvent) => void) => void): void {
+    const { life } = this
+    run((answer) => { if (this.life === life) this.#later(0, () => { this.feed(answer) }) })
+  }
+
+  #raise(): void {
+    this.#later(100, () => {
+      if (this.engine === null) return
+      this.generation = this.engine.raise()
+      this.page.generation = this.generation
+      this.feed({ type: 'generation.raised', generation: this.generation })
+    })
+  }
+
+  #setTimer(key: string, at: number): void {
+    this.#timers.get(key)?.()
+    const cancel = this.#later(at - this.clock.now, () => {
+      // Taken back, or set anew, while it waited for its turn.
+      if (this.#timers.get(key) !== cancel) return
+      this.#timers.delete(key)
+      this.feed({ type: 'timer', key })
+    })
+    this.#timers.set(key, cancel)
+  }
+
+  get timers(): number {
+    return this.#timers.size
   }
 
   #persist(key: string, value: string | null): void {
     const hangs = this.diskHangs
-    this.#later(hangs ? 5_000_000 : 100 + this.prng.below(5000), () => {
+    this.#later(hangs ? 5_000_000 : 100 + this.build.prng.below(5000), () => {
       const ok = !this.diskFails
       if (ok && value === null) this.store.delete(key)
       else if (ok && value !== null) this.store.set(key, value)
@@ -221,55 +523,38 @@ export class SimNode {
     })
   }
 
-  #run({ call, group, member, action }: RunEffect): void {
-    const kind = this.config.groups.find((one) => one.id === group)?.members.find((one) => one.id === member)?.kind
-    const plan = this.machine.plan(action, member, kind ?? 'agent')
-    if (action === 'start') {
-      this.machine.running.add(member)
-      this.observer.truth()
-    }
-    // What is under way dies with the daemon; a start counts as running from its first moment.
-    const { life } = this
-    const end = (): void => {
-      if (this.busy && this.life === life) {
-        this.#late.push(end)
-        return
-      }
-      if (this.life !== life) return
-      this.#aborts.delete(call)
-      if (plan.runsAfter) this.machine.running.add(member)
-      else this.machine.running.delete(member)
-      this.observer.truth()
-      const { outcome } = plan
-      const event: SimEvent = { type: 'member.result', call, group, member, action, outcome, text: outcome === 'failed' ? 'exit 1' : '' }
-      this.feed(event)
-      if (this.echoes && this.prng.below(4) === 0) this.#later(this.prng.below(2_000_000), () => { this.feed(event) })
-    }
-    if (action === 'probe' || action === 'monitor') this.#later(plan.delayUs, () => {
-      const outcome = this.machine.running.has(member) ? 'running' : 'stopped'
-      this.feed({ type: 'member.result', call, group, member, action, outcome, text: '' })
-    })
-    else {
-      const cancel = this.clock.after(plan.delayUs, end)
-      // What was begun goes on counting as running until a stop of it has worked.
-      const failed: SimEvent = { type: 'member.result', call, group, member, action, outcome: 'failed', text: 'aborted' }
-      this.#aborts.set(call, () => {
-        cancel()
-        this.#later(100 + this.prng.below(2000), () => { this.feed(failed) })
+  #run(effect: RunEffect): void {
+    const { group, member, action, authority } = effect
+    const kind = this.config.groups.find((one) => one.id === group)?.members.find((one) => one.id === member)?.kind ?? 'agent'
+    if (action === 'probe' || action === 'monitor') {
+      const { delayUs } = this.machine.plan(action, member, kind)
+      this.#later(delayUs, () => { this.#tell(effect, this.machine.running.has(member) ? 'running' : 'stopped') })
+    } else if (kind === 'address' && this.slots !== null) {
+      this.slots.change(group, member, action === 'start', authority, (running) => {
+        this.#later(0, () => { this.#tell(effect, running === null ? 'failed' : running ? 'running' : 'stopped') })
       })
-    }
+    } else this.#runAgent(effect, kind)
   }
 
-  #abort(call: number): void {
-    this.#aborts.get(call)?.()
-    this.#aborts.delete(call)
-  }
-
-  #halt(how: 'stop' | 'reset' | 'restart'): void {
-    this.crash(how === 'reset' ? 'machine' : 'daemon')
-    const back = how === 'restart' ? 200_000 + this.prng.below(800_000) : 3_000_000 + this.prng.below(10_000_000)
+  #runAgent(effect: RunEffect, kind: 'address' | 'agent'): void {
+    const { group, member, action } = effect
+    const plan = this.machine.plan(action, member, kind)
+    if (action === 'start') this.machine.runs([member], true)
     const { life } = this
-    this.clock.after(back, () => { if (this.life === life) this.start() })
+    this.machine.fly('agent', group, plan.delayUs, () => {
+      this.machine.runs([member], plan.runsAfter)
+      if (this.life === life) this.#later(0, () => { this.#tell(effect, plan.outcome) })
+    }, { name: `${life} ${effect.call}`, aborted: () => {
+      // What was begun goes on counting as running until a stop of it has worked.
+      if (this.life === life) this.#later(100 + this.build.prng.below(2000), () => { this.#tell(effect, 'failed') })
+    } })
+  }
+
+  #tell({ call, group, member, action }: RunEffect, outcome: 'running' | 'stopped' | 'failed'): void {
+    const event: SimEvent = { type: 'member.result', call, group, member, action, outcome, text: outcome === 'failed' ? 'exit 1' : '' }
+    this.feed(event)
+    const { prng } = this.build
+    if (this.echoes && action !== 'probe' && prng.below(4) === 0) this.#later(prng.below(2_000_000), () => { this.feed(event) })
   }
 
   /** Runs unless this life has ended; while frozen it waits. */
@@ -277,10 +562,14 @@ export class SimNode {
     const { life } = this
     const run = (): void => {
       if (this.life !== life) return
-      if (this.busy) this.#late.push(run)
+      if (this.frozen || this.blocked) this.#late.push(run)
       else act()
     }
     return this.clock.after(Math.max(0, us), run)
   }
 }
 
+/** Records that are never dropped for want of room. */
+const answersOrders: ReadonlySet<SimEvent['type']> = new Set<SimEvent['type']>([
+  'message', 'plan.fired', 'plan.withheld', 'plan.armed', 'plan.disarmed', 'group.released', 'member.result',
+])

@@ -1,46 +1,53 @@
-// npm run sim -- [--real] --seeds N [--from S] | --replay SEED      (--real: beside a model of a real heartbeat)
-// Prints a line for every failing seed and a summary; --replay prints the trace of one.
+// npm run sim -- [--mode accept|fence|lease] [--real] --seeds N [--from S] | --replay SEED | --mutants
+// Prints a line for every failing seed and a summary; --replay prints the trace of one. --real: beside a model
+// of a real heartbeat. --mutant NAME: the program with one rule broken.
 
 import { parseArgs } from 'node:util'
-import { defaults, runSeed } from './world.js'
+import type { Protection } from '../../src/core/types.js'
+import { optionsFor, sweep, type SweepOrder } from './sweep.js'
+import { runSeed } from './world.js'
 
 const { values } = parseArgs({
   options: {
+    mode: { type: 'string', default: 'accept' },
     seeds: { type: 'string', default: '2000' },
     from: { type: 'string', default: '1' },
     replay: { type: 'string' },
     real: { type: 'boolean', default: false },
+    mutant: { type: 'string' },
+    threads: { type: 'string' },
     'stop-after': { type: 'string', default: '10' },
   },
 })
 
+function modeOf(text: string): Protection {
+  if (text === 'accept' || text === 'fence' || text === 'lease') return text
+  throw new Error(`--mode is accept, fence or lease, not '${text}'`)
+}
+
+const order: SweepOrder = { mode: modeOf(values.mode), realPeer: values.real, mutant: values.mutant ?? null }
+const words = [
+  ...(order.mode === 'accept' ? [] : [`--mode ${order.mode}`]), ...(order.realPeer ? ['--real'] : []),
+  ...(order.mutant === null ? [] : [`--mutant '${order.mutant}'`]),
+].map((word) => `${word} `).join('')
+
 function replay(seed: number): number {
-  const outcome = runSeed(seed, { ...defaults, realPeer: values.real, trace: (line) => { process.stdout.write(`${line}\n`) } })
+  const outcome = runSeed(seed, { ...optionsFor(order), trace: (line) => { process.stdout.write(`${line}\n`) } })
   process.stdout.write(`seed ${seed} hash ${outcome.hash} ${outcome.violation?.message ?? 'ok'}\n`)
   return outcome.violation === null ? 0 : 1
 }
 
-function sweep(from: number, seeds: number, failuresMax: number): number {
-  const began = process.hrtime.bigint()
-  let events = 0
-  let injected = 0
-  let failures = 0
-  let done = 0
-  for (let seed = from; seed < from + seeds && failures < failuresMax; seed += 1) {
-    const outcome = runSeed(seed, { ...defaults, realPeer: values.real })
-    events += outcome.events
-    injected += outcome.injected
-    done += 1
-    if (outcome.violation === null) continue
-    failures += 1
-    const [why] = outcome.violation.message.split('\n')
-    const again = `npm run sim -- ${values.real ? '--real ' : ''}--replay ${seed}`
-    process.stdout.write(`seed ${seed} FAILED: ${why ?? ''}\n  again with: ${again}\n`)
+async function many(): Promise<number> {
+  const threads = values.threads === undefined ? undefined : Number(values.threads)
+  const result = await sweep(order, Number(values.from), Number(values.seeds), Number(values['stop-after']), threads)
+  for (const { seed, message } of result.failures) {
+    process.stdout.write(`seed ${seed} FAILED: ${message.split('\n')[0] ?? ''}\n  again with: npm run sim -- ${words}--replay ${seed}\n`)
   }
-  const seconds = Number(process.hrtime.bigint() - began) / 1e9
-  process.stdout.write(`${done} seeds, ${failures} failed, ${injected} faults, ${events} core events, ${seconds.toFixed(1)} s\n`)
-  return failures === 0 ? 0 : 1
+  const rate = Math.round(result.injected / result.seconds)
+  process.stdout.write(
+    `${order.mode}: ${result.seeds} seeds, ${result.failures.length} failed, ${result.injected} faults (${rate}/s), ` +
+    `${result.events} core events, ${result.seconds.toFixed(1)} s\n`)
+  return result.failures.length === 0 ? 0 : 1
 }
 
-process.exitCode = values.replay === undefined
-  ? sweep(Number(values.from), Number(values.seeds), Number(values['stop-after'])) : replay(Number(values.replay))
+process.exitCode = values.replay === undefined ? await many() : replay(Number(values.replay))

@@ -4,18 +4,30 @@
 import { groupId, nodeId } from '../../src/core/base/ids.js'
 import { createPrng, type Prng } from '../../src/core/base/prng.js'
 import { createCore } from '../../src/core/core.js'
-import { withoutDevices } from '../../src/core/fencing/model.js'
-import type { CoreConfig, GroupConfig } from '../../src/core/types.js'
-import { Checkers, Violation, type Scene } from './checkers.js'
+import type { Effect } from '../../src/core/effects.js'
+import type { OperatorVerb } from '../../src/core/events.js'
+import { withoutDevices, type FenceDeviceConfig, type FencingConfig } from '../../src/core/fencing/model.js'
+import type { CoreConfig, Field, GroupConfig, LeaseConfig, Protection } from '../../src/core/types.js'
+import { Checkers } from './checkers/checkers.js'
+import { Violation, type Scene } from './checkers/scene.js'
 import { Clock } from './clock.js'
+import { Etcd } from './etcd.js'
+import type { SimEvent } from './events.js'
 import { drawFaults, scheduleFaults, type Faults } from './faults.js'
+import { FenceDevices, goodDevice } from './fence-device.js'
+import { goodManners } from './machine.js'
 import { Network } from './network.js'
-import { SimNode, type MakeCore } from './node.js'
+import { SimNode, type MakeCore, type NodeLimits, type NodeObserver, type NodeWires } from './node.js'
+import { olderWords } from './older.js'
+import type { Flaw } from './page.js'
 import { RealHeartbeat } from './real-node.js'
 
 export interface Options {
   readonly trace: ((line: string) => void) | null
+  readonly mode: Protection
   readonly makeCore: MakeCore
+  /** Rules below the core that are broken on purpose. */
+  readonly flaws: readonly Flaw[]
   /** The second node is a model of a real heartbeat. */
   readonly realPeer: boolean
   /** Restrict the faults; null: as the seed draws them. */
@@ -30,10 +42,19 @@ export interface Outcome {
   readonly injected: number
 }
 
-export const defaults: Options = { trace: null, makeCore: createCore, realPeer: false, faults: null }
+export const defaults: Options = {
+  trace: null, mode: 'accept', makeCore: createCore, flaws: [], realPeer: false, faults: null,
+}
 
 const faultPhaseUs = 60_000_000
 const calmPhaseUs = 100_000_000
+/** Any two clocks differ by at most one percent. */
+const driftPpm = 5_000
+
+const timing = { keepaliveUs: 250_000, deadtimeUs: 1_500_000, initdeadUs: 3_000_000 } as const
+const leaseTiming: LeaseConfig = {
+  ttlUs: 10_000_000, stopBudgetUs: 2_000_000, requestUs: 1_000_000, renewUs: 2_000_000, driftPpm: 2 * driftPpm,
+}
 
 const groups: readonly GroupConfig[] = [
   {
@@ -50,7 +71,7 @@ const groups: readonly GroupConfig[] = [
   },
 ]
 
-export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean): CoreConfig {
+export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean, protection: Protection): CoreConfig {
   const pick = <T>(values: readonly T[]): T => values[prng.below(values.length)] as T
   return {
     self: nodeId(self),
@@ -59,15 +80,41 @@ export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean)
     tracks: [],
     monitors: prng.below(2) === 0 ? [] : [{ group: groupId('web'), everyUs: 3_000_000, failuresMax: 2 }],
     autoFailback: pick(realPeer ? ['on', 'off'] : ['on', 'off', 'legacy']),
-    timing: { keepaliveUs: 250_000, deadtimeUs: 1_500_000, initdeadUs: 3_000_000 },
+    timing,
     stopFailure: pick(['reset', 'reset', 'block']),
     stopRetryMax: 3,
-    fencing: withoutDevices,
-    protection: 'accept',
-    lease: null,
-    watchdog: false,
+    fencing: protection === 'fence' ? fencingFor(prng) : withoutDevices,
+    protection,
+    lease: protection === 'lease' ? leaseTiming : null,
+    watchdog: protection === 'lease',
     handoverWaitUs: 5_000_000,
     grantWaitUs: 90_000_000,
+  }
+}
+
+function fencingFor(prng: Prng): FencingConfig {
+  const pick = <T>(values: readonly T[]): T => values[prng.below(values.length)] as T
+  const device = (name: string): FenceDeviceConfig =>
+    ({ name, targets: null, timeoutUs: 3_000_000, tries: 1 + prng.below(3), testEveryUs: pick([0, 20_000_000]) })
+  const both = [nodeId('alpha'), nodeId('beta')]
+  const topology = pick([[['board']], [['left', 'right']], [['board'], ['left', 'right']]])
+  return {
+    devices: [...new Set(topology.flat())].map(device),
+    levels: both.flatMap((target) => topology.map((devices) => ({ target, devices }))),
+    action: pick(['reboot', 'reboot', 'off']),
+    // Both shoot at the same moment: one of them has to wait.
+    delays: [{ target: pick(both), delayUs: 1_500_000 }], randomDelayUs: prng.below(500_000), priorityDelayUs: 0, weights: [],
+  }
+}
+
+function limitsFor(mode: Protection, prng: Prng): NodeLimits {
+  const { deadtimeUs } = timing
+  return {
+    withholdUs: Math.max(2_000_000, deadtimeUs / 2), releaseUs: Math.max(10_000_000, 2 * deadtimeUs),
+    freezeUs: Math.max(50_000, 0.8 * deadtimeUs), stopBudgetUs: leaseTiming.stopBudgetUs,
+    // A service group may not be protected by a lease without one.
+    watchdogUs: mode === 'lease' ? 3_000_000 : 0,
+    killsServices: prng.below(3) === 0,
   }
 }
 
@@ -78,77 +125,228 @@ export class World implements Scene {
   readonly groups = groups
   readonly faults: Faults
   readonly checkers: Checkers
+  readonly etcd: Etcd
+  readonly devices: FenceDevices
+  readonly mode: Protection
+  readonly realPeer: boolean
+  readonly flaws: ReadonlySet<Flaw>
+  readonly prng: Prng
   injected = 0
   #hash = 0x811c9dc5
   #events = 0
+  #effects = 0
+  readonly #off: [Set<string>, Set<string>] = [new Set(), new Set()]
+  readonly #requests = new Map<string, (ok: boolean) => void>()
 
   constructor(readonly seed: number, readonly options: Options) {
     const prng = createPrng(seed)
+    this.prng = prng
+    this.mode = options.mode
+    this.realPeer = options.realPeer
+    this.flaws = new Set(options.flaws)
     this.faults = { ...drawFaults(prng), ...options.faults }
     this.network = new Network(this.clock, createPrng(prng.below(1 << 30)))
     this.network.duplicatePercent = this.faults.duplicates ? 3 : 0
+    this.etcd = new Etcd(this.clock, createPrng(prng.below(1 << 30)), this.#rate(), leaseTiming, this.flaws)
+    this.devices = new FenceDevices(this.clock, createPrng(prng.below(1 << 30)), {
+      off: (target, device) => { this.#supply(this.#named(target), device, false) },
+      on: (target, device) => { this.#supply(this.#named(target), device, true) },
+    }, this.flaws)
     const shared = prng.below(1 << 30)
-    const make = (index: 0 | 1): SimNode => new SimNode(
-      index, configFor(index === 0 ? 'alpha' : 'beta', createPrng(shared), options.realPeer), this.clock, createPrng(prng.below(1 << 30)),
-      { heartbeat: (from, status) => {
-          const to = this.#other(from)
-          this.network.heartbeat(from.index, () => { to.engine?.hear(status) })
-        },
-        message: (from, fields, generation) => {
-          const to = this.#other(from)
-          const lives = [from.life, to.life]
-          const { engine } = to
-          this.network.message(
-            from.index, () => { to.engine?.receive(fields, generation) },
-            () => from.life === lives[0] && to.life === lives[1] && from.generation === generation && to.engine === engine,
-          )
-        } },
-      { event: (node, event) => {
-          this.#events += 1
-          this.#after()
-          this.#mix(`${this.clock.now} ${node.id} ${event.type}`)
-          if (options.trace !== null && event.type !== 'timer' && event.type !== 'member.result') {
-            options.trace(`${this.stamp} ${node.id} < ${JSON.stringify(event)}`)
-          }
-        },
-        effect: (node, effect) => {
-          if (options.trace !== null && !effect.type.startsWith('timer')) {
-            const text = effect.type === 'note' ? `${effect.event}: ${effect.text}` : JSON.stringify(effect)
-            options.trace(`${this.stamp} ${node.id} > ${text}`)
-          }
-          this.checkers.effect(node, effect)
-        },
-        truth: () => { this.#after() } },
-      options.realPeer && index === 1 ? (config) => new RealHeartbeat(config) : options.makeCore,
-      options.realPeer && index === 1 ? null : '1',
-    )
-    this.nodes = [make(0), make(1)]
+    this.nodes = [this.#makeNode(0, shared), this.#makeNode(1, shared)]
     this.checkers = new Checkers(this, options.realPeer)
-    this.prng = prng
   }
 
-  readonly prng: Prng
+  #makeNode(index: 0 | 1, shared: number): SimNode {
+    const { options, prng } = this
+    const real = options.realPeer && index === 1
+    const config = configFor(index === 0 ? 'alpha' : 'beta', createPrng(shared), options.realPeer, options.mode)
+    return new SimNode({
+      index, config, world: this.clock, prng: createPrng(prng.below(1 << 30)), rate: this.#rate(),
+      makeCore: real ? (one) => new RealHeartbeat(one) : options.makeCore,
+      twinbeat: real ? null : '1', flaws: this.flaws, limits: limitsFor(options.mode, createPrng(shared + 1)),
+    }, this.#wires(), this.#observer())
+  }
+
+  #rate(): number {
+    return 1 + (this.prng.below(2 * driftPpm + 1) - driftPpm) / 1e6
+  }
+
+  // ---------------------------------------------------------------------------------------- between the nodes
+
+  #wires(): NodeWires {
+    return {
+      heartbeat: (from, status) => {
+        const to = this.#other(from)
+        this.network.datagram(from.index, () => {
+          this.#reach(to, () => {
+            this.checkers.detection.arrived(to, status)
+            to.engine?.hear(status)
+          })
+        })
+      },
+      message: (from, fields, generation) => { this.#message(from, fields, generation) },
+      gasp: (from, gasp) => {
+        const to = this.#other(from)
+        if (to.twinbeat === null || from.older || to.older) return
+        this.network.datagram(from.index, () => { this.#reach(to, () => { to.engine?.lastWords(gasp) }) })
+      },
+      arbiter: (from, order, done) => { this.etcd.run(order, from, from.clock, done) },
+      fence: (from, order, done) => { this.devices.run(order, from.clock, done) },
+    }
+  }
+
+  #message(from: SimNode, fields: readonly Field[], generation: number): void {
+    const to = this.#other(from)
+    const lives = [from.life, to.life]
+    const { engine } = to
+    const words = from.older || to.older ? olderWords(fields) : fields
+    if (words === null) return
+    this.network.message(
+      from.index, () => { this.#reach(to, () => { to.engine?.receive(words, generation) }) },
+      () => from.life === lives[0] && to.life === lives[1] && from.generation === generation && to.engine === engine,
+    )
+  }
+
+  /** A machine that stands still has its packets when it goes on. */
+  #reach(to: SimNode, act: () => void): void {
+    if (to.clock.hidden) to.clock.at(to.clock.now, act)
+    else act()
+  }
+
+  #observer(): NodeObserver {
+    const { trace } = this.options
+    const said = (line: () => string): void => { trace?.(`${this.stamp} ${line()}`) }
+    return {
+      event: (node, event) => { this.#event(node, event, trace) },
+      record: (node, event) => { this.checkers.detection.record(node, event) },
+      effect: (node, effect) => { this.#effect(node, effect, trace) },
+      truth: () => { this.checkers.holders() },
+      guardian: (node, reason) => {
+        said(() => `${node.id} ! guardian acts: ${reason}`)
+        this.checkers.authority.acts(node, reason)
+      },
+      gasp: (node, group, by, generation) => {
+        said(() => `${node.id} ! last words of ${group.name} #${group.holding.claimEpoch} by the ${by}`)
+        this.checkers.authority.gasp(node, group, by, generation)
+      },
+      removes: (node, group, life) => { this.checkers.authority.removes(node, group, life) },
+    }
+  }
+
+  #event(node: SimNode, event: SimEvent, trace: Options['trace']): void {
+    this.#events += 1
+    this.#effects = 0
+    this.#after()
+    this.#mix(`${this.clock.now} ${node.id} ${event.type}`)
+    this.checkers.authority.event(node, event)
+    if (event.type === 'boot') this.checkers.detection.awake(node)
+    if (trace !== null && event.type !== 'timer' && event.type !== 'member.result') {
+      trace(`${this.stamp} ${node.id} < ${JSON.stringify(event)}`)
+    }
+  }
+
+  #effect(node: SimNode, effect: Effect, trace: Options['trace']): void {
+    if (trace !== null && !effect.type.startsWith('timer')) {
+      const text = effect.type === 'note' ? `${effect.event}: ${effect.text}` : JSON.stringify(effect)
+      trace(`${this.stamp} ${node.id} > ${text}`)
+    }
+    this.#effects += 1
+    this.checkers.authority.bounded(node, this.#effects)
+    this.checkers.effect(node, effect)
+    if (effect.type === 'reply' && effect.done) {
+      this.#requests.get(effect.id)?.(effect.ok)
+      this.#requests.delete(effect.id)
+    }
+  }
+
+  // --------------------------------------------------------------------------------- what faults are made of
+
+  /** An operator asks; what nobody hears is not asked. */
+  ask(node: SimNode, verb: OperatorVerb, what: string, answered: (ok: boolean) => void = () => undefined): void {
+    if (!node.up || node.busy) return
+    const id = `op${this.injected}`
+    this.#requests.set(id, answered)
+    node.feed({ type: 'operator', id, verb, what })
+  }
+
+  start(node: SimNode): void {
+    node.start()
+  }
+
+  down(node: SimNode, how: { readonly power: boolean }): void {
+    if (!how.power) this.inject(`${node.id}: no power`)
+    this.checkers.authority.machineDown(node, node.generation)
+    node.crash('machine', how)
+  }
+
+  powerOn(node: SimNode): void {
+    if (node.machine.powered) return
+    this.inject(`${node.id}: power`)
+    node.machine.powered = true
+    const { life } = node
+    this.clock.after(2_000_000 + this.prng.below(6_000_000), () => { if (node.life === life) node.start() })
+  }
+
+  /** A board switches the machine; of two supplies one is enough. */
+  #supply(node: SimNode, device: string, on: boolean): void {
+    const off = this.#off[node.index]
+    if (on) off.delete(device)
+    else off.add(device)
+    const powered = !off.has('board') && !(off.has('left') && off.has('right'))
+    if (!powered && node.machine.powered) this.down(node, { power: false })
+    if (powered) this.powerOn(node)
+  }
+
+  standsStill(node: SimNode): void {
+    this.checkers.authority.standsStill(node)
+  }
+
+  thaw(node: SimNode): void {
+    node.thaw()
+    this.checkers.detection.awake(node)
+  }
+
+  wake(node: SimNode): void {
+    this.checkers.authority.woke(node)
+    node.clock.show()
+    this.checkers.detection.awake(node)
+  }
+
+  inject(what: string): void {
+    this.injected += 1
+    this.#after()
+    this.checkers.detection.look()
+    this.#mix(`${this.clock.now} ${what}`)
+    this.options.trace?.(`${this.stamp} *** ${what}`)
+  }
+
+  // --------------------------------------------------------------------------------------------------- scene
 
   get stamp(): string {
     return (this.clock.now / 1e6).toFixed(6)
+  }
+
+  get excused(): Scene['excused'] {
+    if (this.faults.lyingDevices && this.mode === 'fence') return 'lying-device'
+    return this.faults.hiddenPauses ? 'hidden-pause' : 'no'
   }
 
   now(): number {
     return this.clock.now
   }
 
+  owner(group: string): ReturnType<Etcd['owner']> {
+    return this.etcd.owner(group)
+  }
+
   together(): boolean {
     return this.network.whole && this.nodes.every((node) =>
-      node.engine !== null && !node.busy && !node.engine.muted && node.engine.peerHeard && !node.engine.peerDead &&
+      node.engine !== null && !node.busy && node.engine.speaks && node.engine.peerHeard && !node.engine.peerDead &&
       node.engine.peerGeneration === this.#other(node).generation)
   }
 
-  inject(what: string): void {
-    this.injected += 1
-    this.#after()
-    this.#mix(`${this.clock.now} ${what}`)
-    this.options.trace?.(`${this.stamp} *** ${what}`)
-  }
+  // --------------------------------------------------------------------------------------------------- phases
 
   run(): Outcome {
     let violation: Violation | null = null
@@ -171,13 +369,21 @@ export class World implements Scene {
   #calm(): void {
     this.inject('calm')
     for (const from of [0, 1] as const) this.network.set(from, { cut: false, lossPercent: 0 })
+    for (const path of this.etcd.paths) Object.assign(path, { cut: false, slowUs: 2000, loseAnswersPercent: 0 })
+    this.etcd.outage(false)
+    this.devices.mood = goodDevice
     for (const node of this.nodes) {
-      node.machine.misbehaviour = { startFails: 0, startLies: 0, stopFails: 0, stopLies: 0, hangs: 0 }
+      node.machine.misbehaviour = goodManners
       node.diskFails = false
       node.diskHangs = false
       node.echoes = false
+      if (node.clock.hidden) this.wake(node)
       node.unblock(null)
-      node.thaw()
+      this.thaw(node)
+      node.carrier(true)
+      node.olderNext = false
+      this.#off[node.index].clear()
+      this.powerOn(node)
       const { life } = node
       this.clock.after(15_000_000, () => { if (node.life === life || !node.up) node.start() })
     }
@@ -185,6 +391,10 @@ export class World implements Scene {
 
   #after(): void {
     this.checkers.holders()
+  }
+
+  #named(id: string): SimNode {
+    return this.nodes[0].id === id ? this.nodes[0] : this.nodes[1]
   }
 
   #other(node: SimNode): SimNode {

@@ -1,34 +1,9 @@
-// What must be true whatever happens. Each checker has a name; a violation ends the run with it.
+// What must be true of two nodes whatever makes their takes safe: who holds, what is said, how it ends.
 
-import type { Effect } from '../../src/core/effects.js'
-import type { GroupConfig } from '../../src/core/types.js'
-import type { SimNode } from './node.js'
-
-export type CheckerName =
-  | 'single-holder' // two nodes that hear each other never both run a member of one group
-  | 'heal' // after a heal both hold an address for at most one second
-  | 'authority' // no start without an authority that stands
-  | 'probe-first' // no start without a look
-  | 'truthful' // nothing is said to be released that runs
-  | 'exchange-ends-once'
-  | 'wake' // who slept too long lets go of its addresses within one second
-  | 'bounded'
-  | 'liveness'
-  | 'invariant'
-
-export class Violation extends Error {
-  constructor(readonly checker: CheckerName, readonly at: number, detail: string) {
-    super(`${checker} at ${(at / 1e6).toFixed(6)} s: ${detail}`)
-  }
-}
-
-export interface Scene {
-  now(): number
-  readonly nodes: readonly SimNode[]
-  readonly groups: readonly GroupConfig[]
-  /** Both daemons live, are awake and consider each other alive over whole paths. */
-  together(): boolean
-}
+import type { Effect } from '../../../src/core/effects.js'
+import type { GroupConfig } from '../../../src/core/types.js'
+import type { SimNode } from '../node.js'
+import { Violation, type CheckerName, type Scene } from './scene.js'
 
 const graceUs = 1_000_000
 /** A real node goes on with what it began while it was alone, however long its scripts take. */
@@ -37,7 +12,7 @@ const messagesPerSecondMax = 400
 
 const isAddressOnly = (group: GroupConfig): boolean => group.members.every((member) => member.kind === 'address')
 
-export class Checkers {
+export class PairCheckers {
   #togetherSince: number | null = null
   #overlapSince = new Map<string, number>()
   #probed = new Map<string, boolean>()
@@ -82,7 +57,8 @@ export class Checkers {
       const state = node.core?.snapshot().groups.find((one) => one.id === group.id)
       if (state?.state !== 'giving' || !['heal-lost', 'heal-yield', 'paused'].includes(state.reason)) continue
       const stays = group.members.find((member) => member.kind === 'address' && node.machine.running.has(member.id))
-      if (stays === undefined || this.scene.now() <= Math.max(state.since, togetherSince) + graceUs) continue
+      const long = node.clock.now - state.since > graceUs && this.scene.now() - togetherSince > graceUs
+      if (stays === undefined || !long) continue
       this.fail('heal', `${node.id} lets go of ${group.id} and still has ${stays.id}`)
     }
   }
@@ -120,14 +96,6 @@ export class Checkers {
     if (effect.authority === null) this.fail('authority', `${key} started without authority`)
     if (this.#probed.get(key) !== true) this.fail('probe-first', `${key} started without a probe`)
     this.#probed.delete(key)
-    const first = this.#isFirstMember(effect.group, effect.member)
-    if (effect.authority.kind === 'accept' && first && node.engine?.peerDead !== true) {
-      this.fail('authority', `${key} taken under accept while the peer is not dead`)
-    }
-  }
-
-  #isFirstMember(group: string, member: string): boolean {
-    return this.scene.groups.find((one) => one.id === group)?.members[0]?.id === member
   }
 
   #runs(node: SimNode, id: string): boolean {

@@ -6,9 +6,10 @@ import { createCore, type Core } from '../../../src/core/core.js'
 import type { Effect } from '../../../src/core/effects.js'
 import type { CoreEvent } from '../../../src/core/events.js'
 import type { CoreConfig, Field } from '../../../src/core/types.js'
-import type { CheckerName } from '../checkers.js'
+import type { CheckerName } from '../checkers/scene.js'
 import type { Faults } from '../faults.js'
 import type { MakeCore } from '../node.js'
+import type { Options } from '../world.js'
 
 export interface Mutant {
   readonly name: string
@@ -18,6 +19,8 @@ export interface Mutant {
   readonly faults?: Partial<Faults>
   readonly make: MakeCore
 }
+
+export const optionsOf = (mutant: Mutant): Partial<Options> => ({ makeCore: mutant.make, faults: mutant.faults ?? null })
 
 type RunEffect = Extract<Effect, { type: 'member.run' }>
 

@@ -1,0 +1,244 @@
+// Who may take, and what is said and done by those who let go without being asked. Judged by what is true in
+// the world, not by what the nodes believe.
+
+import type { Effect } from '../../../src/core/effects.js'
+import type { Authority, GroupConfig } from '../../../src/core/types.js'
+import type { SimEvent } from '../events.js'
+import type { ActReason } from '../guardian.js'
+import type { PageGroup } from '../page.js'
+import type { SimNode } from '../node.js'
+import { Violation, type CheckerName, type Scene } from './scene.js'
+
+/** After a hidden pause the machine hears what happened meanwhile, and lets go. */
+const hiddenOverlapUs = 1_500_000
+const timersMax = 64
+const storeMax = 64
+const effectsMax = 200
+
+interface Plan { ends: number; firing: boolean }
+
+export class AuthorityCheckers {
+  readonly #overlapSince = new Map<string, number>()
+  /** Per node: the machine went down after this generation and all before it. */
+  readonly #goneUpTo: [number, number] = [0, 0]
+  readonly #plans = new Map<string, Plan>()
+  readonly #marked = new Map<string, Authority>()
+  readonly #tokens = new Map<string, { readonly node: string; readonly token: number }>()
+  readonly #gasped = new Set<string>()
+  /** Groups that an operator has put on hold, per node. */
+  readonly #held: [Set<string>, Set<string>] = [new Set(), new Set()]
+  readonly #peerWasUp: [boolean, boolean] = [false, false]
+  readonly #woke: [number, number] = [0, 0]
+
+  constructor(private readonly scene: Scene) {}
+
+  fail(checker: CheckerName, detail: string): never {
+    throw new Violation(checker, this.scene.now(), detail)
+  }
+
+  // ------------------------------------------------------------------------------------------------- holders
+
+  /** Called whenever the truth changed. */
+  holders(): void {
+    const { scene } = this
+    if (scene.mode === 'accept' || scene.excused === 'lying-device') return
+    for (const group of scene.groups) {
+      if (!scene.nodes.every((node) => this.#runs(node, group))) {
+        this.#overlapSince.delete(group.id)
+        continue
+      }
+      if (scene.excused === 'no') this.fail('one-holder', `${group.id} runs on both machines`)
+      const since = this.#overlapSince.get(group.id) ?? scene.now()
+      this.#overlapSince.set(group.id, since)
+      const from = Math.max(since, ...this.#woke)
+      const hidden = scene.nodes.some((node) => node.clock.hidden)
+      if (!hidden && scene.now() - from > hiddenOverlapUs && this.#addressOn(group)) {
+        this.fail('one-holder', `${group.id} still runs on both machines after a hidden pause`)
+      }
+    }
+  }
+
+  #addressOn(group: GroupConfig): boolean {
+    return this.scene.nodes.every((node) => group.members.some(({ id, kind }) => kind === 'address' && node.machine.running.has(id)))
+  }
+
+  woke(node: SimNode): void {
+    this.#woke[node.index] = this.scene.now()
+  }
+
+  #runs(node: SimNode, group: GroupConfig): boolean {
+    return group.members.some((member) => node.machine.running.has(member.id))
+  }
+
+  // -------------------------------------------------------------------------------------------------- takes
+
+  /** The machine of this node went down, for whatever reason. */
+  machineDown(node: SimNode, generation: number): void {
+    this.#goneUpTo[node.index] = generation
+  }
+
+  effect(node: SimNode, effect: Effect): void {
+    switch (effect.type) {
+      case 'member.run':
+        if (effect.action === 'start' && effect.authority !== null) this.#take(node, effect.group, effect.authority, `start of ${effect.member}`)
+        return
+      case 'plan.arm': return this.#armed(node, effect.group, effect.epoch)
+      case 'plan.fire':
+        this.#marked.set(this.#planKey(node, effect.group, effect.epoch), effect.authority)
+        return this.#take(node, effect.group, effect.authority, 'plan')
+      default: return
+    }
+  }
+
+  event(node: SimNode, event: SimEvent): void {
+    if (event.type === 'plan.fired') return this.#fired(node, event)
+    if (event.type === 'plan.disarmed') return this.#disarmed(node, event)
+    if (event.type === 'plan.withheld') {
+      const plan = this.#plans.get(this.#planKey(node, event.group, event.epoch))
+      if (plan !== undefined) plan.firing = false
+    }
+  }
+
+  #take(node: SimNode, id: string, authority: Authority, how: string): void {
+    if (node.twinbeat === null) return
+    if (authority.kind !== 'held' && this.#isHeldBack(node, id)) this.fail('held-back', `${node.id}: ${how} of ${id} while it is on hold`)
+    if (this.scene.excused !== 'no') return
+    const group = this.scene.groups.find((one) => one.id === id)
+    const why = group === undefined ? null : this.#invalid(node, group, authority)
+    if (why !== null) this.fail('authority', `${node.id}: ${how} of ${id} under ${authority.kind}: ${why}`)
+  }
+
+  /** Null: it stands. Once the first member runs the claim is public, and its take goes on. */
+  #invalid(node: SimNode, group: GroupConfig, authority: Authority): string | null {
+    const { scene } = this
+    const other = this.#other(node)
+    const begun = this.#runs(node, group)
+    switch (authority.kind) {
+      case 'accept':
+        if (authority.peer === null) return null
+        if (scene.mode !== 'accept') return `not in mode ${scene.mode}`
+        return begun || node.engine?.peerDead === true ? null : 'the peer is not dead'
+      case 'fence':
+        return authority.peerGeneration <= this.#goneUpTo[other.index] ? null
+          : `${other.id} #${authority.peerGeneration} was never off`
+      case 'lease': {
+        if (node.clock.now >= authority.deadlineAt) return 'its deadline has passed'
+        return this.#notOwned(node, group.id, authority.token)
+      }
+      case 'gasp': {
+        const words = `${other.id} ${authority.peerGeneration} ${group.id} ${authority.claimEpoch}`
+        if (!this.#gasped.has(words)) return 'nobody said these last words'
+        if (begun) return null
+        return scene.mode === 'lease' ? 'not in mode lease' : null
+      }
+      case 'handover': return !begun && this.#runs(other, group) ? `it runs on ${other.id}` : null
+      case 'agreed': case 'held': case 'operator': return null
+    }
+  }
+
+  /** An ownership begins at the arbiter. While that is lost, the other node's promise may hold it. */
+  #notOwned(node: SimNode, id: string, token: number): string | null {
+    const owner = this.scene.owner(id)
+    const last = this.#tokens.get(id)
+    const ours = owner !== null && owner.node === node.id && owner.token === token
+    const held = owner === null && last?.node === node.id && last.token === token
+    if (!ours && !held) return `token ${token}, but the arbiter knows ${owner === null ? 'nobody' : `${owner.node} with ${owner.token}`}`
+    if (last !== undefined && last.node !== node.id && token <= last.token) this.fail('tokens', `${id}: token ${token} after ${last.token}`)
+    this.#tokens.set(id, { node: node.id, token })
+    return null
+  }
+
+  // -------------------------------------------------------------------------------------------------- plans
+
+  #planKey(node: SimNode, group: string, epoch: number): string {
+    return `${node.id}#${node.life} ${group} ${epoch}`
+  }
+
+  #armed(node: SimNode, group: string, epoch: number): void {
+    const key = this.#planKey(node, group, epoch)
+    if (this.#plans.has(key)) this.fail('plan-ends-once', `${key} is armed a second time`)
+    if (this.#isHeldBack(node, group)) this.fail('held-back', `${key} is armed while ${group} is on hold`)
+    this.#plans.set(key, { ends: 0, firing: false })
+  }
+
+  #fired(node: SimNode, event: Extract<SimEvent, { type: 'plan.fired' }>): void {
+    const key = this.#planKey(node, event.group, event.epoch)
+    const plan = this.#plans.get(key)
+    if (plan === undefined) this.fail('plan-ends-once', `${key} fired and was never armed`)
+    plan.ends += 1
+    plan.firing = false
+    if (plan.ends > 1) this.fail('plan-ends-once', `${key} ended ${plan.ends} times`)
+    if (!this.#marked.has(key)) this.fail('authority', `${key} fired without authority`)
+  }
+
+  #disarmed(node: SimNode, event: Extract<SimEvent, { type: 'plan.disarmed' }>): void {
+    const plan = this.#plans.get(this.#planKey(node, event.group, event.epoch))
+    if (plan === undefined || event.answer === 'unknown' || event.answer === 'fired') return
+    if (event.answer === 'firing') {
+      plan.firing = true
+      return
+    }
+    plan.ends += 1
+    if (plan.ends > 1) this.fail('plan-ends-once', `${node.id}: plan ${event.epoch} of ${event.group} fired and taken back`)
+  }
+
+  // --------------------------------------------------------------------------------------------- letting go
+
+  gasp(node: SimNode, group: PageGroup, by: 'guardian' | 'engine', generation: number): void {
+    const what = `${node.id}'s ${by} says that ${group.name} is gone`
+    if (group.addresses.some((id) => node.machine.running.has(id))) this.fail('last-words', `${what}, and it is there`)
+    if (node.machine.flying('net', group.name)) this.fail('last-words', `${what}, and a change is under way`)
+    if (group.kind !== 'address') this.fail('last-words', `${what}, which has services`)
+    if (group.holding.agentBusy) this.fail('last-words', `${what} while a script runs`)
+    if (!group.holding.held) this.fail('last-words', `${what}, which it did not hold`)
+    this.#gasped.add(`${node.id} ${generation} ${group.name} ${group.holding.claimEpoch}`)
+  }
+
+  /** The guardian of an earlier life removes what the present daemon has. */
+  removes(node: SimNode, group: PageGroup, life: number): void {
+    if (node.core === null || node.life === life || node.page.groups.get(group.name) === group) return
+    const theirs = group.addresses.filter((id) => node.machine.running.has(id))
+    if (theirs.length > 0) this.fail('guardian', `an earlier guardian of ${node.id} removes ${theirs.join(' ')}`)
+  }
+
+  /** The node is about to stand still. */
+  standsStill(node: SimNode): void {
+    this.#peerWasUp[node.index] = this.#other(node).up
+  }
+
+  acts(node: SimNode, reason: ActReason | 'watchdog'): void {
+    if (reason !== 'progress' || this.scene.mode === 'lease') return
+    if (!this.#peerWasUp[node.index]) this.fail('dropped-for-nobody', `${node.id} is frozen and lets go, and nobody is there to take`)
+  }
+
+  // ------------------------------------------------------------------------------------- operators, the end
+
+  /** The operator was told that it is so. */
+  hold(node: SimNode, group: string, on: boolean): void {
+    if (on) this.#held[node.index].add(group)
+    else this.#held[node.index].delete(group)
+  }
+
+  #isHeldBack(node: SimNode, group: string): boolean {
+    return this.#held[node.index].has(group)
+  }
+
+  bounded(node: SimNode, effects: number): void {
+    if (node.timers > timersMax) this.fail('bounded', `${node.id} has ${node.timers} timers`)
+    if (node.store.size > storeMax) this.fail('bounded', `${node.id} keeps ${node.store.size} values on disk`)
+    if (effects > effectsMax) this.fail('bounded', `${node.id}: ${effects} effects in one step`)
+  }
+
+  end(): void {
+    for (const [key, plan] of this.#plans) {
+      const living = this.scene.nodes.some((node) => key.startsWith(`${node.id}#${node.life} `))
+      if (living && plan.firing) this.fail('plan-ends-once', `${key} was firing and never ended`)
+    }
+  }
+
+  #other(node: SimNode): SimNode {
+    const other = this.scene.nodes.find((one) => one !== node)
+    if (other === undefined) throw new Error('a pair')
+    return other
+  }
+}

@@ -1,0 +1,53 @@
+// The page that the daemon shares with its guardian, and what the mutants may do wrong below the core.
+
+import type { GroupHolding } from '../../src/engine/authority.js'
+
+/** Rules of engine, guardian, devices and arbiter that a mutant breaks. */
+export type Flaw =
+  | 'gasp-unverified' // sent after the first removal, before everything that was under way has ended
+  | 'gasp-while-busy' // sent although a script of the group is under way
+  | 'gasp-of-old-generation' // signed once, at the start of the first life
+  | 'gasp-not-held' // for every group that was ever written ahead
+  | 'guardian-late' // no lock between an old guardian and a new daemon
+  | 'stale-interface' // plans are not voided by a changed interface
+  | 'no-terminal' // JavaScript goes on after the lapse
+  | 'refresh-after-release' // queued refreshes are not voided
+  | 'pets-too-early' // a new life pets although the last one's services are not accounted for
+  | 'stall-is-silence' // judged before the socket buffers are read
+  | 'duplicate-is-life'
+  | 'deadline-from-answer'
+  | 'no-stop-budget'
+  | 'drift-ignored'
+  | 'fence-assumed' // a device that did not answer counts as confirmed
+  | 'release-unverified' // the engine's own release is announced before it is done
+  | 'progress-without-peer' // frozen for a moment: dropped although nobody is there to take
+  | 'lease-of-another'
+
+export interface PageGroup {
+  readonly slot: number
+  readonly name: string
+  digest: string
+  kind: 'address' | 'service'
+  addresses: readonly string[]
+  services: readonly string[]
+  holding: GroupHolding
+  /** The engine has let go by then, or the guardian does. */
+  releaseBy: number | null
+  /** The watchdog is petted until then, as long as a service of the group is not released. */
+  petUntil: number | null
+}
+
+export interface Page {
+  readonly groups: Map<string, PageGroup>
+  /** Last sign of life of the engine. */
+  progressAt: number
+  freezeUs: number
+  /** A planned restart: nothing is removed until then. */
+  keepUntil: number | null
+  generation: number
+}
+
+export const nothingHeld: GroupHolding = { held: false, claimEpoch: 0, peerReady: false, agentBusy: false }
+
+export const emptyPage = (generation: number, freezeUs: number): Page =>
+  ({ groups: new Map(), progressAt: 0, freezeUs, keepUntil: null, generation })

@@ -1,0 +1,113 @@
+// Many seeds at once, on several threads. A seed is a run of its own, so that the order does not matter; what
+// is told is in the order of the seeds.
+
+import { availableParallelism } from 'node:os'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import type { Protection } from '../../src/core/types.js'
+import type { CheckerName } from './checkers/scene.js'
+import { mutants, optionsOf } from './mutants/mutants.js'
+import { defaults, runSeed, type Options } from './world.js'
+
+export interface SweepOrder {
+  readonly mode: Protection
+  readonly realPeer: boolean
+  /** Name of a mutant; null: the program as it is. */
+  readonly mutant: string | null
+}
+
+export interface Failure {
+  readonly seed: number
+  readonly checker: CheckerName
+  readonly message: string
+}
+
+export interface SweepResult {
+  readonly seeds: number
+  readonly events: number
+  readonly injected: number
+  readonly failures: readonly Failure[]
+  readonly seconds: number
+}
+
+interface Chunk { readonly order: SweepOrder; readonly from: number; readonly seeds: number; readonly failuresMax: number }
+interface ChunkResult { readonly from: number; readonly seeds: number; readonly events: number; readonly injected: number; readonly failures: Failure[] }
+
+const chunkSeeds = 50
+
+export function optionsFor(order: SweepOrder): Options {
+  const mutant = mutants.find((one) => one.name === order.mutant)
+  const base: Options = { ...defaults, mode: order.mode, realPeer: order.realPeer }
+  return mutant === undefined ? base : { ...base, ...optionsOf(mutant) }
+}
+
+export function runChunk({ order, from, seeds, failuresMax }: Chunk): ChunkResult {
+  const options = optionsFor(order)
+  let events = 0
+  let injected = 0
+  let done = 0
+  const failures: Failure[] = []
+  for (let seed = from; seed < from + seeds && failures.length < failuresMax; seed += 1) {
+    const outcome = runSeed(seed, options)
+    events += outcome.events
+    injected += outcome.injected
+    done += 1
+    const { violation } = outcome
+    if (violation !== null) failures.push({ seed, checker: violation.checker, message: violation.message })
+  }
+  return { from, seeds: done, events, injected, failures }
+}
+
+/** Ends early when enough seeds have failed. */
+export async function sweep(
+  order: SweepOrder, from: number, seeds: number, failuresMax: number,
+  threads = Math.max(1, Math.min(availableParallelism(), 8)),
+): Promise<SweepResult> {
+  const began = process.hrtime.bigint()
+  const results: ChunkResult[] = []
+  let next = from
+  let failed = 0
+  const take = (): Chunk | null => {
+    if (next >= from + seeds || failed >= failuresMax) return null
+    const chunk = { order, from: next, seeds: Math.min(chunkSeeds, from + seeds - next), failuresMax }
+    next += chunk.seeds
+    return chunk
+  }
+  const keep = (result: ChunkResult): void => {
+    results.push(result)
+    failed += result.failures.length
+  }
+  await Promise.all(Array.from({ length: Math.min(threads, Math.ceil(seeds / chunkSeeds)) }, async () => { await oneThread(take, keep) }))
+  results.sort((one, other) => one.from - other.from)
+  const sum = (of: (result: ChunkResult) => number): number => results.reduce((total, result) => total + of(result), 0)
+  return {
+    seeds: sum((one) => one.seeds), events: sum((one) => one.events), injected: sum((one) => one.injected),
+    failures: results.flatMap((one) => one.failures), seconds: Number(process.hrtime.bigint() - began) / 1e9,
+  }
+}
+
+async function oneThread(take: () => Chunk | null, keep: (result: ChunkResult) => void): Promise<void> {
+  const worker = new Worker(new URL(import.meta.url), { workerData: sweepWorker })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const order = (): void => {
+        const chunk = take()
+        if (chunk === null) resolve()
+        else worker.postMessage(chunk)
+      }
+      worker.on('message', (result: ChunkResult) => {
+        keep(result)
+        order()
+      })
+      worker.on('error', reject)
+      order()
+    })
+  } finally {
+    await worker.terminate()
+  }
+}
+
+const sweepWorker = 'twinbeat-sweep'
+
+if (!isMainThread && workerData === sweepWorker) {
+  parentPort?.on('message', (chunk: Chunk) => { parentPort?.postMessage(runChunk(chunk)) })
+}
