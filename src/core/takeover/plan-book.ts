@@ -66,9 +66,13 @@ export class PlanBook {
 
   unfire(group: Group): void {
     const plan = this.#plans.get(group.id)
-    if (plan?.state.name !== 'firing') return
-    plan.state = { name: 'firing', unwanted: true }
-    this.ctx.disarm({ group: group.id, epoch: plan.epoch })
+    if (plan?.state.name === 'firing') {
+      plan.state = { name: 'firing', unwanted: true }
+      return this.ctx.disarm({ group: group.id, epoch: plan.epoch })
+    }
+    // It was withheld and would have been fired again.
+    if (plan !== undefined) this.#drop(group.id, plan)
+    group.planWithheld('ordinary')
   }
 
   // ------------------------------------------------------------------------------------------- answers
@@ -176,6 +180,8 @@ export class PlanBook {
       if (plan.state.name === 'firing') continue
       if (group !== undefined && this.#wanted(group) && plan.stamp === this.#stampOf(group)) continue
       this.#drop(id, plan)
+      // It was withheld and would have been fired again: what it rested on is gone.
+      if (group?.waitsForPlan === true) group.planWithheld('ordinary')
     }
     for (const group of this.world.groups.values()) {
       if (this.#plans.has(group.id) || !this.#wanted(group) || group.state !== 'stopped') continue
