@@ -43,8 +43,8 @@ export class SimEngine {
   #started = false
   #stopped = false
   frozen = false
-  /** How long the engine did not run since it last heard the peer. */
-  lateUs = 0
+  #lateUs = 0
+  #lateUntil = 0
   #silent = false
   #beats = 0
   #peer: Status | null = null
@@ -67,6 +67,11 @@ export class SimEngine {
     this.#bornAt = clock.now
     this.#beat()
     this.#watch()
+  }
+
+  /** How long the engine did not run, until it has heard the peer or listened for a whole dead time since. */
+  get lateUs(): number {
+    return this.clock.now < this.#lateUntil ? this.#lateUs : 0
   }
 
   get peerGeneration(): number {
@@ -121,7 +126,8 @@ export class SimEngine {
     this.frozen = false
     if (this.flaws.has('stall-is-silence')) this.#judge()
     this.#heardAt = Math.max(this.#heardAt, this.clock.now)
-    this.lateUs = us
+    this.#lateUs = us
+    this.#lateUntil = this.clock.now + this.limitUs
     this.muted ||= muted
     this.record({ type: 'stall', us, muted })
     for (const deliver of this.#buffer.splice(0)) deliver()
@@ -140,7 +146,7 @@ export class SimEngine {
     const node = this.peerId
     const { generation } = status
     this.#heardAt = this.clock.now
-    this.lateUs = 0
+    this.#lateUntil = 0
     this.#peer = status
     const wasDead = this.peerDead
     this.peerHeard = true

@@ -53,6 +53,7 @@ export class Machine {
   /** Grows when the interface is made anew: whatever named the old one is void. */
   interfaceIncarnation = 1
   readonly #flights = new Set<Flight>()
+  readonly #expiries = new Map<string, () => void>()
   #petBy: (() => void) | null = null
 
   constructor(world: Clock, private readonly prng: Prng, rate: number, private readonly truth: () => void) {
@@ -123,6 +124,14 @@ export class Machine {
       flight.cancel()
       this.#flights.delete(flight)
     }
+  }
+
+  /** The kernel removes the address by itself then; null: never. */
+  lifetime(address: string, until: number | null): void {
+    this.#expiries.get(address)?.()
+    this.#expiries.delete(address)
+    if (until === null) return
+    this.#expiries.set(address, this.clock.at(until, () => { this.runs([address], false) }))
   }
 
   // ------------------------------------------------------------------------------------------ power, network

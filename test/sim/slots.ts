@@ -57,7 +57,6 @@ export class SimSlots {
   readonly #stamps = new Map<string, number>()
   /** Addresses that the engine has added and not removed. */
   readonly #added = new Map<string, Set<string>>()
-  readonly #expiries = new Map<string, () => void>()
   /** The controller lease has passed its release limit: nothing more is taken or said in this life. */
   terminal = false
   #stopped = false
@@ -262,7 +261,7 @@ export class SimSlots {
       this.#owned.delete(group)
       page.releaseBy = null
       page.petUntil = null
-      this.#endLifetime(group)
+      this.#setLifetime(group)
       return 'renewed'
     }
     const before = this.#owned.get(group)
@@ -306,20 +305,11 @@ export class SimSlots {
     })
   }
 
+  /** Kept by the kernel, whoever is dead or frozen. */
   #setLifetime(group: string): void {
     const owned = this.#owned.get(group)
-    const page = this.host.page.groups.get(group)
-    if (owned === undefined || page === undefined) return
-    this.#endLifetime(group)
-    const until = owned.deadlineAt + this.host.limits.stopBudgetUs - lifetimeMarginUs
-    const { machine } = this.host
-    // Kept by the kernel, whoever is dead or frozen.
-    this.#expiries.set(group, machine.clock.at(until, () => { machine.runs(page.addresses, false) }))
-  }
-
-  #endLifetime(group: string): void {
-    this.#expiries.get(group)?.()
-    this.#expiries.delete(group)
+    const until = owned === undefined ? null : owned.deadlineAt + this.host.limits.stopBudgetUs - lifetimeMarginUs
+    for (const address of this.host.page.groups.get(group)?.addresses ?? []) this.host.machine.lifetime(address, until)
   }
 
   // -------------------------------------------------------------------------------------------- controller

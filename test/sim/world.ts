@@ -48,6 +48,7 @@ export const defaults: Options = {
 
 const faultPhaseUs = 60_000_000
 const calmPhaseUs = 100_000_000
+const someoneComesUs = 10_000_000
 /** Any two clocks differ by at most one percent. */
 const driftPpm = 5_000
 
@@ -296,6 +297,13 @@ export class World implements Scene {
     const powered = !off.has('board') && !(off.has('left') && off.has('right'))
     if (!powered && node.machine.powered) this.down(node, { power: false })
     if (powered) this.powerOn(node)
+    // In the calm somebody comes and switches on again what was switched off for good.
+    else if (this.clock.now >= faultPhaseUs) this.clock.after(someoneComesUs, () => { this.#switchOn(node) })
+  }
+
+  #switchOn(node: SimNode): void {
+    this.#off[node.index].clear()
+    this.powerOn(node)
   }
 
   standsStill(node: SimNode): void {
@@ -382,8 +390,7 @@ export class World implements Scene {
       this.thaw(node)
       node.carrier(true)
       node.olderNext = false
-      this.#off[node.index].clear()
-      this.powerOn(node)
+      this.#switchOn(node)
       const { life } = node
       this.clock.after(15_000_000, () => { if (node.life === life || !node.up) node.start() })
     }

@@ -11,6 +11,8 @@ import { Violation, type CheckerName, type Scene } from './scene.js'
 
 /** After a hidden pause the machine hears what happened meanwhile, and lets go. */
 const hiddenOverlapUs = 1_500_000
+/** A death that is not older than this may not have been noticed. */
+const unnoticedUs = 6_000_000
 const timersMax = 64
 const storeMax = 64
 const effectsMax = 200
@@ -28,6 +30,7 @@ export class AuthorityCheckers {
   /** Groups that an operator has put on hold, per node. */
   readonly #held: [Set<string>, Set<string>] = [new Set(), new Set()]
   readonly #peerWasUp: [boolean, boolean] = [false, false]
+  readonly #upAt: [number, number] = [0, 0]
   readonly #woke: [number, number] = [0, 0]
 
   constructor(private readonly scene: Scene) {}
@@ -91,6 +94,7 @@ export class AuthorityCheckers {
   }
 
   event(node: SimNode, event: SimEvent): void {
+    this.#upAt[node.index] = this.scene.now()
     if (event.type === 'plan.fired') return this.#fired(node, event)
     if (event.type === 'plan.disarmed') return this.#disarmed(node, event)
     if (event.type === 'plan.withheld') {
@@ -203,7 +207,9 @@ export class AuthorityCheckers {
 
   /** The node is about to stand still. */
   standsStill(node: SimNode): void {
-    this.#peerWasUp[node.index] = this.#other(node).up
+    const other = this.#other(node)
+    if (other.up) this.#upAt[other.index] = this.scene.now()
+    this.#peerWasUp[node.index] = this.scene.now() - this.#upAt[other.index] < unnoticedUs
   }
 
   acts(node: SimNode, reason: ActReason | 'watchdog'): void {
