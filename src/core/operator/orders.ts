@@ -117,11 +117,12 @@ export class Orders implements HoldBook {
     const changed = groups.filter((group) => this.#holds.set(group.id, on))
     for (const group of changed) this.#changed(group.id, 'an operator here')
     this.#wait({
-      id: event.id, about: 'holds', groups: names, written: changed.length === 0,
+      // Also what the peer has taught us before: that writing may have failed.
+      id: event.id, about: 'holds', groups: names, written: false,
       text: `${names.join(' ')} ${on ? 'on hold' : 'off hold'}`,
       next: on ? `'twinbeat unhold ${event.what}' ends it` : "'twinbeat explain GROUP' says what happens next",
     })
-    if (changed.length > 0) this.ctx.persist(holdsKey, this.#holds.text)
+    this.ctx.persist(holdsKey, this.#holds.text)
   }
 
   /** One group's hold begins or ends, whoever said so. */
