@@ -88,7 +88,10 @@ export class Etcd {
     }
     if (order.action === 'acquire') return this.#acquire(order.group, who, path, clock, answer, held)
     const sentAt = clock.now
-    this.#call(path, () => this.#carryOut(order, who), (found) => {
+    const pending = `${who.id}#${who.life} ${order.group}`
+    const unresolved = order.action === 'release' ? this.#pending.get(pending) : undefined
+    this.#call(path, () => this.#carryOut(order, unresolved), (found) => {
+      if (order.action === 'release') this.#resolved(pending, unresolved)
       if (found.outcome === 'held') held(sentAt, found.token ?? 0)
       else answer(found)
     })
@@ -101,8 +104,9 @@ export class Etcd {
   ): void {
     const sentAt = clock.now
     const pending = `${who.id}#${who.life} ${group}`
+    const unresolved = this.#pending.get(pending)
     this.#call(path, () => {
-      this.#resolve(pending)
+      this.#revoke(unresolved)
       this.#revision += 1
       this.#leases.set(this.#revision, this.#clock.now + this.timing.ttlUs)
       return this.#revision
@@ -115,6 +119,7 @@ export class Etcd {
         this.#keys.set(group, { owner: who.id, token: this.#revision, lease })
         return this.#keyOf(group)
       }, (key) => {
+        this.#resolved(pending, lease)
         if (key?.lease === lease) held(sentAt, key.token)
         else answer({ outcome: key === null ? 'unknown' : 'other', holder: key?.owner ?? null, text: '' })
       })
@@ -141,10 +146,10 @@ export class Etcd {
 
   // -------------------------------------------------------------------------------------------- the server
 
-  #carryOut(order: ArbiterRunEffect, who: Asker): Pick<ArbiterAnswer, 'outcome' | 'token' | 'holder'> {
+  #carryOut(order: ArbiterRunEffect, unresolved: number | undefined): Pick<ArbiterAnswer, 'outcome' | 'token' | 'holder'> {
     const key = this.#keyOf(order.group)
     if (order.action === 'release') {
-      this.#resolve(`${who.id}#${who.life} ${order.group}`)
+      this.#revoke(unresolved)
       if (key !== null && key.token === order.token) this.#keys.delete(order.group)
       return { outcome: 'released', token: null, holder: null }
     }
@@ -155,11 +160,13 @@ export class Etcd {
     return { outcome: key === null ? 'released' : 'other', token: null, holder: key?.owner ?? null }
   }
 
-  /** Also what has not yet arrived comes to nothing. */
-  #resolve(pending: string): void {
-    const lease = this.#pending.get(pending)
+  /** Also a create that has not yet arrived comes to nothing. */
+  #revoke(lease: number | undefined): void {
     if (lease !== undefined) this.#leases.delete(lease)
-    this.#pending.delete(pending)
+  }
+
+  #resolved(pending: string, lease: number | undefined): void {
+    if (this.#pending.get(pending) === lease) this.#pending.delete(pending)
   }
 
   #delay(path: Path): number {

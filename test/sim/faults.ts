@@ -121,7 +121,7 @@ function inject(world: World, prng: Prng, kind: Kind): void {
     case 'upgrades': return upgrade(world, node)
     case 'arbiter': return arbiter(world, prng)
     case 'hiddenPauses': return hiddenPause(world, prng, node)
-    case 'holds': return hold(world, prng, node)
+    case 'holds': return ours ? hold(world, prng, node) : undefined
     case 'disk':
       node.diskFails = prng.below(3) === 0
       node.diskHangs = !node.diskFails && prng.below(2) === 0
@@ -140,9 +140,21 @@ function operator(world: World, prng: Prng, node: SimNode): void {
   world.ask(node, verb, verb === 'restart-keep' ? '' : what)
 }
 
-/** Replaced when the operators' machine is there: until then nobody asks for it. */
-function hold(world: World, _prng: Prng, node: SimNode): void {
-  world.inject(`${node.id}: nothing to hold`)
+/** What is forbidden is forbidden from the moment in which the operator is told so. */
+function hold(world: World, prng: Prng, node: SimNode): void {
+  const verb = (['hold', 'hold', 'unhold', 'maintenance'] as const)[prng.below(4)] ?? 'hold'
+  const group = world.groups[prng.below(world.groups.length)]?.id ?? ''
+  const seconds = 1 + prng.below(20)
+  const what = verb !== 'maintenance' ? group : prng.below(3) === 0 ? 'off' : `on ${seconds}`
+  world.inject(`${node.id}: operator ${verb} ${what}`)
+  const checker = world.checkers.authority
+  if (verb === 'unhold') checker.released(group)
+  else if (what === 'off') checker.released(null)
+  const until = world.now() + seconds * 980_000
+  world.ask(node, verb, what, (ok) => {
+    if (!ok || verb === 'unhold' || what === 'off') return
+    checker.forbidden(node, verb === 'hold' ? { group, until: null } : { group: null, until })
+  })
 }
 
 function cut(world: World, prng: Prng, directions: readonly (0 | 1)[]): void {

@@ -5,8 +5,8 @@
 import { groupId, micros, nodeId, type NodeId } from '../../src/core/base/ids.js'
 import { createPrng, type Prng } from '../../src/core/base/prng.js'
 import type { Core } from '../../src/core/core.js'
-import type { ArbiterRunEffect, Effect, FenceRunEffect } from '../../src/core/effects.js'
-import type { CoreConfig, Field } from '../../src/core/types.js'
+import type { ArbiterRunEffect, Effect, FenceRunEffect, PlanArmEffect } from '../../src/core/effects.js'
+import type { Authority, CoreConfig, Field } from '../../src/core/types.js'
 import type { Clock, MachineClock } from './clock.js'
 import { SimEngine, type Gasp, type Status } from './engine.js'
 import type { ArbiterAnswer } from './etcd.js'
@@ -25,6 +25,7 @@ export interface NodeObserver {
   /** The engine says so now; the core may hear of it later. */
   record(node: SimNode, event: SimEvent): void
   effect(node: SimNode, effect: Effect): void
+  claims(node: SimNode, plan: PlanArmEffect, authority: Authority): void
   /** What runs on a machine changed. */
   truth(): void
   guardian(node: SimNode, reason: ActReason | 'watchdog'): void
@@ -253,6 +254,7 @@ export class SimNode {
       frozen: () => this.frozen,
       guardianReady: () => this.guardian?.ready === true && this.guardian.alive,
       record: (event) => { if (this.life === life) this.#record(event) },
+      claims: (plan, authority) => { this.observer.claims(this, plan, authority) },
       gasp: (group) => { this.#gasp(group, 'engine', this.generation) },
       silence: () => { this.engine?.silence() },
     })
@@ -301,7 +303,9 @@ export class SimNode {
     if (this.core === null) return
     this.#later(1000 + this.build.prng.below(25_000), () => {
       this.#record({ type: 'guardian.lost' })
-      this.#later(50_000 + this.build.prng.below(1_500_000), () => { if (this.life === life && this.guardian === null) this.#newGuardian() })
+      this.#later(50_000 + this.build.prng.below(1_500_000), () => {
+        if (this.life === life && this.guardian === null) this.#newGuardian()
+      })
     })
   }
 
@@ -400,7 +404,8 @@ export class SimNode {
 
   /** The interface of the addresses is removed and made again. */
   loseInterface(): void {
-    const all = this.config.groups.flatMap((group) => group.members.filter(({ kind }) => kind === 'address').map(({ id }) => ({ group: group.id, id })))
+    const all = this.config.groups.flatMap((group) =>
+      group.members.filter(({ kind }) => kind === 'address').map(({ id }) => ({ group: group.id, id })))
     const lost = this.machine.loseInterface(all.map(({ id }) => id))
     for (const { group, id } of all) {
       if (lost.includes(id)) this.#record({ type: 'address.lost', group, member: id })

@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mutants } from './mutants/mutants.js'
+import { sweep } from './sweep.js'
 import { defaults, runSeed } from './world.js'
 
-test('every rule holds in the first 150 seeds', () => {
-  for (let seed = 1; seed <= 150; seed += 1) {
-    const { violation } = runSeed(seed)
-    assert.equal(violation, null, `seed ${seed}: ${violation?.message ?? ''}`)
-  }
-})
+const seedsPerMode = 200
+const seedsBesideReal = 150
 
-test('every rule holds in the first 150 seeds beside a model of a real heartbeat', () => {
-  for (let seed = 1; seed <= 150; seed += 1) {
-    const { violation } = runSeed(seed, { ...defaults, realPeer: true })
-    assert.equal(violation, null, `seed ${seed}: ${violation?.message ?? ''}`)
-  }
+for (const mode of ['accept', 'fence', 'lease'] as const) {
+  test(`every rule holds under ${mode}`, async () => {
+    const { failures } = await sweep({ mode, realPeer: false, mutant: null }, 1, seedsPerMode, 1)
+    assert.deepEqual(failures.map(({ seed, message }) => `seed ${seed}: ${message}`), [])
+  })
+}
+
+test('every rule holds beside a model of a real heartbeat', async () => {
+  const { failures } = await sweep({ mode: 'accept', realPeer: true, mutant: null }, 1, seedsBesideReal, 1)
+  assert.deepEqual(failures.map(({ seed, message }) => `seed ${seed}: ${message}`), [])
 })
 
 test('the same seed gives the same run, event for event', () => {

@@ -37,6 +37,8 @@ export interface SlotsHost {
   frozen(): boolean
   guardianReady(): boolean
   record(event: SimEvent): void
+  /** A plan passed its guards and is carried out. */
+  claims(plan: Arm, authority: Authority): void
   /** The engine's own last words about a group that it released. */
   gasp(group: PageGroup): void
   /** No heartbeat from here on. */
@@ -128,6 +130,7 @@ export class SimSlots {
     const guard = this.#guardOf(slot, authority)
     const detectedAt = this.#now
     if (guard !== null) return this.#withhold(slot, guard)
+    this.host.claims(slot.plan, authority)
     slot.state = 'firing'
     const stamp = this.#stampOf(group)
     this.#later(this.#ringUs(), () => { this.#act(slot, authority, stamp, detectedAt) })

@@ -30,7 +30,7 @@ export interface SweepResult {
 }
 
 interface Chunk { readonly order: SweepOrder; readonly from: number; readonly seeds: number; readonly failuresMax: number }
-interface ChunkResult { readonly from: number; readonly seeds: number; readonly events: number; readonly injected: number; readonly failures: Failure[] }
+interface ChunkResult extends Omit<SweepResult, 'seconds'> { readonly from: number }
 
 const chunkSeeds = 50
 

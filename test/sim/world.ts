@@ -136,6 +136,7 @@ export class World implements Scene {
   #hash = 0x811c9dc5
   #events = 0
   #effects = 0
+  #asked = 0
   readonly #off: [Set<string>, Set<string>] = [new Set(), new Set()]
   readonly #requests = new Map<string, (ok: boolean) => void>()
 
@@ -222,6 +223,7 @@ export class World implements Scene {
       event: (node, event) => { this.#event(node, event, trace) },
       record: (node, event) => { this.checkers.detection.record(node, event) },
       effect: (node, effect) => { this.#effect(node, effect, trace) },
+      claims: (node, plan, authority) => { this.checkers.authority.claims(node, plan, authority) },
       truth: () => { this.checkers.holders() },
       guardian: (node, reason) => {
         said(() => `${node.id} ! guardian acts: ${reason}`)
@@ -266,7 +268,8 @@ export class World implements Scene {
   /** An operator asks; what nobody hears is not asked. */
   ask(node: SimNode, verb: OperatorVerb, what: string, answered: (ok: boolean) => void = () => undefined): void {
     if (!node.up || node.busy) return
-    const id = `op${this.injected}`
+    this.#asked += 1
+    const id = `op${this.#asked}`
     this.#requests.set(id, answered)
     node.feed({ type: 'operator', id, verb, what })
   }
@@ -393,6 +396,18 @@ export class World implements Scene {
       this.#switchOn(node)
       const { life } = node
       this.clock.after(15_000_000, () => { if (node.life === life || !node.up) node.start() })
+    }
+    this.checkers.authority.released(null)
+    for (const us of [20_000_000, 30_000_000]) this.clock.after(us, () => { this.#permitAll() })
+  }
+
+  /** Whoever forbade something takes it back. */
+  #permitAll(): void {
+    if (!this.faults.holds) return
+    for (const node of this.nodes) {
+      if (node.twinbeat === null) continue
+      for (const { id } of this.groups) this.ask(node, 'unhold', id)
+      this.ask(node, 'maintenance', 'off')
     }
   }
 

@@ -1,7 +1,7 @@
 // Who may take, and what is said and done by those who let go without being asked. Judged by what is true in
 // the world, not by what the nodes believe.
 
-import type { Effect } from '../../../src/core/effects.js'
+import type { Effect, PlanArmEffect } from '../../../src/core/effects.js'
 import type { Authority, GroupConfig } from '../../../src/core/types.js'
 import type { SimEvent } from '../events.js'
 import type { ActReason } from '../guardian.js'
@@ -17,6 +17,9 @@ const timersMax = 64
 const storeMax = 64
 const effectsMax = 200
 
+/** Reasons of takes that were under way before somebody forbade them: the giver has let go, or the definition changed. */
+const goesOn: ReadonlySet<string> = new Set(['redefined', 'handover', 'refused'])
+
 interface Plan { ends: number; firing: boolean }
 
 export class AuthorityCheckers {
@@ -24,11 +27,11 @@ export class AuthorityCheckers {
   /** Per node: the machine went down after this generation and all before it. */
   readonly #goneUpTo: [number, number] = [0, 0]
   readonly #plans = new Map<string, Plan>()
-  readonly #marked = new Map<string, Authority>()
+  readonly #marked = new Set<string>()
   readonly #tokens = new Map<string, { readonly node: string; readonly token: number }>()
   readonly #gasped = new Set<string>()
-  /** Groups that an operator has put on hold, per node. */
-  readonly #held: [Set<string>, Set<string>] = [new Set(), new Set()]
+  /** Groups that an operator has put on hold, and until when. */
+  readonly #held: [Map<string, number>, Map<string, number>] = [new Map(), new Map()]
   readonly #peerWasUp: [boolean, boolean] = [false, false]
   readonly #upAt: [number, number] = [0, 0]
   readonly #woke: [number, number] = [0, 0]
@@ -78,19 +81,28 @@ export class AuthorityCheckers {
   /** The machine of this node went down, for whatever reason. */
   machineDown(node: SimNode, generation: number): void {
     this.#goneUpTo[node.index] = generation
+    // Maintenance ends with the boot, a hold does not.
+    for (const [group, until] of this.#held[node.index]) if (Number.isFinite(until)) this.#held[node.index].delete(group)
   }
 
   effect(node: SimNode, effect: Effect): void {
     switch (effect.type) {
       case 'member.run':
-        if (effect.action === 'start' && effect.authority !== null) this.#take(node, effect.group, effect.authority, `start of ${effect.member}`)
-        return
+        if (effect.action !== 'start' || effect.authority === null) return
+        return this.#take(node, effect.group, effect.authority, `start of ${effect.member}`)
       case 'plan.arm': return this.#armed(node, effect.group, effect.epoch)
       case 'plan.fire':
-        this.#marked.set(this.#planKey(node, effect.group, effect.epoch), effect.authority)
-        return this.#take(node, effect.group, effect.authority, 'plan')
+        this.#marked.add(this.#planKey(node, effect.group, effect.epoch))
+        return
+      case 'note': return this.#noted(node, effect)
       default: return
     }
+  }
+
+  #noted(node: SimNode, { event, details }: Extract<Effect, { type: 'note' }>): void {
+    const begins = event === 'group.taking' && details['from'] === 'stopped' && !goesOn.has(String(details['reason']))
+    const group = String(details['group'])
+    if (begins && this.#isHeldBack(node, group)) this.fail('held-back', `${node.id} takes ${group} while it is on hold`)
   }
 
   event(node: SimNode, event: SimEvent): void {
@@ -103,9 +115,15 @@ export class AuthorityCheckers {
     }
   }
 
+  /** The engine found nothing against it. */
+  claims(node: SimNode, plan: PlanArmEffect, authority: Authority): void {
+    const key = this.#planKey(node, plan.group, plan.epoch)
+    if (!this.#marked.has(key)) this.fail('authority', `${key} was never fired`)
+    this.#take(node, plan.group, authority, 'plan')
+  }
+
   #take(node: SimNode, id: string, authority: Authority, how: string): void {
     if (node.twinbeat === null) return
-    if (authority.kind !== 'held' && this.#isHeldBack(node, id)) this.fail('held-back', `${node.id}: ${how} of ${id} while it is on hold`)
     if (this.scene.excused !== 'no') return
     const group = this.scene.groups.find((one) => one.id === id)
     const why = group === undefined ? null : this.#invalid(node, group, authority)
@@ -219,14 +237,26 @@ export class AuthorityCheckers {
 
   // ------------------------------------------------------------------------------------- operators, the end
 
-  /** The operator was told that it is so. */
-  hold(node: SimNode, group: string, on: boolean): void {
-    if (on) this.#held[node.index].add(group)
-    else this.#held[node.index].delete(group)
+  /** The operator was told that it is so. `group` null: all of them. */
+  forbidden(node: SimNode, order: { readonly group: string | null; readonly until: number | null }): void {
+    const { group } = order
+    const until = order.until ?? Number.POSITIVE_INFINITY
+    const held = this.#held[node.index]
+    for (const { id } of this.scene.groups) {
+      if (group === null || group === id) held.set(id, Math.max(until, held.get(id) ?? 0))
+    }
+  }
+
+  /** Asked for on either node, whatever comes of it. */
+  released(group: string | null): void {
+    for (const held of this.#held) {
+      if (group === null) held.clear()
+      else held.delete(group)
+    }
   }
 
   #isHeldBack(node: SimNode, group: string): boolean {
-    return this.#held[node.index].has(group)
+    return (this.#held[node.index].get(group) ?? 0) > this.scene.now()
   }
 
   bounded(node: SimNode, effects: number): void {
