@@ -7,6 +7,9 @@ import type { Word } from './lexer.js'
 import type { AddressOrder, GroupConfig, HostFacts, MemberConfig } from './model.js'
 import { readBoolean } from './values.js'
 
+/** Where distributions have it; a daemon has no login shell's PATH. */
+export const nftPrograms = ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft'] as const
+
 export interface AddressLine {
   readonly group: Word
   readonly order: AddressOrder
@@ -18,8 +21,6 @@ export interface TrackLine {
 }
 
 const kOrders: readonly AddressOrder[] = ['first', 'last', 'blocked']
-/** Where Debian and its relatives have it; a daemon has no login shell's PATH. */
-export const kNftPrograms = ['/usr/sbin/nft', '/sbin/nft', '/usr/bin/nft'] as const
 
 export function readAddressLines(lines: readonly DirectiveLine[], report: Reporter): AddressLine[] {
   return lines.flatMap((line) => {
@@ -94,7 +95,7 @@ function checkOrder(word: Word, order: AddressOrder, group: GroupConfig, host: H
   } else if (addresses.length === group.members.length) {
     report.warning('TB_CONFIG_GROUP', word, `group '${group.key}' has nothing but addresses: '${order}' changes nothing`, 'remove the line')
   }
-  if (order === 'blocked' && host !== null && !kNftPrograms.some((program) => host.isExecutable(program))) {
+  if (order === 'blocked' && host !== null && !nftPrograms.some((program) => host.isExecutable(program))) {
     report.error('TB_CONFIG_GROUP', word, "'address blocked' needs nft, which is not on this machine", 'install nftables, or write last')
   }
 }

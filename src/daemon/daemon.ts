@@ -21,12 +21,14 @@ import { openLog, type LogHandle, type LogTargets } from '../observe/log.js'
 import { loadInputFromMachine } from '../store/ha-files.js'
 import { openIdentity, type Identity } from '../store/identity.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
+import { runNft } from '../system/nft.js'
 import { systemCalls } from '../system/system.js'
 import { coreConfigOf, tracksOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { arbiterOf } from '../arbiter/registry.js'
 import { ArbiterRunner } from './effects/arbiter.js'
 import { fenceHistoryKey, FenceRunner } from './effects/fencing.js'
+import { AddressBlocker } from './effects/blocker.js'
 import { Members, type MemberDependencies } from './effects/members.js'
 import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
@@ -87,6 +89,7 @@ export class Daemon {
   readonly #arbiter: ArbiterRunner
   readonly #fence: FenceRunner
   readonly #lrm: Lrm
+  readonly #blocker: AddressBlocker
   readonly #cgroups: Cgroups
   readonly #lines: Lines
   #pings: PingHosts
@@ -149,6 +152,9 @@ export class Daemon {
       cgroupOf: (resource) => this.#cgroups.folderOf(this.#members.groupOfResource(resource) ?? resource),
     })
     this.#arbiter = new ArbiterRunner(arbiterOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }))
+    this.#blocker = new AddressBlocker({
+      run: runNft, log: this.#log.logger, marker: path.join(options.runDir, 'nft-table'),
+    })
     this.#members = new Members(this.#memberParts())
     this.#fence = new FenceRunner({
       store: async (key, value) => { await this.#facts.store(key, value) },
@@ -163,6 +169,7 @@ export class Daemon {
 
   #memberParts(): MemberDependencies {
     return {
+      close: async (group) => await this.#blocker.close(group),
       addresses: this.#addresses,
       lrm: this.#lrm,
       locate: addressLocator(),
@@ -272,6 +279,7 @@ export class Daemon {
     this.#fence.configure(this.#config.fencing)
     this.#findPrivileges(this.#config)
     await this.#lines.open(this.#config)
+    await this.#blocker.begin(this.#config.groups)
     this.#engine.configure(this.#engineConfig(this.#config))
     this.#engine.setGeneration(this.#generation)
     await this.#guardian.start()
@@ -336,6 +344,7 @@ export class Daemon {
       warnings: [
         ...(this.#resetFailure === null ? [] : [this.#resetFailure]),
         ...(this.#facts.problem === null ? [] : [this.#facts.problem]),
+        ...(this.#blocker.problem === null ? [] : [this.#blocker.problem]),
         ...this.#identity.warnings,
         ...this.#privileges,
         ...this.#log.problems(),
@@ -400,6 +409,7 @@ export class Daemon {
     this.#configureEngine()
     this.#log.retarget(this.#logTargets(config))
     this.#watchInterfaces(config)
+    await this.#blocker.configure(config.groups)
     this.#shell.feed({ type: 'config.changed', config: coreConfigOf(config, carrierOf) })
     if (running.status === 'active') await this.#respawner.change(config.respawn, this.#respawnEnvironment())
     this.#log.logger.info({ event: 'config.reloaded' }, changes)
@@ -479,6 +489,7 @@ export class Daemon {
 
   #note(note: NoteEffect): void {
     if (note.event === 'group.held') this.#members.held(String(note.details['group']))
+    this.#blocker.onNote(note)
     this.#log.logger[note.level]({ event: note.event, ...note.details }, note.text)
     if (note.level !== 'debug') notifySupervisor(`STATUS=${note.event}: ${note.text}`)
   }
@@ -521,7 +532,10 @@ export class Daemon {
     this.#shell.stop()
     if (this.#bridge !== null) clearTimeout(this.#bridge)
     await this.#respawner.stop()
-    if (halt.how === 'stop') this.#engine.stop({ farewell: true })
+    if (halt.how === 'stop') {
+      this.#engine.stop({ farewell: true })
+      await this.#blocker.end()
+    }
     await this.#end(halt.how)
   }
 

@@ -15,6 +15,8 @@ import type { AddressOutcome, AddressRunner } from './addresses.js'
 export interface MemberDependencies {
   readonly addresses: AddressRunner
   readonly lrm: Lrm
+  /** Before an address of a group comes up: closed to new connections if it is to be; else why that is not possible. */
+  readonly close: (group: string) => Promise<string | null>
   /** Fills in interface and prefix from the routes; a sentence when that is not possible. */
   readonly locate: (address: AddressSpec) => EngineAddress | string
   readonly scene: () => HeartbeatScene
@@ -27,6 +29,7 @@ interface Entry {
   readonly group: string
   readonly digest: string
   readonly member: string
+  readonly carriesAddress: boolean
   /** Where the address was put; removal goes there even if the routes changed since. */
   placed: EngineAddress | null
   last: string | null
@@ -68,6 +71,7 @@ export class Members {
           group: group.key,
           digest: group.digest,
           member: member.id,
+          carriesAddress: member.address !== null,
           placed: this.#entries.get(key)?.placed ?? null,
           last: this.#entries.get(key)?.last ?? null,
         })
@@ -100,6 +104,8 @@ export class Members {
     if (order.action === 'start' && unusable?.digest === order.digest) {
       return { outcome: 'failed', text: unusable.why }
     }
+    const open = order.action === 'start' && addressOf(entry) ? await this.#dependencies.close(order.group) : null
+    if (open !== null) return { outcome: 'failed', text: `cannot be closed to new connections: ${open}` }
     let answer: Answer
     try {
       answer =
@@ -201,6 +207,11 @@ export class Members {
     }
     return null
   }
+}
+
+/** By the engine, or by an agent that configures one. */
+function addressOf({ resolved, carriesAddress }: Entry): boolean {
+  return resolved.kind === 'address' || carriesAddress
 }
 
 /**
