@@ -14,6 +14,7 @@ import {
 } from './takeover/authority-book.js'
 import { Door } from './takeover/authorise.js'
 import { Claims } from './takeover/claims.js'
+import { FenceMe } from './takeover/fence-me.js'
 import { LastWords } from './takeover/gasp.js'
 import { Group, type Outcome } from './takeover/group.js'
 import { Handover } from './takeover/handover.js'
@@ -58,6 +59,7 @@ export class Machines {
   readonly lastWords: LastWords
   readonly guard: Guard
   readonly leftovers: Leftovers
+  readonly fenceMe: FenceMe
   readonly orders: Orders
   readonly track: Track
 
@@ -99,6 +101,7 @@ export class Machines {
       plans: this.plans, handover: this.handover, standby: this.standby, peerReady: (group) => this.#peerReady(group),
     })
     this.leftovers = new Leftovers(world, this)
+    this.fenceMe = new FenceMe(ctx, world, this)
     this.reload = new Reload(ctx, world, {
       add: (group) => { this.addGroup(group).boot(false) },
       mayBeElsewhere: (group) => this.handover.busy(group.id) || (!world.alone && this.#heldByPeer(group)),
@@ -173,6 +176,7 @@ export class Machines {
     if (this.legacy.rules && !world.alone) this.legacy.reconcile()
     this.claims.advance()
     this.lastWords.advance()
+    this.fenceMe.advance()
     this.handover.advance()
     this.pause.advance()
     this.track.advance()
@@ -221,6 +225,7 @@ export class Machines {
       this.world.halted = true
       return
     }
+    if (outcome === 'blocked' && group.wantsFence) this.fenceMe.ask(group)
     if (outcome === 'monitor-failed') return this.#monitorFailed(group)
     if (outcome === 'probed') this.leftovers.found(group)
     if (outcome === 'probed' && group.state === 'held') this.protocol.adoptFromGroups()

@@ -11,6 +11,7 @@ import { joinTimer } from './membership/join.js'
 import type { PeerChange } from './membership/peers.js'
 import { claimsTimer, oneWayTimer, vetoTimer } from './takeover/claims.js'
 import { disputeTimer, ownerlessTimer, provokeTimer } from './takeover/doubts.js'
+import { fenceMeMessage, fenceMeTimer } from './takeover/fence-me.js'
 import { guardTimer } from './takeover/guard.js'
 import { handoverTimer } from './takeover/handover.js'
 import { healTimer } from './takeover/heal.js'
@@ -47,6 +48,7 @@ export function routeTimer(node: Machines, key: string): void {
     case vetoTimer: return node.claims.vetoDue()
     case oneWayTimer: return node.claims.oneWayDue()
     case handoverTimer: return node.handover.timeout(subject as GroupId)
+    case fenceMeTimer: return node.fenceMe.due(subject as GroupId)
     case planTimer: return node.plans.timer(subject)
     case guardTimer: return node.guard.due()
     case 'fencing': return node.fencing.timer(subject)
@@ -86,6 +88,7 @@ export function routeMessage(node: Machines, event: MessageEvent): void {
     routePeer(node, { type: 'peer.restarted', node: peer.id, generation })
   }
   if (t === 'shutdone') return farewell(node)
+  if (t === fenceMeMessage) return node.fenceMe.message(event.fields)
   if (t === 'tb_claims') return node.claims.message(event.fields)
   if (peer.kind === 'twinbeat') {
     // Also of a peer held for dead: what it asks is answered, though nothing is given on it.

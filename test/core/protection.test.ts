@@ -292,6 +292,47 @@ test('a taker with leases waits for the ownership, and gives the exchange up whe
   assert.equal(late.group('db').state, 'stopped')
 })
 
+test('a member that does not stop makes the node ask to be fenced, and reset itself when nobody does', () => {
+  const pair = new Pair(pairConfig({ protection: 'fence', stopFailure: 'fence' }))
+  pair.failing.add('stop:httpd').add('probe:httpd')
+  pair.operator('standby', 'web')
+  pair.tell('accept', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '')
+  pair.run(5 * second)
+  assert.equal(pair.group('web').state, 'blocked')
+  assert.deepEqual(pair.sent('tb_fence_me').map((words) => words['tb_group']), ['web'])
+  assert.ok(!pair.halted)
+  pair.run(10 * second)
+  assert.ok(pair.trace.at(-1)?.includes('HALT reset'), pair.trace.slice(-3).join())
+})
+
+test('without fencing, or without a peer that could do it, a failed stop resets at once', () => {
+  for (const config of [pairConfig({ stopFailure: 'fence' }), pairConfig({ protection: 'fence', stopFailure: 'fence' })]) {
+    const pair = new Pair(config)
+    pair.failing.add('stop:httpd').add('probe:httpd')
+    pair.dead()
+    pair.operator('stop')
+    pair.run(5 * second)
+    assert.ok(pair.trace.at(-1)?.includes('HALT reset'))
+  }
+})
+
+test('a peer that asks for it is fenced, in exactly that life, and its group taken after the confirmation', () => {
+  const pair = new Pair(fence)
+  const ask = { t: 'tb_fence_me', tb_gen: '100', tb_peer: '7', tb_group: 'db' }
+  pair.say({ ...ask, tb_gen: '99' })
+  pair.say({ ...ask, tb_peer: '6' })
+  pair.say({ ...ask, tb_group: 'ghost' })
+  assert.deepEqual([...pair.books.requests], [])
+  pair.say(ask)
+  assert.deepEqual([...pair.books.requests], ['beta 100 db'])
+  pair.books.off.add('beta 100')
+  tick(pair)
+  assert.equal(pair.group('db').state, 'stopped')
+  pair.dead()
+  pair.run(second)
+  assert.equal(pair.group('db').state, 'held')
+})
+
 // ---------------------------------------------------------------------------------- guardian and lapses
 
 test('without a guardian nothing is armed or taken, and what is held goes to a peer that is ready', () => {

@@ -58,6 +58,8 @@ export class Group {
   #mayFire = false
   /** A stop failed and the configuration answers that with a reset of this machine. */
   wantsReset = false
+  /** It is to be answered with a fence by the peer. */
+  wantsFence = false
   #state: State = { name: 'stopped' }
   #call: number | null = null
   #action: MemberSnapshot['action'] = null
@@ -514,13 +516,15 @@ export class Group {
 
   #block(member: string): void {
     // At boot nothing is reset: a machine that cannot stop what it left behind would reset for ever.
-    const reset = this.ctx.config.stopFailure !== 'block' && !this.leftBehind
+    const { stopFailure } = this.ctx.config
+    const reset = stopFailure === 'reset' && !this.leftBehind
     this.#pendingGive = null
     this.#enter({ name: 'blocked', probe: null }, 'blocked')
     this.ctx.note('error', 'stop.blocked', `${this.id}: ${member} cannot be stopped; it is never started elsewhere`, {
       group: this.id, member, reset,
     })
     this.wantsReset = reset
+    this.wantsFence = stopFailure === 'fence' && !this.leftBehind
     if (reset) this.ctx.halt('reset', `${this.id}: ${member} cannot be stopped`)
     this.hooks.settled(this, 'blocked')
   }
