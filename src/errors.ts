@@ -126,6 +126,10 @@ export const errorTable = {
     exit: 6,
     hint: 'end by hand what does not stop, then reboot this machine: the peer takes over when it is silent',
   },
+  TB_LAPSED: {
+    exit: 75,
+    hint: 'this process stood still for too long and has let go of everything: a supervisor starts it anew',
+  },
   TB_BUSY: {
     exit: 6,
     hint: "'twinbeat status' shows what is under way: wait for it to end and try again",

@@ -35,13 +35,21 @@ enum class RecordType : uint16_t {
   kStall = 16,
   kHistoryFull = 17,
   kOverflow = 18,
+  kPlanFired = 19,         // count: slot, previous: epoch, value_us: detected at, body: two moments, then results
+  kPlanWithheld = 20,      // count: slot, previous: epoch, number: guard
+  kControllerLapsed = 21,  // number: stage, value_us: how late
+  kGroupReleased = 22,     // count: slot, previous: claim epoch
+  kOwnershipExpired = 23,  // count: slot
+  kGasp = 24,              // node, generation, previous: claim epoch, text: group, extra: digest
+  kGuardianReady = 25,     // previous: revision
+  kGuardianLost = 26,
 };
 
 inline constexpr uint8_t kFlagPing = 1;      // peer records: a ping node
 inline constexpr uint8_t kFlagTwinbeat = 2;  // peer.status: `extra` is present
 inline constexpr uint8_t kFlagWasDead = 4;   // peer.restarted
 inline constexpr uint8_t kFlagOpen = 8;      // link.state
-inline constexpr uint8_t kFlagOk = 16;       // steps.done
+inline constexpr uint8_t kFlagOk = 16;       // steps.done, group.released
 inline constexpr uint8_t kFlagUp = 32;       // interface
 inline constexpr uint8_t kFlagCarrier = 64;  // interface
 inline constexpr uint8_t kFlagMuted = 128;   // stall
@@ -120,7 +128,7 @@ enum class Counter : uint8_t {
 inline constexpr size_t kCounters = 15;
 
 // Change this text with every change of a layout above or of the configuration bytes.
-inline constexpr std::string_view kAbiText = "twinbeat-abi 1: record 64, reasons 8, links 10, counters 15";
+inline constexpr std::string_view kAbiText = "twinbeat-abi 2: record 64, types 26, reasons 8, links 10, counters 15, kinds 8, guards 9";
 
 constexpr uint32_t abi_hash() {
   uint32_t hash = 2166136261U;  // FNV-1a

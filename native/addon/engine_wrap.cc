@@ -14,6 +14,7 @@
 #include "addon/net_port.h"
 #include "addon/wake.h"
 #include "core/engine/runner.h"
+#include "core/takeover/controller.h"
 
 namespace twinbeat {
 
@@ -53,6 +54,16 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
                         InstanceMethod<&NativeEngine::send>("send"),
                         InstanceMethod<&NativeEngine::run_steps>("runSteps"),
                         InstanceMethod<&NativeEngine::watch>("watch"),
+                        InstanceMethod<&NativeEngine::attach_guardian>("attachGuardian"),
+                        InstanceMethod<&NativeEngine::set_limits>("setLimits"),
+                        InstanceMethod<&NativeEngine::set_groups>("setGroups"),
+                        InstanceMethod<&NativeEngine::set_holding>("setHolding"),
+                        InstanceMethod<&NativeEngine::arm_plan>("armPlan"),
+                        InstanceMethod<&NativeEngine::disarm_plan>("disarmPlan"),
+                        InstanceMethod<&NativeEngine::fire_plan>("firePlan"),
+                        InstanceMethod<&NativeEngine::renew_controller>("renewController"),
+                        InstanceMethod<&NativeEngine::renew_ownership>("renewOwnership"),
+                        InstanceMethod<&NativeEngine::lapsed>("lapsed"),
                         InstanceMethod<&NativeEngine::drain>("drain"),
                         InstanceMethod<&NativeEngine::snapshot>("snapshot"),
                         InstanceMethod<&NativeEngine::realtime>("realtime"),
@@ -68,12 +79,14 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
       return;
     }
     waker_ = std::make_unique<Waker>(env, info[0].As<Napi::Function>());
+    net_ = std::make_unique<NetPort>(waker_->event(), *port_.board);
     const Engine::Options options{
         .seed = static_cast<std::uint64_t>(info[1].As<Napi::Number>().Int64Value()),
         .instance = static_cast<std::uint16_t>(info[2].As<Napi::Number>().Uint32Value()),
+        .steps = net_.get(),
     };
-    net_ = std::make_unique<NetPort>(waker_->event());
     runner_ = std::make_unique<Runner>(port_, options, &NativeEngine::on_records, waker_.get());
+    net_->set_engine_wake(runner_->event_fd());
     env_ = env;
     napi_add_env_cleanup_hook(env, &NativeEngine::on_env_end, this);
     hooked_ = true;
@@ -188,17 +201,121 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
 
   Napi::Value run_steps(const Napi::CallbackInfo& info) {
     Bytes steps;
-    if (runner_ == nullptr || !is_integer(info[0], kIntegerMax) || !bytes_of(info[1], steps)) {
-      return refuse(info, "runSteps(token, steps)");
+    if (runner_ == nullptr || !is_integer(info[0], kIntegerMax) || !bytes_of(info[1], steps) ||
+        !is_integer(info[2], kNoGroup) || !is_integer(info[3], kIntegerMax)) {
+      return refuse(info, "runSteps(token, steps, slot, notAfterUs)");
     }
-    const auto token = static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value());
-    return answer(info, net_->run_steps(token, steps));
+    const auto slot = static_cast<std::uint32_t>(number_of(info[2]));
+    return answer(info, net_->run_steps(number_of(info[0]), steps, slot < kSlots ? slot : kNoGroup,
+                                        static_cast<Micros>(number_of(info[3]))));
   }
 
   Napi::Value watch(const Napi::CallbackInfo& info) {
     Bytes list;
     if (runner_ == nullptr || !bytes_of(info[0], list)) return refuse(info, "watch(list)");
     return answer(info, net_->watch(list));
+  }
+
+  static std::uint64_t number_of(const Napi::Value& value) {
+    return static_cast<std::uint64_t>(value.As<Napi::Number>().Int64Value());
+  }
+
+  // All of them integers within these bounds.
+  static bool are_integers(const Napi::CallbackInfo& info, std::size_t count) {
+    if (info.Length() < count) return false;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!is_integer(info[i], kIntegerMax)) return false;
+    }
+    return true;
+  }
+
+  // (pageFd, socketFd) -> 0 or an errno.
+  Napi::Value attach_guardian(const Napi::CallbackInfo& info) {
+    if (runner_ == nullptr || !are_integers(info, 2)) return refuse(info, "attachGuardian(pageFd, socketFd)");
+    // The page is mapped for good: a thread may be looking at it.
+    if (runner_->running() && !port_.board->page.is_open()) return Napi::Number::New(info.Env(), EBUSY);
+    int error = controller_.attach(info[0].As<Napi::Number>().Int32Value(), info[1].As<Napi::Number>().Int32Value());
+    if (error == 0 && net_->look() == NetPort::Answer::kFailed) error = net_->error();
+    if (error == 0) runner_->wake();
+    return Napi::Number::New(info.Env(), error);
+  }
+
+  // (withholdUs, releaseUs, resetUs, freezeUs)
+  Napi::Value set_limits(const Napi::CallbackInfo& info) {
+    if (runner_ == nullptr || !are_integers(info, 4)) return refuse(info, "setLimits(withhold, release, reset, freeze)");
+    ControllerLease& lease = port_.board->lease;
+    lease.withhold_us.store(static_cast<Micros>(number_of(info[0])), std::memory_order_release);
+    lease.release_us.store(static_cast<Micros>(number_of(info[1])), std::memory_order_release);
+    lease.reset_us.store(static_cast<Micros>(number_of(info[2])), std::memory_order_release);
+    return tell(info, CommandType::kFreeze, pod_bytes(number_of(info[3])));
+  }
+
+  // (bytes) -> TakeoverController::Groups
+  Napi::Value set_groups(const Napi::CallbackInfo& info) {
+    Bytes bytes;
+    if (runner_ == nullptr || !bytes_of(info[0], bytes)) return refuse(info, "setGroups(bytes)");
+    const auto answer = controller_.set_groups(bytes);
+    if (answer == TakeoverController::Groups::kPublished) {
+      if (port_.board->page.is_open()) static_cast<void>(net_->look());
+      runner_->wake();
+    }
+    return Napi::Number::New(info.Env(), static_cast<int>(answer));
+  }
+
+  // (slot, held, peerReady, agentBusy, claimEpoch), 0 or 1 for the truth values
+  Napi::Value set_holding(const Napi::CallbackInfo& info) {
+    if (runner_ == nullptr || !are_integers(info, 5) || number_of(info[0]) >= kSlots) {
+      return refuse(info, "setHolding(slot, held, peerReady, agentBusy, claimEpoch)");
+    }
+    std::array<std::uint8_t, 4> flags{};
+    for (std::uint32_t i = 0; i < flags.size(); ++i) flags[i] = static_cast<std::uint8_t>(number_of(info[i]));
+    controller_.note_held(flags[0], flags[1] != 0);
+    return tell(info, CommandType::kHolding, flags, pod_bytes(number_of(info[4])));
+  }
+
+  // (bytes) -> TakeoverController::Arm
+  Napi::Value arm_plan(const Napi::CallbackInfo& info) {
+    Bytes bytes;
+    if (runner_ == nullptr || !bytes_of(info[0], bytes)) return refuse(info, "armPlan(bytes)");
+    const std::size_t slot = TakeoverController::slot_of(bytes);
+    const std::uint32_t stamp = slot < kSlots ? net_->group_stamp(static_cast<std::uint32_t>(slot)) : 0;
+    return Napi::Number::New(info.Env(), static_cast<int>(controller_.arm(bytes, stamp)));
+  }
+
+  // (slot, epoch) -> DisarmAnswer
+  Napi::Value disarm_plan(const Napi::CallbackInfo& info) {
+    if (runner_ == nullptr || !are_integers(info, 2)) return refuse(info, "disarmPlan(slot, epoch)");
+    return Napi::Number::New(info.Env(), static_cast<int>(controller_.disarm(number_of(info[0]), number_of(info[1]))));
+  }
+
+  // (slot, epoch, kind, peerGeneration, notAfterUs)
+  Napi::Value fire_plan(const Napi::CallbackInfo& info) {
+    if (runner_ == nullptr || !are_integers(info, 5) || number_of(info[2]) >= kAuthorityKinds) {
+      return refuse(info, "firePlan(slot, epoch, kind, peerGeneration, notAfterUs)");
+    }
+    const PlanAuthority authority{.kind = static_cast<AuthorityKind>(number_of(info[2])),
+                                  .peer_generation = number_of(info[3]),
+                                  .not_after = static_cast<Micros>(number_of(info[4]))};
+    const bool marked = controller_.fire(number_of(info[0]), number_of(info[1]), authority);
+    if (marked) runner_->wake();
+    return Napi::Boolean::New(info.Env(), marked);
+  }
+
+  Napi::Value renew_controller(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), controller_.renew(boottime_now()));
+  }
+
+  // (slot, token, deadlineAtUs; 0 ends it)
+  Napi::Value renew_ownership(const Napi::CallbackInfo& info) {
+    if (runner_ == nullptr || !are_integers(info, 3)) return refuse(info, "renewOwnership(slot, token, deadlineAtUs)");
+    const bool renewed = controller_.renew_ownership(number_of(info[0]), number_of(info[1]),
+                                                     static_cast<Micros>(number_of(info[2])), boottime_now());
+    if (renewed) runner_->wake();
+    return Napi::Boolean::New(info.Env(), renewed);
+  }
+
+  Napi::Value lapsed(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), port_.board->lease.ended());
   }
 
   // (into: Uint8Array) -> bytes written; minus the size of the next record when it does not fit.
@@ -253,6 +370,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
   static constexpr std::uint8_t kNo = 0;
 
   EnginePort port_;
+  TakeoverController controller_{*port_.board};
   std::unique_ptr<Waker> waker_;
   std::unique_ptr<NetPort> net_;
   std::unique_ptr<Runner> runner_;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -94,13 +95,22 @@ bool NetPort::ensure_running() {
   if (thread_->is_running()) return true;
   net::NetConfig config;
   config.wake_fd = wake_fd_;
+  config.engine_wake_fd = engine_wake_fd_;
+  config.warden = &gate_;
   config.realtime_priority = kNetPriority;
   const net::NetStartReport report = thread_->start(config);
   error_ = report.open.netlink_errno != 0 ? report.open.netlink_errno : report.thread_errno;
+  if (report.running()) for_engine_.store(thread_.get(), std::memory_order_release);
   return report.running();
 }
 
-NetPort::Answer NetPort::run_steps(std::uint64_t token, Bytes steps) {
+NetPort::Answer NetPort::look() {
+  if (!ensure_running()) return Answer::kFailed;
+  thread_->wake();
+  return Answer::kQueued;
+}
+
+NetPort::Answer NetPort::run_steps(std::uint64_t token, Bytes steps, std::uint32_t slot, Micros not_after) {
   if (!ensure_running()) return Answer::kFailed;
   net::StepBatch* batch = thread_->claim(net::Feeder::kController);
   if (batch == nullptr) return Answer::kFull;
@@ -109,8 +119,14 @@ NetPort::Answer NetPort::run_steps(std::uint64_t token, Bytes steps) {
   batch->token = token;
   // The daemon gives up on an answer after 20 s (rtnl can be held that long): an add must not land after that.
   batch->not_after_us = boottime_now() + kAnswerLimitUs;
-  batch->group = 0;
-  batch->stamp = thread_->group_stamp(0);
+  if (not_after != 0) batch->not_after_us = std::min(batch->not_after_us, not_after);
+  const bool removes = std::any_of(batch->steps, batch->steps + count, [](const net::AddressStep& step) {
+    return step.op == net::StepOp::kRemove;
+  });
+  // Whatever of this group still waits to be added or refreshed comes too late from here on.
+  batch->stamp = removes && slot != kNoGroup ? thread_->void_group(slot) : thread_->group_stamp(slot);
+  batch->group = slot;
+  batch->flags = 0;
   batch->count = count;
   thread_->commit(net::Feeder::kController);
   return Answer::kQueued;
@@ -135,6 +151,30 @@ std::size_t NetPort::drain(std::span<std::uint8_t> out) {
     used += write_event(out.subspan(used), event);
   }
   return used;
+}
+
+net::StepBatch* NetPort::claim() noexcept {
+  net::NetThread* thread = for_engine_.load(std::memory_order_acquire);
+  return thread == nullptr ? nullptr : thread->claim(net::Feeder::kEngine);
+}
+
+void NetPort::commit() noexcept {
+  for_engine_.load(std::memory_order_acquire)->commit(net::Feeder::kEngine);
+}
+
+bool NetPort::next_result(net::StepBatchResult& out) noexcept {
+  net::NetThread* thread = for_engine_.load(std::memory_order_acquire);
+  return thread != nullptr && thread->next_result(net::Feeder::kEngine, out);
+}
+
+void NetPort::void_group(std::uint32_t group) noexcept {
+  net::NetThread* thread = for_engine_.load(std::memory_order_acquire);
+  if (thread != nullptr) static_cast<void>(thread->void_group(group));
+}
+
+std::uint32_t NetPort::group_stamp(std::uint32_t group) const noexcept {
+  const net::NetThread* thread = for_engine_.load(std::memory_order_acquire);
+  return thread == nullptr ? 0 : thread->group_stamp(group);
 }
 
 void NetPort::stop() noexcept {

@@ -141,3 +141,6 @@ export function editDistance(a: string, b: string): number {
   }
   return previous[b.length] ?? 0
 }
+
+/** Line 0: the file as a whole. */
+export const placeOf = (file: string, line: number): string => (line === 0 ? file : `${file}:${String(line)}`)

@@ -172,3 +172,11 @@ function diffGroups(before: readonly GroupConfig[], after: readonly GroupConfig[
 /** What is done with the group, not what it is. */
 const sameRules = (a: GroupConfig, b: GroupConfig): boolean =>
   a.addressOrder === b.addressOrder && JSON.stringify(a.monitor) === JSON.stringify(b.monitor)
+
+/** One line of what a reload tells. */
+export const changeText = (change: Change): string => {
+  if (change.change !== 'changed') return `${change.subject} ${change.change}`
+  return change.from === null || change.to === null
+    ? `${change.subject} changed`
+    : `${change.subject} ${change.from} -> ${change.to}`
+}

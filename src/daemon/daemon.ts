@@ -2,7 +2,8 @@
 import path from 'node:path'
 import { Respawner } from './respawn.js'
 import { loadConfig } from '../config/load.js'
-import { diffConfig, type Change } from '../config/diff.js'
+import { changeText, diffConfig } from '../config/diff.js'
+import { placeOf } from '../config/diagnostics.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
 import { createCore } from '../core/core.js'
 import { createPrng } from '../core/base/prng.js'
@@ -17,7 +18,7 @@ import { createEngine } from '../engine/native.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { Cgroups } from '../lrm/cgroups.js'
 import { Lrm } from '../lrm/lrm.js'
-import { openLog, type LogHandle, type LogTargets } from '../observe/log.js'
+import { openLog, type LogHandle } from '../observe/log.js'
 import { loadInputFromMachine } from '../store/ha-files.js'
 import { openIdentity, type Identity } from '../store/identity.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
@@ -30,6 +31,7 @@ import { ArbiterRunner } from './effects/arbiter.js'
 import { fenceHistoryKey, FenceRunner } from './effects/fencing.js'
 import { AddressBlocker } from './effects/blocker.js'
 import { Members, type MemberDependencies } from './effects/members.js'
+import { Plans } from './effects/plans.js'
 import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
 import { noteRecord } from './engine-notes.js'
@@ -37,13 +39,14 @@ import { Facts } from './facts.js'
 import { GuardianWiring } from './guardian-wiring.js'
 import { Lines } from './lines.js'
 import { refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
+import { controllerLimits, limitFactsOf, renewEveryMs } from './limits.js'
 import { addressLocator, carrierOf } from './locate.js'
 import { notifySupervisor } from './notify.js'
 import type { DaemonOptions } from './options.js'
 import { PeerFiles } from './peer-files.js'
 import { permissionOf } from './permissions.js'
 import { resolvePingHosts, type PingHosts } from './ping-hosts.js'
-import { addressesOf, configError, prepareFolders, privilegesMissing } from './prepare.js'
+import { addressesOf, configError, logErrors, logTargetsOf, prepareFolders, privilegesMissing } from './prepare.js'
 import { Requests } from './requests.js'
 import type { RunLock } from './run-lock.js'
 import { defaultReboot, resetLimits, resetMachine } from './reset.js'
@@ -57,7 +60,7 @@ const logFlushMs = 1000
 /** Before a reset: enough for a disk that works, nothing that keeps the machine up. */
 const resetFlushMs = 200
 
-export type ExitKind = 'stop' | 'restart' | 'broken'
+export type ExitKind = 'stop' | 'restart' | 'broken' | 'lapsed'
 
 export class Daemon {
   readonly #options: DaemonOptions
@@ -88,6 +91,7 @@ export class Daemon {
   readonly #addresses: AddressRunner
   readonly #arbiter: ArbiterRunner
   readonly #fence: FenceRunner
+  readonly #plans: Plans
   readonly #lrm: Lrm
   readonly #blocker: AddressBlocker
   readonly #cgroups: Cgroups
@@ -111,7 +115,7 @@ export class Daemon {
     this.#timing = config.timing
     this.#pings = pings
     this.#exit = exit
-    this.#log = openLog(config.self, process.pid, this.#logTargets(config))
+    this.#log = openLog(config.self, process.pid, logTargetsOf(config, this.#options))
     this.#facts = new Facts({ ...options, log: this.#log.logger })
     this.#identity = openIdentity({
       stateDir: options.stateDir,
@@ -131,9 +135,7 @@ export class Daemon {
       lock,
       log: this.#log.logger,
       coredumps: config.process.coredumps,
-      attach: () => {
-        /* the engine asks nobody yet */
-      },
+      attach: (guardian) => { this.#plans.attachGuardian(guardian) },
       watchdog: null,
     })
     this.#peerFiles = new PeerFiles(this.#engine, config.files)
@@ -144,7 +146,14 @@ export class Daemon {
         this.#engine.configure(this.#engineConfig(this.#config))
       },
     })
-    this.#addresses = new AddressRunner(this.#engine)
+    this.#plans = new Plans({
+      engine: this.#engine,
+      peer: () => this.#config.nodes.find((node) => node !== this.#config.self) ?? null,
+      pictures: () => this.#members.pictures(),
+      onTaken: (...taken) => { this.#members.taken(...taken) },
+      onWarning: (event, text) => { this.#log.logger.warn({ event }, text) },
+    })
+    this.#addresses = new AddressRunner(this.#engine, async (address) => { await this.#plans.prepare(address) })
     this.#cgroups = new Cgroups(config.self, options.runDir)
     this.#lrm = new Lrm({
       nodeName: config.self,
@@ -173,6 +182,7 @@ export class Daemon {
       addresses: this.#addresses,
       lrm: this.#lrm,
       locate: addressLocator(),
+      slotOf: (group) => this.#plans.slotOf(group),
       scene: () => ({
         fields: [],
         directives: this.#config.directives,
@@ -194,6 +204,7 @@ export class Daemon {
       addresses: this.#addresses,
       arbiter: this.#arbiter,
       fence: this.#fence,
+      plans: this.#plans,
       store: this.#facts,
       raiseGeneration: () => this.#raiseGeneration(),
       onNote: (note) => {
@@ -217,6 +228,9 @@ export class Daemon {
       },
       onBroken: (error) => {
         void this.#broken(error)
+      },
+      onLapsed: (error) => {
+        void this.#lapsed(error)
       },
     }
   }
@@ -284,6 +298,8 @@ export class Daemon {
     this.#engine.setGeneration(this.#generation)
     await this.#guardian.start()
     this.#engine.start()
+    this.#countOnUs()
+    await this.#plans.written()
     await this.#guardian.acknowledged()
     const silence = silentMs(process.env, this.#engine.now())
     if (silence !== null) {
@@ -296,6 +312,14 @@ export class Daemon {
     this.#fence.remember(persisted[fenceHistoryKey])
     this.#shell.feed({ type: 'boot', generation: this.#generation, persisted })
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
+  }
+
+  /** What could be added is written ahead, and the engine is told how long this process may stand still. */
+  #countOnUs(): void {
+    this.#plans.writeAhead()
+    const facts = limitFactsOf(this.#engine.snapshot(), 0)
+    this.#engine.setLimits(controllerLimits(facts))
+    this.#shell.keepAlive(renewEveryMs(facts.deadtimeUs))
   }
 
   #warn(diagnostics: readonly Diagnostic[]): void {
@@ -407,7 +431,8 @@ export class Daemon {
     this.#fence.configure(config.fencing)
     this.#findPrivileges(config)
     this.#configureEngine()
-    this.#log.retarget(this.#logTargets(config))
+    this.#countOnUs()
+    this.#log.retarget(logTargetsOf(config, this.#options))
     this.#watchInterfaces(config)
     await this.#blocker.configure(config.groups)
     this.#shell.feed({ type: 'config.changed', config: coreConfigOf(config, carrierOf) })
@@ -416,20 +441,11 @@ export class Daemon {
     return `reloaded: ${changes}`
   }
 
-  /** Each on a line of its own: what the one who sent the signal finds in the log. */
-  #logErrors(diagnostics: readonly Diagnostic[]): void {
-    const errors = diagnostics.filter((finding) => finding.severity === 'error')
-    for (const { file, line, code, message, hint } of errors) {
-      const next = hint === null ? '' : `; ${hint}`
-      this.#log.logger.error({ event: 'config.error', code }, `${placeOf(file, line)}: ${message}${next}`)
-    }
-  }
-
   /** The files as they are now; throws with every problem if a daemon could not start from them. */
   #readFiles(): ClusterConfig {
     const { config, diagnostics } = loadConfig(loadInputFromMachine({ ...this.#options, checkHost: true }))
     if (config === null) {
-      this.#logErrors(diagnostics)
+      logErrors(diagnostics, this.#log.logger)
       throw configError(diagnostics)
     }
     return config
@@ -460,17 +476,6 @@ export class Daemon {
       addressesOf: (hosts: readonly string[]): string[] => hosts.flatMap((host) => this.#pings.get(host) ?? []),
     }
     return engineConfigOf(config, this.#identity, this.#revision, facts, this.#timing)
-  }
-
-  #logTargets(config: ClusterConfig): LogTargets {
-    return {
-      logFile: config.log.logfile,
-      debugFile: config.log.debugfile,
-      facility: config.log.facility,
-      format: config.log.format,
-      stderr: this.#options.logToStderr,
-      debug: this.#options.debug || config.log.debug > 0,
-    }
   }
 
   #raiseGeneration(): number {
@@ -564,27 +569,36 @@ export class Daemon {
     void this.#broken(error)
   }
 
+  /** The engine has released what it may and is silent: only agents are left to be stopped here. */
+  async #lapsed(error: TwinbeatError): Promise<void> {
+    if (this.#givingUp) return
+    this.#givingUp = true
+    this.#stopping = true
+    const text = `${error.message}: the engine has let go and is silent; stopping the rest, then a new daemon must begin`
+    this.#log.logger.fatal({ event: 'daemon.lapsed' }, text)
+    await this.#releaseAll()
+    this.#engine.stop({ farewell: false })
+    await this.#end('lapsed')
+  }
+
   /** The core contradicts itself: release what this node holds, then be gone, so that the peer takes over. */
   async #broken(error: unknown): Promise<void> {
-    this.#log.logger.fatal(
-      { event: 'core.broken', err: error },
-      `broken invariant, releasing everything: ${messageOf(error)}`,
-    )
+    const text = `broken invariant, releasing everything: ${messageOf(error)}`
+    this.#log.logger.fatal({ event: 'core.broken', err: error }, text)
+    await this.#releaseAll()
+    this.#engine.stop({ farewell: false })
+    await this.#end('broken')
+  }
+
+  async #releaseAll(): Promise<void> {
     for (const group of this.#config.groups) {
       for (const member of [...group.members].reverse()) {
+        const { key, digest } = group
         await this.#members.run({
-          type: 'member.run',
-          call: 0,
-          group: group.key,
-          digest: group.digest,
-          member: member.id,
-          action: 'stop',
-          authority: null,
+          type: 'member.run', call: 0, group: key, digest, member: member.id, action: 'stop', authority: null,
         })
       }
     }
-    this.#engine.stop({ farewell: false })
-    await this.#end('broken')
   }
 
   async #end(kind: ExitKind): Promise<void> {
@@ -595,6 +609,7 @@ export class Daemon {
     await this.#arbiter.close()
     await this.#control.close()
     this.#lines.close()
+    this.#shell.end()
     this.#cgroups.tidy()
     if (kind === 'stop') await this.#guardian.goodbye()
     if (kind === 'restart') await this.#guardian.keep(this.#engine.now() + keepExtraUs)
@@ -606,16 +621,6 @@ export class Daemon {
     }
     this.#exit(kind)
   }
-}
-
-/** Line 0 is the file as a whole: its mode, or something that it lacks. */
-const placeOf = (file: string, line: number): string => (line === 0 ? file : `${file}:${String(line)}`)
-
-const changeText = (change: Change): string => {
-  if (change.change !== 'changed') return `${change.subject} ${change.change}`
-  return change.from === null || change.to === null
-    ? `${change.subject} changed`
-    : `${change.subject} ${change.from} -> ${change.to}`
 }
 
 /** Two nodes that start in the same second must not draw the same chance: their delays decide who survives. */

@@ -26,12 +26,19 @@ const addressReasons: Readonly<Record<string, string>> = {
   ENODEV: "there is no such interface: 'ip link' lists those there are",
   ENETDOWN: "the interface is down: 'ip link' shows it",
   EINVAL: 'the kernel refuses this address, prefix or label',
+  ETIME: 'withheld: its authority had run out before the kernel could be told',
+  ECANCELED: 'withheld: it was removed again in between',
+  ESTALE: 'withheld: this daemon had not run for too long',
+  EOWNERDEAD: 'withheld: there is no guardian that could remove it',
+  ENOLCK: 'withheld: the arbiter does not grant the group to this node any more',
+  ESHUTDOWN: 'withheld: this daemon has let go of everything and must be started anew',
 }
 
 /** Why the kernel did not change an address. */
 export function whyNotChanged(errno: number): string {
   const name = errnoName(errno)
   const reason = addressReasons[name]
+  if (reason?.startsWith('withheld: ') === true) return reason
   return reason === undefined ? `the kernel refused: ${name}` : `${name}: ${reason}`
 }
 

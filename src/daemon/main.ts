@@ -6,7 +6,7 @@ import { systemCalls } from '../system/system.js'
 import { Daemon, type ExitKind } from './daemon.js'
 import { parseDaemonOptions } from './options.js'
 
-const exitCodes: Readonly<Record<Exclude<ExitKind, 'restart'>, number>> = { stop: 0, broken: 70 }
+const exitCodes: Readonly<Record<Exclude<ExitKind, 'restart'>, number>> = { stop: 0, broken: 70, lapsed: 75 }
 
 export async function main(argv: readonly string[]): Promise<void> {
   const version = programVersion()

@@ -25,6 +25,11 @@ export class Outbox {
     this.#retry ??= setTimeout(() => { this.#again() }, retryMs)
   }
 
+  /** Nothing waits: what is told directly does not overtake anything. */
+  get empty(): boolean {
+    return this.#waiting.length === 0
+  }
+
   clear(): void {
     this.#waiting.length = 0
     if (this.#retry !== null) clearTimeout(this.#retry)
@@ -46,6 +51,8 @@ export class Outbox {
       return order()
     } catch (error) {
       if (error instanceof TwinbeatError && error.code === 'TB_ENGINE_STATE') return false
+      // This life has ended; the shell learns of it by its own sign of life.
+      if (error instanceof TwinbeatError && error.code === 'TB_LAPSED') return true
       this.#complain(`the engine refuses an order: ${messageOf(error)}`)
       return true
     }

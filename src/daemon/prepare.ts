@@ -2,9 +2,11 @@
 // without errors, no rival. Everything here refuses with one sentence and a next step.
 import { existsSync, mkdirSync } from 'node:fs'
 import path from 'node:path'
-import { formatDiagnostics } from '../config/diagnostics.js'
+import type { Logger } from 'pino'
+import { formatDiagnostics, placeOf } from '../config/diagnostics.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
 import { TwinbeatError, messageOf } from '../errors.js'
+import type { LogTargets } from '../observe/log.js'
 import { privilegeWarnings } from '../system/capabilities.js'
 import type { DaemonOptions } from './options.js'
 import { takeRunLock, type RunLock } from './run-lock.js'
@@ -56,4 +58,23 @@ export function privilegesMissing(config: ClusterConfig): string[] {
     reboots: config.twinbeat.stopFailure === 'reset',
     realtime: config.process.realtime,
   })
+}
+
+/** Each on a line of its own: what the one who sent the signal finds in the log. */
+export function logErrors(diagnostics: readonly Diagnostic[], log: Logger): void {
+  for (const { severity, file, line, code, message, hint } of diagnostics) {
+    const next = hint === null ? '' : `; ${hint}`
+    if (severity === 'error') log.error({ event: 'config.error', code }, `${placeOf(file, line)}: ${message}${next}`)
+  }
+}
+
+export function logTargetsOf({ log }: ClusterConfig, options: DaemonOptions): LogTargets {
+  return {
+    logFile: log.logfile,
+    debugFile: log.debugfile,
+    facility: log.facility,
+    format: log.format,
+    stderr: options.logToStderr,
+    debug: options.debug || log.debug > 0,
+  }
 }

@@ -65,6 +65,15 @@ export function translateRecord(record: EngineRecord, ownerOf: Owner): Translati
     case 'link.state':
     case 'auth.rejected':
     case 'steps.done':
+    // Translated by effects/plans.ts, which knows the slots.
+    case 'plan.fired':
+    case 'plan.withheld':
+    case 'controller.lapsed':
+    case 'group.released':
+    case 'ownership.expired':
+    case 'gasp':
+    case 'guardian.ready':
+    case 'guardian.lost':
       return []
   }
 }

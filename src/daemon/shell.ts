@@ -1,15 +1,18 @@
 // The only loop of the daemon: what happened goes to the core as events, what the core decided is applied
 // in order. Nothing here decides.
 import type { Core } from '../core/core.js'
-import type { Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, NoteEffect, ReplyEffect } from '../core/effects.js'
+import type {
+  Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, NoteEffect, PersistEffect, ReplyEffect, StatusEffect,
+} from '../core/effects.js'
 import type { CoreEvent } from '../core/events.js'
 import type { Engine, EngineRecord } from '../engine/engine.js'
-import { messageOf } from '../errors.js'
+import { TwinbeatError, messageOf } from '../errors.js'
 import type { StateStore } from '../store/state-store.js'
 import type { AddressRunner } from './effects/addresses.js'
 import type { ArbiterRunner } from './effects/arbiter.js'
 import type { FenceRunner } from './effects/fencing.js'
 import type { Members } from './effects/members.js'
+import type { PlanEffect, Plans } from './effects/plans.js'
 import { Outbox } from './outbox.js'
 import { recordsOf, translateRecord } from './records.js'
 
@@ -24,6 +27,7 @@ export interface ShellDependencies {
   readonly addresses: AddressRunner
   readonly arbiter: Pick<ArbiterRunner, 'run'>
   readonly fence: Pick<FenceRunner, 'run' | 'record'>
+  readonly plans: Plans
   readonly store: Pick<StateStore, 'store'>
   /** Reserves and stores a higher generation. */
   readonly raiseGeneration: () => number
@@ -35,6 +39,8 @@ export interface ShellDependencies {
   readonly onRecord: (record: EngineRecord) => void
   /** The core broke an invariant: release everything, then end. */
   readonly onBroken: (error: unknown) => void
+  /** This process stood still beyond its lease: the engine has let go and is silent, nothing is left to do but to end. */
+  readonly onLapsed: (error: TwinbeatError) => void
 }
 
 /** setTimeout is cut at 2^31 ms; no deadline of the core is that far away, but a wrong one must not fire at once. */
@@ -56,8 +62,11 @@ export class Shell {
   readonly #queue: Waiting[] = []
   readonly #outbox: Outbox
   readonly #timers = new Map<string, NodeJS.Timeout>()
+  #answers: CoreEvent[] = []
+  #lease: NodeJS.Timeout | null = null
   #running = false
   #stopped = false
+  #lapsed = false
 
   constructor(parts: ShellDependencies) {
     this.#parts = parts
@@ -68,13 +77,41 @@ export class Shell {
 
   /** The engine has something to say. */
   wake(): void {
+    if (!this.#renew()) return
     this.#collect()
     this.#pump()
   }
 
+  /** From now on the engine counts on a sign of life, at least so often. */
+  keepAlive(everyMs: number): void {
+    if (this.#lease !== null) clearInterval(this.#lease)
+    if (this.#stopped || !this.#renew()) return
+    this.#lease = setInterval(() => { this.#renew() }, everyMs)
+  }
+
+  /** False: too late. The first who learns of it ends this life. */
+  #renew(): boolean {
+    if (this.#lapsed) return false
+    return this.#whileAlive(() => { this.#parts.engine.renewController() })
+  }
+
+  #whileAlive(call: () => void): boolean {
+    try {
+      call()
+      return true
+    } catch (error) {
+      if (!(error instanceof TwinbeatError) || error.code !== 'TB_LAPSED') throw error
+      if (this.#lapsed) return false
+      this.#lapsed = true
+      this.stop()
+      this.#parts.onLapsed(error)
+      return false
+    }
+  }
+
   /** Something else happened, now. What the engine saw before comes first: after a long turn that may be much. */
   feed(event: Occurrence, timer: NodeJS.Timeout | null = null): void {
-    if (this.#stopped) return
+    if (this.#stopped || !this.#renew()) return
     this.#collect()
     this.#queue.push({ event: { ...event, at: this.#parts.engine.now() }, timer })
     this.#pump()
@@ -87,7 +124,8 @@ export class Shell {
       // Also after the end of the core: what is released then waits for its answers.
       if (this.#parts.addresses.onRecord(record) || this.#stopped) continue
       this.#parts.onRecord(record)
-      const events = translateRecord(record, (address) => this.#parts.members.ownerOf(address))
+      const events = this.#parts.plans.translate(record) ??
+        translateRecord(record, (address) => this.#parts.members.ownerOf(address))
       for (const event of events) this.#queue.push({ event: { ...event, at: record.at }, timer: null })
       lost ||= record.type === 'overflow'
     }
@@ -115,6 +153,12 @@ export class Shell {
     this.#timers.clear()
     this.#queue.length = 0
     this.#outbox.clear()
+  }
+
+  /** After stop(): what still has to be released needs the engine for as long as it takes, and it must not lapse. */
+  end(): void {
+    if (this.#lease !== null) clearInterval(this.#lease)
+    this.#lease = null
   }
 
   #pump(): void {
@@ -153,26 +197,37 @@ export class Shell {
       this.#parts.onBroken(error)
       return
     }
-    for (const effect of effects) this.#apply(effect)
+    this.#answers = []
+    this.#whileAlive(() => { for (const effect of effects) this.#apply(effect) })
+    // What a plan answered comes before everything that waits already: that was seen without knowing it.
+    this.#queue.unshift(...this.#answers.map((answer) => ({ event: answer, timer: null })))
+  }
+
+  #applyPlan(effect: PlanEffect): void {
+    const { plans, engine } = this.#parts
+    if (effect.type === 'holding') {
+      this.#outbox.push(() => {
+        plans.apply(effect)
+        return true
+      })
+      return
+    }
+    // What was said before is not with the engine yet: it would judge without knowing it.
+    const early = effect.type === 'plan.fire' && !this.#outbox.empty
+    const answer = early
+      ? { type: 'plan.withheld' as const, group: effect.group, epoch: effect.epoch, guard: 'late' }
+      : plans.apply(effect)
+    if (answer !== null) this.#answers.push({ ...answer, at: engine.now() })
   }
 
   #apply(effect: Effect): void {
-    const { engine, store } = this.#parts
+    const { engine } = this.#parts
     switch (effect.type) {
       case 'send':
         this.#outbox.push(() => engine.send(effect.fields) === 'queued')
         return
       case 'status':
-        this.#outbox.push(() => {
-          engine.setStatus(effect.st, { deadtimeExtraUs: effect.deadtimeExtraUs })
-          return true
-        })
-        if (effect.st === 'active') {
-          this.#outbox.push(() => {
-            engine.setPhase('started')
-            return true
-          })
-        }
+        this.#announce(effect)
         this.#parts.onStatus(effect.st)
         return
       case 'member.run':
@@ -200,15 +255,15 @@ export class Shell {
         return
       case 'timer.set': this.#setTimer(effect.key, effect.at); return
       case 'timer.cancel': this.#cancelTimer(effect.key); return
+      case 'plan.arm':
+      case 'plan.disarm':
+      case 'plan.fire':
+      case 'holding':
+      case 'ownership':
+        this.#applyPlan(effect)
+        return
       case 'persist':
-        void store.store(effect.key, effect.value).then(
-          () => { this.feed({ type: 'persisted', key: effect.key, ok: true }) },
-          (error: unknown) => {
-            this.#parts.onNote({ type: 'note', level: 'error', event: 'state.unwritable', details: { key: effect.key },
-              text: `cannot store '${effect.key}' in the state folder: ${messageOf(error)}; what needs it is not done` })
-            this.feed({ type: 'persisted', key: effect.key, ok: false })
-          },
-        )
+        this.#persist(effect)
         return
       case 'generation.raise': {
         const generation = this.#parts.raiseGeneration()
@@ -237,6 +292,30 @@ export class Shell {
       this.#parts.onNote({ type: 'note', level: 'warn', event: 'state.unwritable', details: {},
         text: `the history of fencing could not be stored: ${messageOf(error)}` })
     })
+  }
+
+  #announce(effect: StatusEffect): void {
+    const { engine } = this.#parts
+    this.#outbox.push(() => {
+      engine.setStatus(effect.st, { deadtimeExtraUs: effect.deadtimeExtraUs })
+      return true
+    })
+    if (effect.st !== 'active') return
+    this.#outbox.push(() => {
+      engine.setPhase('started')
+      return true
+    })
+  }
+
+  #persist(effect: PersistEffect): void {
+    void this.#parts.store.store(effect.key, effect.value).then(
+      () => { this.feed({ type: 'persisted', key: effect.key, ok: true }) },
+      (error: unknown) => {
+        this.#parts.onNote({ type: 'note', level: 'error', event: 'state.unwritable', details: { key: effect.key },
+          text: `cannot store '${effect.key}' in the state folder: ${messageOf(error)}; what needs it is not done` })
+        this.feed({ type: 'persisted', key: effect.key, ok: false })
+      },
+    )
   }
 
   #setTimer(key: string, at: number): void {

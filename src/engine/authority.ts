@@ -40,7 +40,10 @@ export interface PlanAuthority {
   readonly notAfterUs: Micros | null
 }
 
-/** Finished steps for one group; nothing is computed when it fires. The slot is the group's index. */
+/**
+ * Finished steps for one group, additions only; nothing is computed when it fires. The slot is the group's index.
+ * `epoch` grows from plan to plan of a slot. Every removal in the slot (`runSteps`) voids a plan that is armed.
+ */
 export interface TakePlan {
   readonly slot: number
   /** Of the plan, never reused in a process; the engine keeps it in the slot word. */
@@ -94,6 +97,14 @@ export type AuthorityRecord = { readonly at: Micros } & (
   | { readonly type: 'guardian.lost' }
 )
 
+/** What an ordinary addition (`runSteps`) acts under: refused natively when it is not true any more. */
+export interface StepGate {
+  /** Of the group that the steps belong to; null: of none. */
+  readonly slot: number | null
+  /** No addition from then on. */
+  readonly notAfterUs: Micros | null
+}
+
 export interface ControllerLimits {
   /** No takes when JavaScript has not renewed for this long. */
   readonly withholdUs: number
@@ -116,12 +127,21 @@ export interface AuthorityCalls {
   armPlan(plan: TakePlan): 'armed' | 'busy' | 'invalid' | 'unguarded'
   /** Final when it returns; `firing` is followed by exactly one `plan.fired` or `plan.withheld`. */
   disarmPlan(slot: number, epoch: number): 'disarmed' | 'fired' | 'firing' | 'unknown'
-  /** Only marks; claimed in the engine's judging step under the guards that this authority needs. */
+  /**
+   * Only marks; claimed in the engine's judging step under the guards that this authority needs. Each mark is answered
+   * by exactly one `plan.fired` or `plan.withheld`, unless the plan was `disarmed` before: then nothing follows. After
+   * `plan.withheld` the plan is armed still and waits for another mark.
+   */
   firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'unknown'
-  /** Sign of life of JavaScript. Throws TB_LAPSED once the lease has passed its release limit. */
+  /**
+   * Sign of life of JavaScript; the lease begins with the first. Throws TB_LAPSED once this life has ended: the engine
+   * has released and is silent for good. So does every call that takes or speaks; what only lets go or looks does not.
+   */
   renewController(): void
-  /** deadlineAtUs from before the request; refused if past, too far away, or with a lower token. null ends it. */
+  /**
+   * deadlineAtUs from before the request; refused if past, too far away, or with a lower token. null ends it. It must
+   * lie at least 1.25 s before the moment from which another node may own the group: so late may the kernel be with
+   * the lifetimes that follow from it.
+   */
   renewOwnership(slot: number, token: number, deadlineAtUs: Micros | null): 'renewed' | 'refused'
-  /** Opened, timeout set and read back by the guardian; petted while everything is healthy. */
-  openWatchdog(watchdog: { readonly device: string; readonly timeoutS: number }): void
 }

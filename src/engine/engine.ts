@@ -5,6 +5,7 @@
 // units stand in the names; every moment is absolute CLOCK_BOOTTIME in microseconds. Records are hints, the
 // snapshot is truth: after `overflow`, and after every `configure`, read the snapshot.
 import type { Micros } from '../core/base/ids.js'
+import type { AuthorityCalls, AuthorityRecord, StepGate } from './authority.js'
 
 // ---------------------------------------------------------------------------------------------- messages
 
@@ -172,6 +173,7 @@ interface At {
 }
 
 export type EngineRecord =
+  | AuthorityRecord
   /** First status, and every change of what the node says of itself. */
   | (At & {
       readonly type: 'peer.status'
@@ -336,7 +338,7 @@ export interface EngineCounters {
 
 // ----------------------------------------------------------------------------------------------- engine
 
-export interface Engine {
+export interface Engine extends AuthorityCalls {
   /** The whole picture. Peers and open links that stay the same keep their state. */
   configure(config: EngineConfig): void
   /** Starts beating: `status` with the status set so far (init first), then one each keepalive. */
@@ -351,8 +353,12 @@ export interface Engine {
   setGeneration(generation: number): void
   /** The engine adds src, srcuuid, seq, hg, ts, ld, ttl and auth. Delivers nothing locally. Never blocks. */
   send(fields: readonly Field[]): 'queued' | 'full'
-  /** Answered by one `steps.done`. */
-  runSteps(token: number, steps: readonly AddressStep[]): 'queued' | 'full'
+  /**
+   * Answered by one `steps.done`. Additions pass the gate before each of them and after the last: errno ETIME too late,
+   * ECANCELED a removal came between, ESTALE JavaScript was late, EOWNERDEAD not written ahead or no guardian, ENOLCK
+   * no ownership, ESHUTDOWN this life has ended. Removals always pass.
+   */
+  runSteps(token: number, steps: readonly AddressStep[], gate: StepGate): 'queued' | 'full'
   /** Addresses that are ours now: their loss and foreign owners become records. Further interfaces: their state does. */
   watchAddresses(addresses: readonly EngineAddress[], interfaces?: readonly string[]): void
   /** All pending records, oldest first. */

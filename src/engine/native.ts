@@ -8,6 +8,11 @@ import type { Micros } from '../core/base/ids.js'
 import {
   checkInteger, checkText, encodeConfig, encodeFields, limits, refuse,
 } from './config-codec.js'
+import {
+  armAnswers, checkEpoch, checkSlot, disarmAnswers, encodeAuthority, encodeGroups, encodeHolding, encodePlan,
+  groupRefusals,
+} from './authority-codec.js'
+import type { ControllerLimits, EngineGroup, GroupHolding, PlanAuthority, StepGate, TakePlan } from './authority.js'
 import { encodeSteps, encodeWatch, interfacesOf } from './step-codec.js'
 import { counterNames, decodeRecords } from './records.js'
 import type {
@@ -23,7 +28,17 @@ interface NativeHandle {
   setPhase(started: boolean): boolean
   setGeneration(generation: number): boolean
   send(fields: Uint8Array): boolean
-  runSteps(token: number, steps: Uint8Array): number
+  runSteps(token: number, steps: Uint8Array, slot: number, notAfterUs: number): number
+  attachGuardian(pageFd: number, socketFd: number): number
+  setLimits(withholdUs: number, releaseUs: number, resetUs: number, freezeUs: number): boolean
+  setGroups(bytes: Uint8Array): number
+  setHolding(slot: number, held: number, peerReady: number, agentBusy: number, claimEpoch: number): boolean
+  armPlan(bytes: Uint8Array): number
+  disarmPlan(slot: number, epoch: number): number
+  firePlan(slot: number, epoch: number, kind: number, peerGeneration: number, notAfterUs: number): boolean
+  renewController(): boolean
+  renewOwnership(slot: number, token: number, deadlineAtUs: number): boolean
+  lapsed(): boolean
   watch(list: Uint8Array): number
   drain(into: Uint8Array): number
   snapshot(): string
@@ -52,6 +67,9 @@ const wrongState = (why: string): TwinbeatError => new TwinbeatError('TB_ENGINE_
 
 const cannotStart = (why: string): TwinbeatError => new TwinbeatError('TB_ENGINE_START', `engine: ${why}`)
 
+/** As kNoGroup in native/core/takeover/plan.h. */
+const noGroup = 255
+const ofNoGroup: StepGate = { slot: null, notAfterUs: null }
 const drainBytes = 1 << 20
 const generationMax = Number.MAX_SAFE_INTEGER
 const dayUs = 86_400_000_000
@@ -145,13 +163,74 @@ export class NativeEngine implements Engine {
   send(fields: readonly Field[]): 'queued' | 'full' {
     const bytes = encodeFields(fields)
     checkMessage(fields)
+    this.#alive()
     if (!this.#running) throw wrongState('send before start')
     return this.#native.send(bytes) ? 'queued' : 'full'
   }
 
-  runSteps(token: number, steps: readonly AddressStep[]): 'queued' | 'full' {
+  runSteps(token: number, steps: readonly AddressStep[], gate: StepGate = ofNoGroup): 'queued' | 'full' {
     checkInteger('token', token, 0, Number.MAX_SAFE_INTEGER)
-    return this.#netAnswer(this.#native.runSteps(token, encodeSteps(steps)))
+    const bytes = encodeSteps(steps)
+    if (steps.some((step) => step.type === 'add')) this.#alive()
+    const slot = gate?.slot === null ? noGroup : checkSlot(gate?.slot)
+    const notAfter = gate.notAfterUs === null ? 0 : checkInteger('gate.notAfterUs', gate.notAfterUs, 1, Number.MAX_SAFE_INTEGER)
+    return this.#netAnswer(this.#native.runSteps(token, bytes, slot, notAfter))
+  }
+
+  attachGuardian(guardian: { readonly pageFd: number; readonly socketFd: number }): void {
+    const page = checkInteger('guardian.pageFd', guardian?.pageFd, 0, 2 ** 31 - 1)
+    const socket = checkInteger('guardian.socketFd', guardian?.socketFd, 0, 2 ** 31 - 1)
+    const errno = this.#native.attachGuardian(page, socket)
+    if (errno !== 0) throw cannotStart(`the page of the guardian cannot be used (errno ${errno})`)
+  }
+
+  setLimits(limits: ControllerLimits): void {
+    const { withholdUs, releaseUs, resetUs, freezeUs } = limits ?? {}
+    this.#command(this.#native.setLimits(
+      checkInteger('limits.withholdUs', withholdUs, 0, dayUs), checkInteger('limits.releaseUs', releaseUs, 0, dayUs),
+      checkInteger('limits.resetUs', resetUs, 0, dayUs), checkInteger('limits.freezeUs', freezeUs, 0, dayUs),
+    ))
+  }
+
+  setGroups(revision: number, groups: readonly EngineGroup[]): void {
+    const bytes = encodeGroups(revision, groups)
+    this.#alive()
+    const refusal = groupRefusals[this.#native.setGroups(bytes) - 1]
+    if (refusal !== undefined) refuse('groups', refusal)
+  }
+
+  setHolding(slot: number, holding: GroupHolding): void {
+    const encoded = encodeHolding(slot, holding)
+    this.#alive()
+    this.#command(this.#native.setHolding(...encoded))
+  }
+
+  armPlan(plan: TakePlan): 'armed' | 'busy' | 'invalid' | 'unguarded' {
+    const bytes = encodePlan(plan)
+    this.#alive()
+    return armAnswers[this.#native.armPlan(bytes)] ?? 'invalid'
+  }
+
+  disarmPlan(slot: number, epoch: number): 'disarmed' | 'fired' | 'firing' | 'unknown' {
+    return disarmAnswers[this.#native.disarmPlan(checkSlot(slot), checkEpoch(epoch))] ?? 'unknown'
+  }
+
+  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'unknown' {
+    const encoded = encodeAuthority(authority)
+    this.#alive()
+    return this.#native.firePlan(checkSlot(slot), checkEpoch(epoch), ...encoded) ? 'marked' : 'unknown'
+  }
+
+  renewController(): void {
+    if (!this.#native.renewController()) this.#alive()
+  }
+
+  renewOwnership(slot: number, token: number, deadlineAtUs: Micros | null): 'renewed' | 'refused' {
+    checkSlot(slot)
+    checkInteger('token', token, 0, Number.MAX_SAFE_INTEGER)
+    const deadline = deadlineAtUs === null ? 0 : checkInteger('deadlineAtUs', deadlineAtUs, 1, Number.MAX_SAFE_INTEGER)
+    if (deadline !== 0) this.#alive()
+    return this.#native.renewOwnership(slot, token, deadline) ? 'renewed' : 'refused'
   }
 
   watchAddresses(addresses: readonly EngineAddress[], interfaces: readonly string[] = []): void {
@@ -195,6 +274,10 @@ export class NativeEngine implements Engine {
     throw cannotStart(`no netlink socket (errno ${Math.floor(answer / 4)})`)
   }
 
+  #alive(): void {
+    if (this.#native.lapsed()) throw new TwinbeatError('TB_LAPSED', 'engine: JavaScript stood still for too long')
+  }
+
   #command(pushed: boolean): void {
     if (!pushed) throw wrongState('too many commands are waiting')
   }
@@ -202,6 +285,7 @@ export class NativeEngine implements Engine {
 
 /** Set by the engine itself; a message that brings them would lie about its sender or its place. */
 const reserved = new Set(['src', 'srcuuid', 'seq', 'hg', 'ts', 'ld', 'ttl', 'auth'])
+const gaspType = 'NS_tbgasp'
 const fieldNamePattern = /^[!-')-<>-~][!-<>-~]*$/
 
 export function checkMessage(fields: readonly Field[]): void {
@@ -209,6 +293,7 @@ export function checkMessage(fields: readonly Field[]): void {
   if (type === undefined || typeof type.value !== 'string' || type.value === '') {
     refuse('fields', 'need a text field "t" with the type of the message')
   }
+  if (type.value === gaspType) refuse('fields', `of type ${gaspType} are last words, which only the engine says`)
   if (fields.length > 50) refuse('fields', 'must be at most 50')
   for (const field of fields) {
     if (reserved.has(field.name)) refuse(`field "${field.name}"`, 'is set by the engine')

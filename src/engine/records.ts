@@ -2,6 +2,7 @@
 // src/system/addon.ts must equal abi_hash() of the loaded addon.
 import { micros } from '../core/base/ids.js'
 import type { Micros } from '../core/base/ids.js'
+import { guardNames } from './authority-codec.js'
 import type { EngineCounters, EngineRecord, Field, FieldType, NodeKind, RejectReason } from './engine.js'
 
 export const rejectReasons: readonly RejectReason[] = [
@@ -120,6 +121,37 @@ function decodeRest(type: number, raw: Raw): EngineRecord {
     case 16: return { at, type: 'stall', us: raw.valueUs, muted: has(raw, flag.muted) }
     case 17: return { at, type: 'send.history-full', unacknowledged: raw.count }
     case 18: return { at, type: 'overflow', lost: raw.previous }
+    default: return decodeAuthority(type, raw)
+  }
+}
+
+const stages = ['withhold', 'release', 'reset'] as const
+const moment = (value: bigint): Micros | null => (value === 0n ? null : micros(Number(value)))
+
+function decodeAuthority(type: number, raw: Raw): EngineRecord {
+  const { at } = raw
+  switch (type) {
+    case 19:
+      return {
+        at, type: 'plan.fired', slot: raw.count, epoch: raw.previous, detectedAt: micros(raw.valueUs),
+        firstAddressAt: moment(raw.body.readBigInt64LE(0)), firstAnnounceAt: moment(raw.body.readBigInt64LE(8)),
+        results: stepResults(raw.body.subarray(16)),
+      }
+    case 20:
+      return {
+        at, type: 'plan.withheld', slot: raw.count, epoch: raw.previous, guard: guardNames[raw.number - 1] ?? 'voided',
+      }
+    case 21: return { at, type: 'controller.lapsed', stage: stages[raw.number] ?? 'release', lateUs: raw.valueUs }
+    case 22:
+      return { at, type: 'group.released', slot: raw.count, claimEpoch: raw.previous, ok: has(raw, flag.ok) }
+    case 23: return { at, type: 'ownership.expired', slot: raw.count }
+    case 24:
+      return {
+        at, type: 'gasp', node: raw.node, generation: raw.generation, group: raw.text, claimEpoch: raw.previous,
+        digest: raw.extra,
+      }
+    case 25: return { at, type: 'guardian.ready', revision: raw.previous }
+    case 26: return { at, type: 'guardian.lost' }
     default: throw new RangeError(`record type ${type} is unknown`)
   }
 }

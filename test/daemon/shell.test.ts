@@ -8,6 +8,7 @@ import type { Effect } from '../../src/core/effects.js'
 import type { CoreEvent } from '../../src/core/events.js'
 import type { AddressRunner } from '../../src/daemon/effects/addresses.js'
 import type { Members } from '../../src/daemon/effects/members.js'
+import type { Plans } from '../../src/daemon/effects/plans.js'
 import { Shell } from '../../src/daemon/shell.js'
 import type { Engine, EngineRecord, EngineSnapshot } from '../../src/engine/engine.js'
 import { TwinbeatError } from '../../src/errors.js'
@@ -31,6 +32,7 @@ class Scene {
   constructor() {
     const engine = {
       drain: () => this.pending.splice(0),
+      renewController: () => undefined,
       now,
       send: (fields: readonly { value: unknown }[]) => {
         if (String(fields[0]?.value).includes('\0')) throw new TwinbeatError('TB_ENGINE_ARGUMENT', 'cannot travel')
@@ -69,11 +71,12 @@ class Scene {
       fence: {
         run: async () => await Promise.resolve({ outcome: 'failed' as const, text: '' }), record: async () => { await Promise.resolve() },
       },
+      plans: { translate: () => null } as unknown as Plans,
       store: { store: async () => { await Promise.resolve() } },
       raiseGeneration: () => 2,
       onNote: (note) => { this.notes.push(note.event) },
       onReply: () => undefined, onHalt: () => undefined, onStatus: () => undefined, onRecord: () => undefined,
-      onBroken: (error) => { throw error as Error },
+      onBroken: (error) => { throw error as Error }, onLapsed: (error) => { throw error },
     })
   }
 

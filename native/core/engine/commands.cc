@@ -1,4 +1,6 @@
 // What the owner asks for, taken from the command ring at the beginning of a cycle.
+#include <sched.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -39,6 +41,7 @@ void Engine::run_command(Bytes command, const Cycle& cycle) noexcept {
       for (std::size_t i = 0; i < link_count_; ++i) links_[i].link->close();
       running_ = false;
       stopped_ = true;
+      takeover_.set_running(false);
       ++links_version_;
       return;
     }
@@ -61,6 +64,13 @@ void Engine::run_command(Bytes command, const Cycle& cycle) noexcept {
       return;
     }
     case CommandType::kSend: send_command(command.subspan(1), cycle); return;
+    case CommandType::kHolding: holding_command(command.subspan(1)); return;
+    case CommandType::kFreeze: {
+      const auto freeze = static_cast<Micros>(in.u64());
+      const int policy = ::sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+      if (in.ok()) takeover_.set_freeze(freeze, policy == SCHED_FIFO);
+      return;
+    }
   }
 }
 
@@ -93,6 +103,8 @@ void Engine::apply_setup(std::unique_ptr<Setup> setup, const Cycle& cycle) noexc
   }
   update_timing();
   ++links_version_;
+  // Words signed with a key that is no longer ours would be heard by nobody.
+  if (running_) takeover_.sign_all(scene(), *this);
 }
 
 void Engine::start(const Cycle& cycle) noexcept {
@@ -102,6 +114,7 @@ void Engine::start(const Cycle& cycle) noexcept {
   planned_at_ = 0;
   for (Peer& peer : peers_->all()) peer.watched_since = cycle.now;
   timing_.resumed_at = cycle.now;
+  takeover_.set_running(true);
   tend_links(cycle);
   new_conversation(cycle);
 }
@@ -111,7 +124,7 @@ void Engine::new_conversation(const Cycle& cycle) noexcept {
   seq_ = 0;
   history_.clear();
   history_full_ = false;
-  muted_ = false;
+  muted_ = silent_;
   conversation_at_ = cycle.now;
   next_beat_at_ = cycle.now + setup_->timing.keepalive;
   for (Peer& peer : peers_->all()) {
@@ -124,6 +137,17 @@ void Engine::new_conversation(const Cycle& cycle) noexcept {
   }
   send_status(cycle, "init");
   if (!(status_ == std::string_view("init"))) send_status(cycle, status_.view());
+}
+
+void Engine::holding_command(Bytes encoded) noexcept {
+  WireReader in(encoded);
+  const std::size_t slot = in.u8();
+  GroupHolding holding;
+  holding.held = in.u8() != 0;
+  holding.peer_ready = in.u8() != 0;
+  holding.agent_busy = in.u8() != 0;
+  holding.claim_epoch = in.u64();
+  if (in.ok()) takeover_.set_holding(slot, holding);
 }
 
 void Engine::send_command(Bytes encoded, const Cycle& cycle) noexcept {

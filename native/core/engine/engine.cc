@@ -25,6 +25,7 @@ Engine::Engine(EnginePort& port, const Options& options)
       options_(options),
       prng_(options.seed),
       peers_(std::make_unique<PeerTable>()),
+      takeover_(*port.board, publisher_, options.steps),
       receive_arena_(std::make_unique<ReceiveArena>()),
       message_arena_(new std::uint8_t[kMaxMessageBytes]()),
       compose_arena_(new std::uint8_t[kMaxMessageBytes]()),
@@ -34,7 +35,7 @@ Engine::Engine(EnginePort& port, const Options& options)
 
 Engine::~Engine() = default;
 
-std::array<Bytes, 8> Engine::memory() const noexcept {
+std::array<Bytes, 9> Engine::memory() const noexcept {
   const auto whole = [](const auto& object) {
     return Bytes{reinterpret_cast<const std::uint8_t*>(&object), sizeof(object)};
   };
@@ -45,19 +46,22 @@ std::array<Bytes, 8> Engine::memory() const noexcept {
           Bytes{compose_arena_.get(), kMaxMessageBytes},
           Bytes{netstring_.get(), kMaxMessageBytes},
           Bytes{classic_.get(), 2 * kMaxMessageBytes},
-          history_.memory()};
+          history_.memory(),
+          whole(*port_.board)};
 }
 
 void Engine::do_work(const Cycle& cycle) noexcept {
   current_ = cycle;
   port_.count(Counter::kCycles);
   notice_pause(cycle);
+  takeover_.note_marks();
   run_commands(cycle);
   if (setup_ != nullptr) {
     tend_links(cycle);
     drain_links(cycle);
     if (running_) {
       judge_all(cycle);
+      takeover_.work(scene(), *this);
       if (!muted_) {
         send_heartbeats(cycle);
         request_missing(cycle);
@@ -76,6 +80,7 @@ void Engine::notice_pause(const Cycle& cycle) noexcept {
   if (!running_ || planned_at_ == 0 || planned_at_ >= kNever) return;
   const Micros late = cycle.now - planned_at_;
   if (late <= 0) return;
+  lateness_ = std::max(lateness_, late);
   port_.raise(Counter::kLatenessMaxUs, static_cast<std::uint64_t>(late));
   if (late <= stall_limit()) return;
   port_.count(Counter::kStalls);
@@ -182,7 +187,7 @@ Micros Engine::heartbeat_interval() const noexcept {
 
 Micros Engine::next_deadline() const noexcept {
   if (setup_ == nullptr || !running_) return kNever;
-  Micros next = muted_ ? kNever : next_beat_at_;
+  Micros next = std::min(muted_ ? kNever : next_beat_at_, takeover_.next_deadline());
   for (const Peer& peer : peers_->all()) {
     next = std::min(next, next_judgement(peer, timing_));
     if (!muted_ && peer.may_be_asked()) next = std::min(next, next_request(peer.sequence.missing()));

@@ -15,6 +15,7 @@
 #include "core/peer/peer_table.h"
 #include "core/peer/prng.h"
 #include "core/peer/reliable.h"
+#include "core/takeover/takeover.h"
 #include "core/wire/envelope.h"
 
 namespace twinbeat {
@@ -48,15 +49,19 @@ struct LinkPlace {
   int error = 0;
 };
 
+// Last words about one group: unsequenced, signed, and only to a node that showed the field `twinbeat`.
+inline constexpr std::string_view kGaspType = "NS_tbgasp";
+
 using LinkFactory = std::unique_ptr<Link> (*)(const LinkSpec& spec, std::uint16_t instance, void* context);
 
-class Engine final : private PacketSink, private DetectorSink {
+class Engine final : private PacketSink, private DetectorSink, private TakeoverVoice {
  public:
   struct Options {
     std::uint64_t seed = 0;
     std::uint16_t instance = 0;
     LinkFactory factory = &make_link;
     void* factory_context = nullptr;
+    StepPort* steps = nullptr;  // without one nothing can be taken
   };
 
   Engine(EnginePort& port, const Options& options);
@@ -74,7 +79,7 @@ class Engine final : private PacketSink, private DetectorSink {
   [[nodiscard]] Link* link(std::size_t index) noexcept { return links_[index].link.get(); }
 
   // Everything that a duty cycle touches, for locking into memory.
-  [[nodiscard]] std::array<Bytes, 8> memory() const noexcept;
+  [[nodiscard]] std::array<Bytes, 9> memory() const noexcept;
 
   // JSON of everything that src/engine/engine.ts calls the snapshot, but for `realtime`. 0 if it does not fit.
   [[nodiscard]] std::size_t write_snapshot(std::span<char> out, Micros now) const noexcept;
@@ -87,6 +92,7 @@ class Engine final : private PacketSink, private DetectorSink {
   void start(const Cycle& cycle) noexcept;
   void new_conversation(const Cycle& cycle) noexcept;
   void send_command(Bytes encoded, const Cycle& cycle) noexcept;
+  void holding_command(Bytes encoded) noexcept;
 
   // engine.cc
   void notice_pause(const Cycle& cycle) noexcept;
@@ -126,11 +132,21 @@ class Engine final : private PacketSink, private DetectorSink {
   void send_nak(const Peer& peer, std::uint64_t seq, const char* why, const Cycle& cycle) noexcept;
   void resend(Bytes body, const Cycle& cycle) noexcept;
   // Adds what every message carries, signs, keeps sequenced ones, sends on every link.
+  [[nodiscard]] bool complete(Message& message, bool sequenced, const Cycle& cycle) noexcept;
   void complete_and_send(Message& message, bool sequenced, const Cycle& cycle) noexcept;
   void transmit(const Message& message, bool is_status, Bytes netstring, const Cycle& cycle) noexcept;
   void send_on(LinkPlace& place, const Outgoing& out, const Cycle& cycle) noexcept;
   [[nodiscard]] std::uint64_t unacknowledged() const noexcept;
   void read_load(Micros now) noexcept;
+
+  // gasp.cc
+  [[nodiscard]] TakeoverScene scene() const noexcept;
+  [[nodiscard]] bool compose_gasp(std::size_t slot, std::uint64_t claim_epoch, Message& message) const noexcept;
+  void receive_gasp(const Peer& peer, const Message& message) noexcept;
+  // TakeoverVoice
+  [[nodiscard]] bool sign_gasp(std::size_t slot, std::uint64_t claim_epoch, LastWords& words) noexcept override;
+  void say_gasp(std::size_t slot, std::uint64_t claim_epoch) noexcept override;
+  void fall_silent() noexcept override;
 
   // DetectorSink
   void peer_late(const Peer& peer, Micros silent) noexcept override;
@@ -148,6 +164,7 @@ class Engine final : private PacketSink, private DetectorSink {
   std::unique_ptr<PeerTable> peers_;
   History history_;
   DetectorTiming timing_;
+  Takeover takeover_;
 
   FixedText<31> status_{"init"};
   std::uint64_t generation_ = 0;
@@ -161,6 +178,8 @@ class Engine final : private PacketSink, private DetectorSink {
   bool running_ = false;
   bool stopped_ = false;
   bool muted_ = false;
+  bool silent_ = false;          // for good: this life has let go of everything
+  Micros lateness_ = 0;          // worst of ours since the last heartbeat
   bool history_full_ = false;
   std::size_t draining_ = 0;      // whose socket is read
   std::size_t current_link_ = 0;  // on which the packet in hand came

@@ -5,9 +5,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 
 #include "abi/abi.h"
 #include "core/engine/byte_ring.h"
+#include "core/takeover/board.h"
 
 namespace twinbeat {
 
@@ -19,13 +21,16 @@ enum class CommandType : std::uint8_t {
   kPhase,       // u8 started
   kGeneration,  // u64
   kSend,        // encoded fields
+  kHolding,     // u8 slot, u8 held, u8 peer ready, u8 agent busy, u64 claim epoch
+  kFreeze,      // u64 freeze limit
 };
 
 struct EnginePort {
-  EnginePort() : commands(18), records(20) {}
+  EnginePort() : commands(18), records(20), board(std::make_unique<TakeoverBoard>()) {}
 
   ByteRing commands;  // owner -> engine, 256 KiB: several of the longest messages
   ByteRing records;   // engine -> owner, 1 MiB
+  std::unique_ptr<TakeoverBoard> board;
   std::atomic<std::uint64_t> records_lost{0};
   std::array<std::atomic<std::uint64_t>, kCounters> counters{};
 

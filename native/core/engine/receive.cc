@@ -162,9 +162,11 @@ void Engine::receive_control(Peer& peer, const Message& message, const Opened& o
     if (opened.generation < peer.sequence.generation()) reject(RejectReason::kOldGeneration);
     return;
   }
+  const std::string_view type = message.text("t").value_or("");
+  // Last words are no sign of life.
+  if (type == kGaspType) return receive_gasp(peer, message);
   heard(peer, false);
   if (!is_for_us(message)) return;
-  const std::string_view type = message.text("t").value_or("");
   if (type == "NS_ackmsg") {
     const auto seq = message.hex("ackseq");
     // Above what we ever sent it is damage, or meant for our former life.

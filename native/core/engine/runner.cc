@@ -153,6 +153,7 @@ void Runner::run() noexcept {
     answer_snapshot();
     if (engine_.stopped()) break;
     watch_links();
+    watch_bell();
     if (port_.commands.used() > 0) continue;
     sleep_until(engine_.next_deadline());
   }
@@ -190,6 +191,22 @@ void Runner::watch(int fd) noexcept {
   static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event));
 }
 
+// The guardian's bell keeps its number, but another guardian is another socket.
+void Runner::watch_bell() noexcept {
+  const guard::PageWriter& page = port_.board->page;
+  if (!port_.board->guarded.load(std::memory_order_acquire)) return;
+  const bool alive = page.guardian_alive();
+  const std::uint32_t wanted = alive ? page.attachments() : 0;
+  if (wanted == bell_seen_) return;
+  if (bell_seen_ != 0) static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_DEL, page.bell_fd(), nullptr));
+  bell_seen_ = wanted;
+  if (!alive) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = page.bell_fd();
+  static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, page.bell_fd(), &event));
+}
+
 void Runner::sleep_until(Micros deadline) noexcept {
   itimerspec when{};
   if (deadline < kNever) {
@@ -198,7 +215,7 @@ void Runner::sleep_until(Micros deadline) noexcept {
     when.it_value.tv_nsec = (at % kMicrosPerSecond) * 1000;
   }
   static_cast<void>(::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr));
-  std::array<epoll_event, kMaxLinks + 2> events;
+  std::array<epoll_event, kMaxLinks + 3> events;
   static_cast<void>(::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1));
   std::uint64_t count = 0;
   static_cast<void>(!::read(event_, &count, sizeof(count)));

@@ -36,6 +36,8 @@ class Runner {
   void stop();                // joins; the stop command must have been pushed
   [[nodiscard]] bool running() const noexcept { return running_; }
   void wake() noexcept;       // commands are waiting
+  // Written by other native threads that have something for the engine.
+  [[nodiscard]] int event_fd() const noexcept { return event_; }
   // Empty when the thread did not answer in time.
   [[nodiscard]] std::string snapshot();
   [[nodiscard]] const Realtime& realtime() const noexcept { return realtime_; }
@@ -47,6 +49,7 @@ class Runner {
   void unlock_memory() noexcept;
   void prepare_thread() noexcept;
   void watch_links() noexcept;
+  void watch_bell() noexcept;
   void watch(int fd) noexcept;
   void sleep_until(Micros deadline) noexcept;
   void answer_snapshot() noexcept;
@@ -62,6 +65,7 @@ class Runner {
   int timer_ = -1;
   int event_ = -1;
   std::uint64_t links_seen_ = 0;
+  std::uint32_t bell_seen_ = 0;  // attachment whose bell is in the set; 0: none
   std::atomic<bool> snapshot_wanted_{false};
   std::size_t snapshot_size_ = 0;
   std::unique_ptr<char[]> snapshot_;

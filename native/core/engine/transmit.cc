@@ -20,6 +20,7 @@ constexpr Micros kLoadEvery = kMicrosPerSecond;
 
 void Engine::send_heartbeats(const Cycle& cycle) noexcept {
   if (cycle.now < next_beat_at_) return;
+  lateness_ = 0;
   send_status(cycle, status_.view());
   send_pings(cycle);
   const Micros interval = heartbeat_interval();
@@ -114,7 +115,8 @@ void Engine::send_nak(const Peer& peer, std::uint64_t seq, const char* why, cons
   complete_and_send(message, false, cycle);
 }
 
-void Engine::complete_and_send(Message& message, bool sequenced, const Cycle& cycle) noexcept {
+// What every message carries; false when it does not fit.
+bool Engine::complete(Message& message, bool sequenced, const Cycle& cycle) noexcept {
   bool ok = true;
   const auto dest = message.text("dest");
   if (dest.has_value() && message.find("destuuid") == nullptr) {
@@ -130,13 +132,16 @@ void Engine::complete_and_send(Message& message, bool sequenced, const Cycle& cy
   ok = ok && message.add_hex("hg", generation_) == Status::kOk;
   ok = ok && message.add_hex("ts", static_cast<std::uint64_t>(cycle.wall_us / kMicrosPerSecond)) == Status::kOk;
   if (sequenced) ok = ok && message.add_text("ld", load_.view()) == Status::kOk;
-  ok = ok && message.add_decimal("ttl", setup_->hopfudge + peers_->all().size()) == Status::kOk;
-  if (!ok) return;
+  return ok && message.add_decimal("ttl", setup_->hopfudge + peers_->all().size()) == Status::kOk;
+}
+
+void Engine::complete_and_send(Message& message, bool sequenced, const Cycle& cycle) noexcept {
+  if (silent_ || !complete(message, sequenced, cycle)) return;
   const Encoded encoded =
       encode_netstring(message, setup_->keyring, InnerAuth::kAdd, {netstring_.get(), kMaxMessageBytes});
   if (encoded.status != Status::kOk) return;
   if (sequenced) {
-    seq_ = seq;
+    const std::uint64_t seq = ++seq_;
     history_.keep(seq, encoded.bytes);
     port_.count(Counter::kMessagesSent);
     const std::uint64_t waiting = unacknowledged();
@@ -210,6 +215,7 @@ void Engine::send_on(LinkPlace& place, const Outgoing& out, const Cycle& cycle) 
 
 // The identical message again; signed anew, because keys may have changed and a line wants the other encoding.
 void Engine::resend(Bytes body, const Cycle& cycle) noexcept {
+  if (silent_) return;
   Message kept({compose_arena_.get(), kMaxMessageBytes});
   if (!parse_netstring(body, kept).ok()) return;
   Message message({compose_arena_.get(), 0});

@@ -35,6 +35,7 @@ NetDuty::NetDuty(NetRings& rings, ClockFunction clock) noexcept
 
 NetOpenReport NetDuty::open(const NetConfig& config) noexcept {
   config_ = config;
+  runner_.set_warden(config.warden);
   announcer_.set_timing(config.announce);
   holdings_.set_report_interval(config.conflict_interval_us);
   NetOpenReport report;
@@ -64,6 +65,7 @@ void NetDuty::close() noexcept {
 Micros NetDuty::do_work() noexcept {
   bool more = monitor_.drain(socket_, *this);
   listener_.drain(*this);
+  if (config_.warden != nullptr) config_.warden->look(monitor_.interfaces());
   holdings_.settle(view_, clock_());
   more = take_batches() || more;
   take_watch();
@@ -76,9 +78,10 @@ Micros NetDuty::do_work() noexcept {
   return next;
 }
 
-bool NetDuty::take_published() noexcept {
-  const bool published = published_;
-  published_ = false;
+bool NetDuty::take_published(Feeder feeder) noexcept {
+  bool& place = published_[static_cast<size_t>(feeder)];
+  const bool published = place;
+  place = false;
   return published;
 }
 
@@ -94,34 +97,38 @@ bool NetDuty::take_batches() noexcept {
     StepBatch* batch = nullptr;
     SpscRing<StepBatch, kBatchRing>* from = nullptr;
     // The engine's plans go first: they are the ones that must not wait.
+    auto feeder = Feeder::kController;
     for (size_t i = kFeeders; i-- > 0 && batch == nullptr;) {
+      // Nor does a feeder that does not read its answers keep the other one from being served.
+      if (rings_.results[i].size() + pending_count() + 1 > kResultRing) continue;
       from = &rings_.batches[i];
       batch = from->front();
+      feeder = static_cast<Feeder>(i);
     }
     if (batch == nullptr) return false;
-    if (rings_.results.size() + pending_count() + 1 > kResultRing) return false;
     // The table of interfaces must not be older than the batch.
     (void)monitor_.drain(socket_, *this);
-    take_batch(*batch);
+    take_batch(*batch, feeder);
     from->pop();
   }
   return true;
 }
 
-void NetDuty::take_batch(const StepBatch& batch) noexcept {
+void NetDuty::take_batch(const StepBatch& batch, Feeder feeder) noexcept {
   if (batch.count <= kBatchStepsMax) {
     cancel_pending_adds(batch);
-    if (start_probes(batch)) return;
+    if (start_probes(batch, feeder)) return;
   }
-  run_batch(batch, nullptr);
+  run_batch(batch, nullptr, feeder);
 }
 
-void NetDuty::run_batch(const StepBatch& batch, const StepVerdicts* verdicts) noexcept {
-  StepBatchResult* result = rings_.results.claim();
+void NetDuty::run_batch(const StepBatch& batch, const StepVerdicts* verdicts, Feeder feeder) noexcept {
+  auto& ring = rings_.results[static_cast<size_t>(feeder)];
+  StepBatchResult* result = ring.claim();
   if (result == nullptr) return;  // take_batches() has kept a place
   runner_.run(batch, verdicts, *result);
-  rings_.results.commit();
-  published_ = true;
+  ring.commit();
+  published_[static_cast<size_t>(feeder)] = true;
 }
 
 // A remove overtakes adds that still ask the neighbours; those must not come after it.
@@ -141,7 +148,7 @@ void NetDuty::cancel_pending_adds(const StepBatch& batch) noexcept {
   }
 }
 
-bool NetDuty::start_probes(const StepBatch& batch) noexcept {
+bool NetDuty::start_probes(const StepBatch& batch, Feeder feeder) noexcept {
   if (!std::any_of(batch.steps, batch.steps + batch.count, wants_probe)) return false;
   const auto slot = std::find_if(pending_.begin(), pending_.end(),
                                  [](const Pending& pending) { return !pending.used; });
@@ -150,10 +157,11 @@ bool NetDuty::start_probes(const StepBatch& batch) noexcept {
     for (size_t i = 0; i < batch.count; ++i) {
       if (wants_probe(batch.steps[i])) verdicts[i].error = EBUSY;
     }
-    run_batch(batch, &verdicts);
+    run_batch(batch, &verdicts, feeder);
     return true;
   }
   slot->used = true;
+  slot->feeder = feeder;
   slot->probes_open = 0;
   slot->batch = batch;
   slot->verdicts = StepVerdicts{};
@@ -186,7 +194,7 @@ void NetDuty::finish_probes() noexcept {
   for (Pending& pending : pending_) {
     if (!pending.used || pending.probes_open > 0) continue;
     (void)monitor_.drain(socket_, *this);
-    run_batch(pending.batch, &pending.verdicts);
+    run_batch(pending.batch, &pending.verdicts, pending.feeder);
     pending.used = false;
   }
 }
@@ -236,7 +244,7 @@ void NetDuty::claim_heard(const HeardClaim& heard) {
 }
 
 void NetDuty::publish(const NetEvent& event) {
-  published_ = true;
+  published_[static_cast<size_t>(Feeder::kController)] = true;
   if (!rings_.events.push(event)) rings_.events_lost.fetch_add(1, std::memory_order_relaxed);
 }
 

@@ -27,6 +27,8 @@ inline constexpr size_t kPendingMax = 4;   // batches that wait for probes
 
 struct NetConfig {
   int wake_fd = -1;           // eventfd, written when something can be drained; -1: none
+  int engine_wake_fd = -1;    // the same for results of the engine's batches
+  Warden* warden = nullptr;   // asked before every addition; must outlive the thread
   int realtime_priority = 0;  // SCHED_FIFO; 0: normal
   uint32_t probe_ms = 200;    // a neighbour on the same wire answers within a few
   uint32_t conflict_interval_us = 1'000'000;
@@ -47,7 +49,8 @@ struct NetCounters {
 struct NetRings {
   std::array<SpscRing<StepBatch, kBatchRing>, kFeeders> batches;
   Mailbox<WatchList> watch;
-  SpscRing<StepBatchResult, kResultRing> results;
+  // Each feeder reads its own answers: a release must be seen to be done without JavaScript.
+  std::array<SpscRing<StepBatchResult, kResultRing>, kFeeders> results;
   SpscRing<NetEvent, kEventRing> events;
   GroupStamps stamps{};
   std::atomic<uint64_t> events_lost{0};
@@ -68,8 +71,8 @@ class NetDuty final : MonitorSink, ClaimSink, EventSink {
 
   // One cycle. Returns when the next one is due if nothing arrives before.
   [[nodiscard]] Micros do_work() noexcept;
-  // True once after results or events were put into the rings.
-  [[nodiscard]] bool take_published() noexcept;
+  // True once after results of that feeder, or for the controller events, were put into the rings.
+  [[nodiscard]] bool take_published(Feeder feeder) noexcept;
   [[nodiscard]] NetCounters counters() const noexcept;
 
   [[nodiscard]] int monitor_fd() const noexcept { return monitor_.fd(); }
@@ -79,6 +82,7 @@ class NetDuty final : MonitorSink, ClaimSink, EventSink {
  private:
   struct Pending {
     bool used = false;
+    Feeder feeder = Feeder::kController;
     uint32_t probes_open = 0;
     StepBatch batch;
     StepVerdicts verdicts;
@@ -93,11 +97,11 @@ class NetDuty final : MonitorSink, ClaimSink, EventSink {
 
   [[nodiscard]] bool take_batches() noexcept;
   void take_watch() noexcept;
-  void take_batch(const StepBatch& batch) noexcept;
-  [[nodiscard]] bool start_probes(const StepBatch& batch) noexcept;
+  void take_batch(const StepBatch& batch, Feeder feeder) noexcept;
+  [[nodiscard]] bool start_probes(const StepBatch& batch, Feeder feeder) noexcept;
   void cancel_pending_adds(const StepBatch& batch) noexcept;
   void finish_probes() noexcept;
-  void run_batch(const StepBatch& batch, const StepVerdicts* verdicts) noexcept;
+  void run_batch(const StepBatch& batch, const StepVerdicts* verdicts, Feeder feeder) noexcept;
   [[nodiscard]] size_t pending_count() const noexcept;
   void refresh_filters() noexcept;
 
@@ -116,7 +120,7 @@ class NetDuty final : MonitorSink, ClaimSink, EventSink {
   std::array<Pending, kPendingMax> pending_;
   WantedList wanted_;
   size_t probes_listened_for_ = 0;
-  bool published_ = false;
+  std::array<bool, kFeeders> published_{};
 };
 
 }  // namespace twinbeat::net

@@ -120,14 +120,18 @@ void* NetThread::thread_main(void* self) {
   return nullptr;
 }
 
+void NetThread::tell(Feeder feeder, int fd) noexcept {
+  const uint64_t one = 1;
+  if (duty_.take_published(feeder) && fd >= 0) (void)!::write(fd, &one, sizeof(one));
+}
+
 void NetThread::run() noexcept {
+  if (config_.warden != nullptr) config_.warden->thread_begins();
   while (!stopping_.load(std::memory_order_acquire)) {
     const Micros next = duty_.do_work();
     publish_counters();
-    if (duty_.take_published() && config_.wake_fd >= 0) {
-      const uint64_t one = 1;
-      (void)!::write(config_.wake_fd, &one, sizeof(one));
-    }
+    tell(Feeder::kEngine, config_.engine_wake_fd);
+    tell(Feeder::kController, config_.wake_fd);
     arm_timer(next);
     epoll_event events[kEventsMax];
     const int ready = ::epoll_wait(epoll_fd_, events, kEventsMax, -1);
@@ -136,6 +140,7 @@ void NetThread::run() noexcept {
       if (fd == event_fd_ || fd == timer_fd_) drain_counter(fd);
     }
   }
+  if (config_.warden != nullptr) config_.warden->thread_ends();
 }
 
 // A moment in the past fires at once, which is what "more to do" (0) means.
@@ -187,14 +192,15 @@ uint32_t NetThread::group_stamp(uint32_t group) const noexcept {
   return group < kGroupsMax ? rings_.stamps[group].load(std::memory_order_acquire) : 0;
 }
 
-bool NetThread::next_result(StepBatchResult& out) noexcept {
-  const StepBatchResult* result = rings_.results.front();
+bool NetThread::next_result(Feeder feeder, StepBatchResult& out) noexcept {
+  auto& ring = rings_.results[static_cast<size_t>(feeder)];
+  const StepBatchResult* result = ring.front();
   if (result == nullptr) return false;
   std::memcpy(&out, result,
               offsetof(StepBatchResult, results) + result->count * sizeof(StepResult));
   // Only a nearly full ring can have made a batch wait for this place.
-  const bool awaited = rings_.results.size() + kPendingMax >= kResultRing;
-  rings_.results.pop();
+  const bool awaited = ring.size() + kPendingMax >= kResultRing;
+  ring.pop();
   if (awaited) wake();
   return true;
 }

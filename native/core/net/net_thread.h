@@ -4,9 +4,9 @@
 // Which thread calls what:
 //   owner       start, stop, the constructor and destructor (one thread at a time)
 //   controller  submit(kController, ...), claim/commit(kController), watch
-//   engine      submit(kEngine, ...), claim/commit(kEngine)
-//   drain       next_result, next_event (one thread; may be the controller)
-//   any         void_group, group_stamp, counters
+//   engine      submit(kEngine, ...), claim/commit(kEngine), next_result(kEngine)
+//   drain       next_result(kController), next_event (one thread; may be the controller)
+//   any         void_group, group_stamp, counters, wake
 // The object is large (some MB, all its memory); make it once, on the heap.
 #pragma once
 
@@ -53,9 +53,12 @@ class NetThread {
   uint32_t void_group(uint32_t group) noexcept;
   [[nodiscard]] uint32_t group_stamp(uint32_t group) const noexcept;
 
-  [[nodiscard]] bool next_result(StepBatchResult& out) noexcept;
+  [[nodiscard]] bool next_result(Feeder feeder, StepBatchResult& out) noexcept;
+  [[nodiscard]] bool next_result(StepBatchResult& out) noexcept { return next_result(Feeder::kController, out); }
   [[nodiscard]] bool next_event(NetEvent& out) noexcept;
   [[nodiscard]] NetCounters counters() const noexcept;
+  // One more cycle: something that the warden looks at has changed.
+  void wake() noexcept;
 
  private:
   [[nodiscard]] static void* thread_main(void* self);
@@ -63,7 +66,7 @@ class NetThread {
   [[nodiscard]] int open_descriptors() noexcept;
   void close_descriptors() noexcept;
   void arm_timer(Micros at) noexcept;
-  void wake() noexcept;
+  void tell(Feeder feeder, int fd) noexcept;
   void publish_counters() noexcept;
 
   NetRings rings_;

@@ -13,7 +13,13 @@ namespace twinbeat::net {
 int StepRunner::authority_error(const StepBatch& batch) const noexcept {
   if (batch.not_after_us != 0 && clock_() >= batch.not_after_us) return ETIME;
   const uint32_t stamp = stamps_[batch.group].load(std::memory_order_acquire);
-  return stamp == batch.stamp ? 0 : ECANCELED;
+  if (stamp != batch.stamp) return ECANCELED;
+  return warden_ == nullptr ? 0 : warden_->still_valid(batch, clock_());
+}
+
+int StepRunner::refusal(const StepBatch& batch, const AddressStep& step) const noexcept {
+  const int error = authority_error(batch);
+  return error != 0 || warden_ == nullptr ? error : warden_->may_add(batch, step, clock_());
 }
 
 void StepRunner::run(const StepBatch& batch, const StepVerdicts* verdicts,
@@ -62,13 +68,15 @@ void StepRunner::run_step(const StepBatch& batch, size_t index, const StepVerdic
   result.ifindex = interface->ifindex;
   switch (step.op) {
     case StepOp::kAdd:
-      result.error = verdict.error != 0 ? verdict.error : authority_error(batch);
+      result.error = verdict.error != 0 ? verdict.error : refusal(batch, step);
       if (verdict.error == EADDRINUSE) {
         result.flags |= kResultConflict;
         result.mac = verdict.mac;
       }
       if (result.error != 0) {
         ++counters_.refused;
+      } else if ((batch.flags & kBatchRefresh) != 0) {
+        result.error = refresh(step, *interface, result);
       } else {
         result.error = add(batch, step, *interface, result, out);
       }
@@ -103,6 +111,26 @@ int StepRunner::add(const StepBatch& batch, const AddressStep& step,
     announce(step, interface, result, out);
   }
   return 0;
+}
+
+// The kernel would create what it cannot find, so it is looked for first: what somebody removed stays removed.
+int StepRunner::refresh(const AddressStep& step, const InterfaceRecord& interface, StepResult& result) noexcept {
+  if (const int error = query(step, interface); error != 0) return error;
+  result.flags |= kResultAlready;
+  uint8_t buffer[kAddressMessageBytesMax];
+  const uint32_t sequence = socket_.next_sequence();
+  AddressRecord record = record_of_step(step, interface);
+  const AddressTable* table = view_.table(step.family);
+  const AddressRecord* there = table == nullptr ? nullptr : table->find(step.family, step.address, interface.ifindex);
+  if (there != nullptr) {
+    // Everything but the lifetime stays as it is.
+    record = restored_form(*there);
+    record.valid_lft_s = step.valid_lft_s == 0 ? kLifetimeForever : step.valid_lft_s;
+    record.preferred_lft_s = record.valid_lft_s;
+    if (step.family == 6) record.flags |= IFA_F_NODAD;
+  }
+  const size_t bytes = encode_add(buffer, sequence, NLM_F_CREATE | NLM_F_REPLACE, record);
+  return socket_.transact_one(Bytes(buffer, bytes), sequence);
 }
 
 // Two requests for an address that is there: the first learns it, the second gives the lifetime.

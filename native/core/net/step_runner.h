@@ -15,6 +15,7 @@
 #include "core/net/address_view.h"
 #include "core/net/announcer.h"
 #include "core/net/holdings.h"
+#include "core/net/warden.h"
 
 namespace twinbeat::net {
 
@@ -50,6 +51,8 @@ class StepRunner {
         stamps_(stamps),
         clock_(clock) {}
 
+  // Asked before every add; nullptr: nobody is.
+  void set_warden(Warden* warden) noexcept { warden_ = warden; }
   // `verdicts` may be nullptr. Fills the whole of `out`.
   void run(const StepBatch& batch, const StepVerdicts* verdicts, StepBatchResult& out) noexcept;
   [[nodiscard]] const StepCounters& counters() const noexcept { return counters_; }
@@ -76,6 +79,8 @@ class StepRunner {
   void undo_adds(const StepBatch& batch, StepBatchResult& out) noexcept;
 
   [[nodiscard]] int authority_error(const StepBatch& batch) const noexcept;
+  [[nodiscard]] int refusal(const StepBatch& batch, const AddressStep& step) const noexcept;
+  [[nodiscard]] int refresh(const AddressStep& step, const InterfaceRecord& interface, StepResult& result) noexcept;
   [[nodiscard]] bool is_removed_later(const StepBatch& batch, size_t index,
                                       const AddressRecord& record) const noexcept;
   [[nodiscard]] size_t collect_secondaries(const StepBatch& batch, size_t index,
@@ -90,6 +95,7 @@ class StepRunner {
   Holdings& holdings_;
   const GroupStamps& stamps_;
   ClockFunction clock_;
+  Warden* warden_ = nullptr;
   StepCounters counters_;
 
   struct Secondary {

@@ -62,13 +62,18 @@ struct AddressStep {
 };
 static_assert(sizeof(AddressStep) == 76, "part of the ABI");
 
+enum BatchFlag : uint32_t {
+  // Renews lifetimes: an add of an address that is not there does nothing (EADDRNOTAVAIL), and nothing is announced.
+  kBatchRefresh = 1 << 0,
+};
+
 struct StepBatch {
   uint64_t token;        // returned with the result
   int64_t not_after_us;  // CLOCK_BOOTTIME; adds are refused (ETIME) from then on; 0 = no deadline
   uint32_t group;        // < kGroupsMax; whose stamp `stamp` is
   uint32_t stamp;        // adds are refused (ECANCELED) when the stamp of the group moved on
   uint32_t count;
-  uint32_t reserved;
+  uint32_t flags;        // BatchFlag
   AddressStep steps[kBatchStepsMax];
 };
 

@@ -75,6 +75,7 @@ void judge(Peer& peer, const DetectorTiming& timing, Micros now, DetectorSink& s
   const Micros silent = now - std::max(peer.status_at, peer.state == PeerState::kNever ? peer.watched_since : 0);
   if (now >= dead_at(peer, timing)) {
     peer.state = PeerState::kDead;
+    peer.dead_since = now;
     peer.status.assign("dead");
     sink.peer_dead(peer, silent);
     return;

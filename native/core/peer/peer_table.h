@@ -54,6 +54,7 @@ struct Peer {
   Micros watched_since = 0;  // silence of a peer never heard counts from here
   Micros status_at = 0;
   Micros heard_at = 0;
+  Micros dead_since = 0;       // when it was judged dead
   Micros not_dead_before = 0;  // our own pauses are not its silence
   std::array<PeerLink, kMaxLinks> links{};
 

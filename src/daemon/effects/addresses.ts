@@ -1,6 +1,7 @@
 // Members that are addresses: added, removed and probed by the engine's netlink thread.
 import { constants as osConstants } from 'node:os'
 import { errnoName, whyNotChanged } from '../link-words.js'
+import type { StepGate } from '../../engine/authority.js'
 import type { AddressStep, Engine, EngineAddress, EngineRecord } from '../../engine/engine.js'
 
 export interface AddressOutcome {
@@ -39,15 +40,20 @@ export class AddressRunner {
   #nextToken = 1
   #again: NodeJS.Timeout | null = null
 
-  constructor(engine: Engine) {
+  readonly #prepare: (address: EngineAddress) => Promise<void>
+
+  /** `prepare` makes sure that the guardian could remove what is going to be added. */
+  constructor(engine: Engine, prepare: (address: EngineAddress) => Promise<void> = async () => { await Promise.resolve() }) {
     this.#engine = engine
+    this.#prepare = prepare
   }
 
   async run(
     address: EngineAddress,
     action: 'probe' | 'start' | 'stop',
-    options: { readonly checkDuplicate: boolean },
+    options: { readonly checkDuplicate: boolean; readonly gate: StepGate },
   ): Promise<AddressOutcome> {
+    if (action === 'start') await this.#prepare(address)
     const token = this.#nextToken
     this.#nextToken += 1
     // Watched from before the add: a rival that answers in between must not be missed. Unwatched before the
@@ -61,7 +67,9 @@ export class AddressRunner {
         resolve({ ok: false, state: 'unknown', reason: 'the kernel did not answer in time' })
       }, answerMaxMs)
       this.#pending.set(token, { action, address, finish: resolve, timer })
-      if (this.#engine.runSteps(token, stepsOf(address, action, options.checkDuplicate)) === 'full') {
+      // Whoever orders an addition is alive, whatever came between the decision and this moment.
+      if (action === 'start') this.#engine.renewController()
+      if (this.#engine.runSteps(token, stepsOf(address, action, options.checkDuplicate), options.gate) === 'full') {
         this.#settle(token, { ok: false, state: 'unknown', reason: 'too many address changes are under way' })
       }
     })
@@ -92,6 +100,12 @@ export class AddressRunner {
     this.#watch(address, true)
   }
 
+  /** The engine is adding it by itself, or has not: watched like one that was added by an order. */
+  taken(address: EngineAddress, on: boolean): void {
+    this.#adopted.delete(keyOf(address))
+    this.#watch(address, on)
+  }
+
   /** A group with these is held now: those that were found here and not added are told to the neighbours. */
   announceAdopted(addresses: readonly EngineAddress[]): void {
     const adopted = addresses.filter((address) => this.#adopted.delete(keyOf(address)))
@@ -102,7 +116,7 @@ export class AddressRunner {
   #announce(addresses: readonly EngineAddress[], frames: { readonly count: number; readonly intervalUs: number }): void {
     if (addresses.length === 0) return
     const steps = addresses.map((address): AddressStep => ({ type: 'announce', address, ...frames }))
-    this.#engine.runSteps(this.#nextToken, steps)
+    this.#engine.runSteps(this.#nextToken, steps, { slot: null, notAfterUs: null })
     this.#nextToken += 1
   }
 

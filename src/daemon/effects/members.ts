@@ -11,6 +11,7 @@ import { defaultPlaces } from '../../lrm/places.js'
 import { resolveMember } from '../../lrm/resolve.js'
 import type { AddressSpec, AgentResult, AgentTarget, ResolvedMember } from '../../lrm/types.js'
 import type { AddressOutcome, AddressRunner } from './addresses.js'
+import { notAfterOf, type GroupPicture, type PlacedMember } from './plans.js'
 
 export interface MemberDependencies {
   readonly addresses: AddressRunner
@@ -20,6 +21,8 @@ export interface MemberDependencies {
   /** Fills in interface and prefix from the routes; a sentence when that is not possible. */
   readonly locate: (address: AddressSpec) => EngineAddress | string
   readonly scene: () => HeartbeatScene
+  /** Of the group, in the engine; null: it has none. */
+  readonly slotOf: (group: string) => number | null
 }
 
 type Answer = Pick<MemberResultEvent, 'outcome' | 'text'>
@@ -143,6 +146,7 @@ export class Members {
     const action = order.action === 'monitor' ? 'probe' : order.action
     const outcome = await this.#dependencies.addresses.run(located, action, {
       checkDuplicate: located.family === 6 && isUnhurried(order.authority),
+      gate: { slot: this.#dependencies.slotOf(order.group), notAfterUs: notAfterOf(order.authority) },
     })
     if (outcome.state === 'running') {
       entry.placed = located
@@ -170,6 +174,37 @@ export class Members {
     } finally {
       this.#underWay.delete(order.call)
     }
+  }
+
+  /** The engine took this member by a plan, or found that it could not. */
+  taken(group: string, digest: string, member: string, address: EngineAddress, taken: boolean): void {
+    const entry = this.#entries.get(keyOf(group, digest, member))
+    if (entry === undefined) return
+    this.#dependencies.addresses.taken(address, taken)
+    entry.placed = taken ? address : null
+    entry.last = taken ? 'start: running' : entry.last
+  }
+
+  /** Every group as it would be taken on this machine now; of two definitions of one group the newer comes first. */
+  pictures(): readonly GroupPicture[] {
+    const found = new Map<string, { name: string; digest: string; addressOnly: boolean; whole: boolean
+      leading: PlacedMember[]; addresses: EngineAddress[] }>()
+    for (const entry of this.#entries.values()) {
+      const key = keyOf(entry.group, entry.digest, '')
+      let picture = found.get(key)
+      if (picture === undefined) {
+        const whole = this.#unusable.get(entry.group)?.digest !== entry.digest
+        picture = { name: entry.group, digest: entry.digest, addressOnly: true, whole, leading: [], addresses: [] }
+        found.set(key, picture)
+      }
+      const { resolved } = entry
+      const located = resolved.kind === 'address' ? (entry.placed ?? this.#dependencies.locate(resolved.address)) : null
+      if (resolved.kind !== 'address') picture.addressOnly = false
+      if (located !== null && typeof located !== 'string') picture.addresses.push(located)
+      if (located === null || typeof located === 'string') picture.whole = false
+      else if (picture.whole) picture.leading.push({ member: entry.member, address: located })
+    }
+    return [...found.values()]
   }
 
   /** For status: what runs the member, and its last result. */
