@@ -16,6 +16,7 @@
       "native/core/engine/setup.cc",
       "native/core/engine/snapshot.cc",
       "native/core/engine/transmit.cc",
+      "native/core/guard/link_handover.cc",
       "native/core/guard/page_reader.cc",
       "native/core/guard/page_writer.cc",
       "native/core/guard/release_rule.cc",

@@ -112,9 +112,6 @@ function collectHazards(lines: readonly DirectiveLine[], acceptWithout: readonly
     if ((directive.name === 'stonith' || directive.name === 'stonith_host') && acceptWithout.includes(directive.name)) {
       hazards.push({ what: directive.name, at: keyword, message: 'the peer is not fenced before a takeover' })
     }
-    if (directive.name === 'watchdog') {
-      hazards.push({ what: 'watchdog', at: keyword, message: 'feeding a hardware watchdog is not implemented' })
-    }
   }
 }
 

@@ -17,6 +17,7 @@ import { kTextCharsMax, splitLines } from './lexer.js'
 import { kUdpPortDefault } from './links.js'
 import type {
   ClusterConfig, FencingSettings, FileResult, IdentityConfig, LoadInput, LoadResult, LogConfig, ProcessConfig, TwinbeatSettings,
+  WatchdogConfig,
 } from './model.js'
 import { fencingDefaults, readTwinbeatCf, type TwinbeatCf } from './twinbeat-cf.js'
 import {
@@ -86,6 +87,7 @@ export function loadConfig(input: LoadInput): LoadResult {
     apiauth: cf.apiauth,
     log: logConfig(cf, twinbeat),
     process: processConfig(cf, twinbeat),
+    watchdog: watchdogOf(cf, twinbeat),
     identity: identityConfig(cf),
     env: cf.env,
     directives: scriptDirectives(cf, timing),
@@ -206,6 +208,12 @@ function logConfig(cf: HaCf, twinbeat: TwinbeatCf): LogConfig {
     badPackets: booleanOf(cf.options, 'log_badpack', true),
     format: twinbeat.logFormat,
   }
+}
+
+function watchdogOf(cf: HaCf, twinbeat: TwinbeatCf): WatchdogConfig | null {
+  const device = textOf(cf.options, 'watchdog')
+  // The device counts in seconds.
+  return device === null ? null : { device, timeoutS: Math.max(1, Math.ceil(twinbeat.settings.watchdogTimeoutUs / 1_000_000)) }
 }
 
 function processConfig(cf: HaCf, twinbeat: TwinbeatCf): ProcessConfig {

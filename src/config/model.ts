@@ -178,6 +178,8 @@ export interface RespawnConfig {
   readonly user: string
   readonly path: string
   readonly args: readonly string[]
+  /** This machine is reset when it dies abnormally. */
+  readonly failfast: boolean
   readonly at: Position
 }
 
@@ -196,6 +198,12 @@ export interface LogConfig {
   /** False: silent on malformed and unauthentic packets. */
   readonly badPackets: boolean
   readonly format: 'text' | 'json'
+}
+
+/** The hardware timer that resets this machine when nothing pets it. */
+export interface WatchdogConfig {
+  readonly device: string
+  readonly timeoutS: number
 }
 
 export interface ProcessConfig {
@@ -238,6 +246,7 @@ export interface LeaseSettings {
 /** Everything only twinbeat.cf can say, defaults filled in. */
 export interface TwinbeatSettings {
   readonly addressAgent: 'native' | 'script'
+  readonly watchdogTimeoutUs: Micros
   readonly stopFailure: 'reset' | 'block' | 'fence'
   /** Attempts to stop before a stop has failed; 0: for ever. */
   readonly stopRetryMax: number
@@ -291,6 +300,7 @@ export interface ClusterConfig {
   readonly apiauth: readonly ApiAuthConfig[]
   readonly log: LogConfig
   readonly process: ProcessConfig
+  readonly watchdog: WatchdogConfig | null
   readonly identity: IdentityConfig
   readonly env: readonly (readonly [name: string, value: string])[]
   /** Every option directive with its value as written or default: `HA_<name>` for scripts. */

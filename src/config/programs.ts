@@ -51,14 +51,6 @@ export function readRespawn(line: DirectiveLine, ctx: ProgramContext): RespawnCo
     return null
   }
   const name = program.text.slice(program.text.lastIndexOf('/') + 1)
-  if (line.directive.name === 'failfast') {
-    ctx.hazards.push({
-      what: 'failfast',
-      at: line.keyword,
-      message: 'resetting this machine when a program dies is not implemented',
-    })
-    return null
-  }
   if (name === 'ipfail') {
     ctx.hazards.push({
       what: 'ipfail',
@@ -90,6 +82,7 @@ export function readRespawn(line: DirectiveLine, ctx: ProgramContext): RespawnCo
     user: user.text,
     path: program.text,
     args: args.map((word) => word.text),
+    failfast: line.directive.name === 'failfast',
     at: ctx.place(line.keyword),
   }
 }

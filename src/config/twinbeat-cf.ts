@@ -116,6 +116,7 @@ function readSettings(
     resetCommand,
     startTimeoutUs: time('start_timeout'),
     stopTimeoutUs: time('stop_timeout'),
+    watchdogTimeoutUs: time('watchdog_timeout'),
     statusTimeoutUs: time('status_timeout'),
     handoverWaitUs: time('handover_wait'),
     grantWaitUs: time('grant_wait'),

@@ -57,6 +57,8 @@ import { buildMethods } from './verbs.js'
 
 /** The last statuses and the farewell leave within a few milliseconds; the log gets a little longer. */
 const logFlushMs = 1000
+/** Before a reset, for stops that may take longer than they are worth. */
+const releaseMaxMs = 5_000
 /** Before a reset: enough for a disk that works, nothing that keeps the machine up. */
 const resetFlushMs = 200
 
@@ -136,7 +138,7 @@ export class Daemon {
       log: this.#log.logger,
       coredumps: config.process.coredumps,
       attach: (guardian) => { this.#plans.attachGuardian(guardian) },
-      watchdog: null,
+      watchdog: config.watchdog,
     })
     this.#peerFiles = new PeerFiles(this.#engine, config.files)
     this.#lines = new Lines({
@@ -170,7 +172,7 @@ export class Daemon {
       wallClock: () => new Date(),
     })
     this.#core = createCore(coreConfigOf(config, carrierOf), createPrng(seedOf(config.self, this.#generation)))
-    this.#respawner = new Respawner(this.#log.logger)
+    this.#respawner = new Respawner(this.#log.logger, undefined, (reason) => { void this.#releaseAndReset(reason) })
     this.#shell = new Shell(this.#shellParts())
     this.#requests = new Requests(() => this.#shell, this.#generation)
     this.#control = new ControlServer(this.#controlParts())
@@ -297,6 +299,7 @@ export class Daemon {
     this.#engine.configure(this.#engineConfig(this.#config))
     this.#engine.setGeneration(this.#generation)
     await this.#guardian.start()
+    await this.#guardian.openWatchdogIfFree()
     this.#engine.start()
     this.#countOnUs()
     await this.#plans.written()
@@ -317,7 +320,7 @@ export class Daemon {
   /** What could be added is written ahead, and the engine is told how long this process may stand still. */
   #countOnUs(): void {
     this.#plans.writeAhead()
-    const facts = limitFactsOf(this.#engine.snapshot(), 0)
+    const facts = limitFactsOf(this.#engine.snapshot(), (this.#config.watchdog?.timeoutS ?? 0) * 1_000_000)
     this.#engine.setLimits(controllerLimits(facts))
     this.#shell.keepAlive(renewEveryMs(facts.deadtimeUs))
   }
@@ -544,8 +547,15 @@ export class Daemon {
     await this.#end(halt.how)
   }
 
+  async #releaseAndReset(reason: string): Promise<void> {
+    // Nothing that hangs here may keep the machine up.
+    await Promise.race([this.#releaseAll(), new Promise((resolve) => { setTimeout(resolve, releaseMaxMs) })])
+    await this.#halt({ type: 'halt', how: 'reset', reason })
+  }
+
   async #reset(): Promise<void> {
     const { logger } = this.#log
+    await this.#guardian.starve()
     const failure = await resetMachine(this.#config.twinbeat.resetCommand, {
       log: logger,
       flush: async () => {

@@ -45,6 +45,7 @@ class RespawnedProgram {
     private readonly env: Readonly<Record<string, string>>,
     private readonly log: Logger,
     private readonly times: RespawnTimes,
+    private readonly onFailfast: (text: string) => void,
   ) {}
 
   start(): void {
@@ -90,6 +91,13 @@ class RespawnedProgram {
     if (end.kind === 'exited' && end.exitCode === stayDownExit) {
       this.state = 'down'
       this.log.info({ event: 'respawn.down' }, `${this.config.path} ended with ${how} and stays down`)
+      return
+    }
+    if (this.config.failfast && !(end.kind === 'exited' && end.exitCode === 0)) {
+      this.state = 'down'
+      const text = `${this.config.path} ended with ${how}: 'failfast' resets this machine`
+      this.log.fatal({ event: 'respawn.failfast' }, text)
+      this.onFailfast(text)
       return
     }
     this.#fastDeaths = performance.now() - this.#startedAtMs < fastDeathMs ? this.#fastDeaths + 1 : 0
@@ -160,21 +168,23 @@ export class Respawner {
   constructor(
     private readonly log: Logger,
     private readonly times: RespawnTimes = respawnTimes,
+    private readonly onFailfast: (text: string) => void = () => { /* no machine to reset */ },
   ) {}
 
   start(configs: readonly RespawnConfig[], env: Readonly<Record<string, string>>): void {
     if (this.#programs.length > 0) return
-    this.#programs = configs.map((config) => new RespawnedProgram(config, env, this.log, this.times))
+    this.#programs = configs.map((config) => new RespawnedProgram(config, env, this.log, this.times, this.onFailfast))
     for (const program of this.#programs) program.start()
   }
 
   /** After a reload: what is configured no more is ended, what is new is started, the rest runs on. */
   async change(configs: readonly RespawnConfig[], env: Readonly<Record<string, string>>): Promise<void> {
-    const textOf = ({ user, path, args }: RespawnConfig): string => JSON.stringify([user, path, ...args])
+    const textOf = ({ user, path, args, failfast }: RespawnConfig): string =>
+      JSON.stringify([failfast, user, path, ...args])
     const wanted = new Map(configs.map((config) => [textOf(config), config]))
     const kept = this.#programs.filter((program) => wanted.delete(textOf(program.config)))
     const ended = this.#programs.filter((program) => !kept.includes(program))
-    const added = [...wanted.values()].map((config) => new RespawnedProgram(config, env, this.log, this.times))
+    const added = [...wanted.values()].map((config) => new RespawnedProgram(config, env, this.log, this.times, this.onFailfast))
     this.#programs = [...kept, ...added]
     for (const program of added) program.start()
     await Promise.all(ended.map((program) => program.stop()))

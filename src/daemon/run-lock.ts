@@ -67,8 +67,9 @@ async function findGuardian(runDir: string): Promise<Found> {
     const why = status.state === 'acting' ? `: its guardian (pid ${String(status.pid)}) does not come to an end` : ''
     return { line: null, finishing, why }
   } catch {
+    // It listens and is held up: busy, or standing still like its machine.
     line.close()
-    return nothing
+    return { line: null, finishing: true, why: ': its guardian does not answer' }
   }
 }
 

@@ -24,7 +24,6 @@ const kBase = [
 /** Refused here although heartbeat starts: what it would do then is worse than not starting. */
 const kStricter = new Map([
   ['udpport 70000', 'the port wraps around to another one'],
-  ['watchdog /dev/nosuch', 'protection that is not there'],
   ['node gamma', 'three nodes'],
   ['node under_score beta.example.com', 'four nodes'],
   ['alpha 10.9.9.9\nbeta 10.9.9.9\n', 'one key twice: the second group can never be named'],

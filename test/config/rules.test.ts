@@ -121,16 +121,23 @@ test('no finding about authkeys shows any part of a key', () => {
   }
 })
 
-test('stonith and watchdog stop the start', () => {
-  assert.equal(load(withLines('stonith null /etc/x', 'watchdog /dev/watchdog')).config, null)
+test('stonith stops the start, a watchdog does not', () => {
+  assert.equal(load(withLines('stonith null /etc/x')).config, null)
+  const config = accepted(withLines('watchdog /dev/watchdog'))
+  assert.deepEqual(config.watchdog, { device: '/dev/watchdog', timeoutS: 10 })
+})
+
+test('a program of failfast is one of respawn whose death resets the machine', () => {
+  const { respawn } = accepted(withLines('respawn root /bin/true', 'failfast root /bin/true'))
+  assert.deepEqual(respawn.map(({ failfast }) => failfast), [false, true])
 })
 
 test('what the operator accepted to run without is recorded', () => {
   const config = accepted({
-    ...withLines('stonith null /etc/x', 'watchdog /dev/watchdog'),
+    ...withLines('stonith null /etc/x', 'respawn hacluster /usr/lib/heartbeat/ipfail'),
     acceptWithout: ['watchdog', 'stonith', 'ipfail'],
   })
-  assert.deepEqual(config.acceptedWithout, ['stonith', 'watchdog'])
+  assert.deepEqual(config.acceptedWithout, ['stonith', 'ipfail'])
 })
 
 test('an accepted ipfail is not respawned', () => {

@@ -10,7 +10,7 @@ import { accountOf, Respawner } from '../../src/daemon/respawn.js'
 const times = { restartDelayMs: 1, stopGraceMs: 200 }
 
 function program(command: string, user = userInfo().username): RespawnConfig {
-  return { user, path: '/bin/sh', args: ['-c', command], at: { file: 'ha.cf', line: 1, column: 1 } }
+  return { user, path: '/bin/sh', args: ['-c', command], failfast: false, at: { file: 'ha.cf', line: 1, column: 1 } }
 }
 
 async function inFolder(body: (dir: string) => Promise<void>): Promise<void> {
@@ -95,4 +95,18 @@ it('an account is a line of passwd', () => {
   const passwd = 'root:x:0:0:root:/root:/bin/sh\nweb:x:33:44::/srv:/bin/false\n'
   assert.deepEqual(accountOf('web', passwd), { uid: 33, gid: 44, home: '/srv' })
   assert.equal(accountOf('none', passwd), null)
+})
+
+it('a program of failfast resets the machine when it dies abnormally, and is started again when it just ends', async () => {
+  const outcomes: [string, boolean][] = [['exit 3', true], ['kill -9 $$', true], ['exit 0', false], ['exit 100', false]]
+  for (const [command, resets] of outcomes) {
+    const { log, lines } = spy()
+    const told: string[] = []
+    const respawner = new Respawner(log, times, (text) => { told.push(text) })
+    respawner.start([{ ...program(command), failfast: true }], {})
+    const settled = (): boolean => lines.some(({ event }) => /failfast|down|died/.test(event))
+    for (let i = 0; i < 500 && !settled(); i += 1) await new Promise((resolve) => { setTimeout(resolve, 10) })
+    await respawner.stop()
+    assert.equal(told.length > 0, resets, command)
+  }
 })

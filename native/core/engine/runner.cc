@@ -7,11 +7,13 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <ctime>
 
 #include "core/engine/memory_lock.h"
+#include "core/guard/link_handover.h"
 
 namespace twinbeat {
 
@@ -181,6 +183,15 @@ void Runner::watch_links() noexcept {
   watch(timer_);
   watch(event_);
   for (std::size_t i = 0; i < engine_.link_count(); ++i) watch(engine_.link(i)->fd());
+  bell_seen_ = 0;  // not in the new set
+  watch_bell();
+}
+
+void Runner::hand_over_links() noexcept {
+  std::array<Link*, kMaxLinks> links{};
+  const std::size_t count = std::min(engine_.link_count(), links.size());
+  for (std::size_t i = 0; i < count; ++i) links[i] = engine_.link(i);
+  guard::hand_over(port_.board->page, {links.data(), count});
 }
 
 void Runner::watch(int fd) noexcept {
@@ -205,6 +216,8 @@ void Runner::watch_bell() noexcept {
   event.events = EPOLLIN;
   event.data.fd = page.bell_fd();
   static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, page.bell_fd(), &event));
+  // A new guardian, or links have changed.
+  hand_over_links();
 }
 
 void Runner::sleep_until(Micros deadline) noexcept {

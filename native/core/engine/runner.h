@@ -50,6 +50,7 @@ class Runner {
   void prepare_thread() noexcept;
   void watch_links() noexcept;
   void watch_bell() noexcept;
+  void hand_over_links() noexcept;
   void watch(int fd) noexcept;
   void sleep_until(Micros deadline) noexcept;
   void answer_snapshot() noexcept;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 
+#include "abi/guard_page.h"
 #include "core/base/bytes.h"
 #include "core/base/clock.h"
 #include "core/engine/setup.h"
@@ -80,6 +81,13 @@ class Link {
   virtual void flush(const Cycle& cycle) noexcept { static_cast<void>(cycle); }
   [[nodiscard]] virtual Micros flush_at() const noexcept;
   [[nodiscard]] virtual bool wants_classic() const noexcept { return false; }
+
+  // Where the guardian sends last words of this node on this link; false: nobody hears them here. The descriptor of
+  // `out` is the caller's to fill in.
+  [[nodiscard]] virtual bool last_words_target(guard::LinkTarget& out) const noexcept {
+    static_cast<void>(out);
+    return false;
+  }
 
   // Whether a packet addressed like this travels on this link, whichever socket received it.
   [[nodiscard]] virtual bool carries(const Origin& origin) const noexcept;

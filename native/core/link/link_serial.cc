@@ -57,6 +57,12 @@ class SerialLink final : public Link {
     Link::close();
   }
 
+  bool last_words_target(guard::LinkTarget& out) const noexcept override {
+    out.way = guard::LinkWay::kSerial;
+    out.address_bytes = 0;
+    return fd_ >= 0;
+  }
+
   SendResult send(const Outgoing& out, const Cycle& cycle) noexcept override {
     if (out.classic.empty()) return SendResult::kDropped;
     if (size_ > 0 && size_ + out.classic.size() > queue_limit_) return SendResult::kDropped;

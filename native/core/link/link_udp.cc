@@ -50,6 +50,14 @@ class UdpLink final : public Link {
     return more;
   }
 
+  bool last_words_target(guard::LinkTarget& out) const noexcept override {
+    if (fd_ < 0 || target_bytes_ > sizeof(out.address)) return false;
+    out.way = guard::LinkWay::kDatagram;
+    out.address_bytes = static_cast<std::uint16_t>(target_bytes_);
+    std::memcpy(out.address, &target_, target_bytes_);
+    return true;
+  }
+
   bool carries(const Origin& origin) const noexcept override {
     if (origin.family == 0) return true;
     if (origin.family != (is_v6() ? 6 : 4)) return false;
