@@ -74,15 +74,17 @@ export class Arbitration implements LeaseBook {
   snapshot(group: GroupId): LeaseSnapshot | null {
     const lease = this.#leases.get(group)
     const boundUntil = this.#given.boundUntil(group)
-    if (lease === undefined) return null
-    const { ownership } = lease
+    const bound = boundUntil > this.ctx.now
+    // Never wanted here, and yet promised to the other node.
+    if (lease === undefined && !bound) return null
+    const ownership = lease?.ownership ?? null
     return {
-      state: lease.name,
+      state: lease?.name ?? 'idle',
       token: ownership?.token ?? null,
       deadlineAt: ownership?.deadlineAt ?? null,
-      byPromise: lease.promised,
-      boundUntil: boundUntil > this.ctx.now ? boundUntil : null,
-      problem: lease.problem,
+      byPromise: lease?.promised ?? false,
+      boundUntil: bound ? boundUntil : null,
+      problem: lease?.problem ?? null,
     }
   }
 
