@@ -10,6 +10,7 @@
 
 #include "core/engine/engine.h"
 #include "core/link/link_manual.h"
+#include "core/takeover/manual_steps.h"
 
 namespace twinbeat::test {
 
@@ -20,6 +21,9 @@ struct SeenRecord {
   std::uint64_t generation = 0;
   std::int64_t value_us = 0;
   std::int32_t number = 0;
+  std::uint64_t previous = 0;
+  std::uint32_t count = 0;
+  std::string extra;
   std::string node;
   std::string link;
   std::string text;
@@ -29,11 +33,12 @@ struct SeenRecord {
 struct WorldNode {
   WorldNode(std::string node_name, std::uint64_t seed)
       : name(std::move(node_name)),
-        engine(port, {.seed = seed, .factory = &ManualHub::make, .factory_context = &hub}) {}
+        engine(port, {.seed = seed, .factory = &ManualHub::make, .factory_context = &hub, .steps = &steps}) {}
 
   std::string name;
   EnginePort port;
   ManualHub hub;
+  ManualSteps steps;
   Engine engine;
   std::vector<SeenRecord> records;
   bool frozen = false;
@@ -90,11 +95,11 @@ struct WorldNode {
       };
       SeenRecord record{.type = static_cast<RecordType>(header.type), .at = header.at_us, .flags = header.flags,
                         .generation = header.generation, .value_us = header.value_us, .number = header.number,
-                        .node = {}, .link = {}, .text = {}, .body = {}};
+                        .previous = header.previous, .count = header.count, .extra = {}, .node = {}, .link = {}, .text = {}, .body = {}};
       record.node = part(header.node_bytes);
       record.link = part(header.link_bytes);
       record.text = part(header.text_bytes);
-      static_cast<void>(part(header.extra_bytes));
+      record.extra = part(header.extra_bytes);
       record.body = part(header.body_bytes);
       records.push_back(std::move(record));
     }
@@ -129,6 +134,7 @@ class World {
     return node;
   }
 
+  std::string key = "key";
   void configure(WorldNode& node, const std::vector<LinkSpec>& links, std::uint64_t revision) {
     auto setup = std::make_unique<Setup>();
     setup->revision = revision;
@@ -142,7 +148,7 @@ class World {
       TB_ASSERT(setup->nodes.push_back(spec) == Status::kOk, "two nodes fit");
     }
     for (const LinkSpec& link : links) TB_ASSERT(setup->links.push_back(link) == Status::kOk, "links fit");
-    TB_ASSERT(setup->keyring.set(1, AuthMethod::kSha1, as_bytes("key")) == Status::kOk, "key");
+    TB_ASSERT(setup->keyring.set(1, AuthMethod::kSha1, as_bytes(key)) == Status::kOk, "key");
     TB_ASSERT(setup->keyring.set_signing(1) == Status::kOk, "signing key");
     node.number_command(CommandType::kConfigure, reinterpret_cast<std::uintptr_t>(setup.release()));
   }

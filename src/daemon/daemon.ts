@@ -24,14 +24,14 @@ import { openIdentity, type Identity } from '../store/identity.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { runNft } from '../system/nft.js'
 import { systemCalls } from '../system/system.js'
-import { coreConfigOf, tracksOf } from './core-config.js'
+import { coreConfigOf, tracksOf, seedOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { arbiterOf } from '../arbiter/registry.js'
 import { ArbiterRunner } from './effects/arbiter.js'
 import { fenceHistoryKey, FenceRunner } from './effects/fencing.js'
 import { AddressBlocker } from './effects/blocker.js'
 import { Members, type MemberDependencies } from './effects/members.js'
-import { Plans } from './effects/plans.js'
+import { Plans, type PlanDependencies } from './effects/plans.js'
 import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
 import { noteRecord } from './engine-notes.js'
@@ -148,13 +148,7 @@ export class Daemon {
         this.#engine.configure(this.#engineConfig(this.#config))
       },
     })
-    this.#plans = new Plans({
-      engine: this.#engine,
-      peer: () => this.#config.nodes.find((node) => node !== this.#config.self) ?? null,
-      pictures: () => this.#members.pictures(),
-      onTaken: (...taken) => { this.#members.taken(...taken) },
-      onWarning: (event, text) => { this.#log.logger.warn({ event }, text) },
-    })
+    this.#plans = new Plans(this.#planParts())
     this.#addresses = new AddressRunner(this.#engine, async (address) => { await this.#plans.prepare(address) })
     this.#cgroups = new Cgroups(config.self, options.runDir)
     this.#lrm = new Lrm({
@@ -176,6 +170,16 @@ export class Daemon {
     this.#shell = new Shell(this.#shellParts())
     this.#requests = new Requests(() => this.#shell, this.#generation)
     this.#control = new ControlServer(this.#controlParts())
+  }
+
+  #planParts(): PlanDependencies {
+    return {
+      engine: this.#engine,
+      peer: () => this.#config.nodes.find((node) => node !== this.#config.self) ?? null,
+      pictures: () => this.#members.pictures(),
+      onTaken: (...taken) => { this.#members.taken(...taken) },
+      onWarning: (event, text) => { this.#log.logger.warn(event, text) },
+    }
   }
 
   #memberParts(): MemberDependencies {
@@ -302,7 +306,8 @@ export class Daemon {
     await this.#guardian.openWatchdogIfFree()
     this.#engine.start()
     this.#countOnUs()
-    if (await this.#plans.written()) await this.#guardian.acknowledged()
+    await this.#plans.written()
+    await this.#guardian.acknowledged()
     const silence = silentMs(process.env, this.#engine.now())
     if (silence !== null) {
       const text = `this daemon succeeds another: no heartbeat for ${silence.toFixed(0)} ms`
@@ -363,7 +368,6 @@ export class Daemon {
       engine: this.#engine.snapshot(),
       members: this.#members,
       logLinesDropped: this.#log.dropped(),
-      guardian: this.#guardian.status(),
       stopping: this.#stopping,
       peerFiles: this.#peerFiles.verdict(),
       arbiter: this.#arbiter.health,
@@ -374,7 +378,6 @@ export class Daemon {
         ...(this.#blocker.problem === null ? [] : [this.#blocker.problem]),
         ...this.#identity.warnings,
         ...this.#privileges,
-        ...this.#guardian.problems(),
         ...this.#log.problems(),
       ],
     })
@@ -550,7 +553,7 @@ export class Daemon {
 
   async #releaseAndReset(reason: string): Promise<void> {
     // Nothing that hangs here may keep the machine up.
-    await Promise.race([this.#releaseAll(), new Promise((resolve) => { setTimeout(resolve, releaseMaxMs) })])
+    await Promise.race([this.#members.releaseAll(this.#config.groups), new Promise((resolve) => { setTimeout(resolve, releaseMaxMs) })])
     await this.#halt({ type: 'halt', how: 'reset', reason })
   }
 
@@ -587,7 +590,7 @@ export class Daemon {
     this.#stopping = true
     const text = `${error.message}: the engine has let go and is silent; stopping the rest, then a new daemon must begin`
     this.#log.logger.fatal({ event: 'daemon.lapsed' }, text)
-    await this.#releaseAll()
+    await this.#members.releaseAll(this.#config.groups)
     this.#engine.stop({ farewell: false })
     await this.#end('lapsed')
   }
@@ -596,20 +599,9 @@ export class Daemon {
   async #broken(error: unknown): Promise<void> {
     const text = `broken invariant, releasing everything: ${messageOf(error)}`
     this.#log.logger.fatal({ event: 'core.broken', err: error }, text)
-    await this.#releaseAll()
+    await this.#members.releaseAll(this.#config.groups)
     this.#engine.stop({ farewell: false })
     await this.#end('broken')
-  }
-
-  async #releaseAll(): Promise<void> {
-    for (const group of this.#config.groups) {
-      for (const member of [...group.members].reverse()) {
-        const { key, digest } = group
-        await this.#members.run({
-          type: 'member.run', call: 0, group: key, digest, member: member.id, action: 'stop', authority: null,
-        })
-      }
-    }
   }
 
   async #end(kind: ExitKind): Promise<void> {
@@ -632,11 +624,4 @@ export class Daemon {
     }
     this.#exit(kind)
   }
-}
-
-/** Two nodes that start in the same second must not draw the same chance: their delays decide who survives. */
-function seedOf(node: string, generation: number): number {
-  let hash = 0
-  for (const letter of node) hash = (Math.imul(hash, 31) + (letter.codePointAt(0) ?? 0)) | 0
-  return (generation ^ Math.imul(hash, 0x9e3779b1)) >>> 0
 }

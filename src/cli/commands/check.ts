@@ -13,7 +13,6 @@ import { resolveMember } from '../../lrm/resolve.js'
 import { loadConfig } from '../../config/load.js'
 import { loadInputFromMachine } from '../../store/ha-files.js'
 import { findConfiguredAddresses, findRivals } from '../../system/preflight.js'
-import { formatChain, timeChain } from '../format/chain.js'
 import { defaultHaDir, print, printJson } from '../output.js'
 
 interface CheckOptions {
@@ -71,11 +70,10 @@ async function check(options: CheckOptions): Promise<number> {
   const machine = loaded.config === null ? [] : machineFindings(loaded.config)
   const peerFiles = await comparePeerFiles(options.runDir)
   const probe = options.probe === true && loaded.config !== null ? await probeArbiter(loaded.config) : []
-  const chain = loaded.config === null ? null : timeChain(loaded.config)
   const unresolved = resources.filter((resource) => !resource.resolved)
   const errors =
     loaded.diagnostics.filter((finding) => finding.severity === 'error').length + unresolved.length +
-    probe.filter((line) => !line.ok).length + (chain?.contradictions.length ?? 0)
+    probe.filter((line) => !line.ok).length
   if (options.json === true) {
     printJson({
       ok: errors === 0,
@@ -85,7 +83,6 @@ async function check(options: CheckOptions): Promise<number> {
       machine,
       peerFiles,
       probe,
-      times: chain,
     })
     return errors === 0 ? 0 : 1
   }
@@ -93,11 +90,10 @@ async function check(options: CheckOptions): Promise<number> {
   for (const finding of machine) print(`warning: ${finding}`)
   if (resources.length > 0) print('\nResources:')
   for (const resource of resources) print(formatResource(resource))
-  if (chain !== null) print(`\n${formatChain(chain)}`)
   if (probe.length > 0) print('\nArbiter:')
   for (const line of probe) print(`  ${line.ok ? '' : 'error: '}${line.text}`)
   if (peerFiles !== null) print(`\nPeer's files: ${peerFiles}`)
-  print(summary(loaded.diagnostics, unresolved.length + probe.filter((line) => !line.ok).length + (chain?.contradictions.length ?? 0), input.self))
+  print(summary(loaded.diagnostics, unresolved.length + probe.filter((line) => !line.ok).length, input.self))
   return errors === 0 ? 0 : 1
 }
 

@@ -176,6 +176,17 @@ export class Members {
     }
   }
 
+  /** Everything that could run here, whatever is known of it: this life ends. */
+  async releaseAll(groups: readonly GroupConfig[]): Promise<void> {
+    for (const { key, digest, members } of groups) {
+      for (const member of [...members].reverse()) {
+        await this.run({
+          type: 'member.run', call: 0, group: key, digest, member: member.id, action: 'stop', authority: null,
+        })
+      }
+    }
+  }
+
   /** The engine took this member by a plan, or found that it could not. */
   taken(group: string, digest: string, member: string, address: EngineAddress, taken: boolean): void {
     const entry = this.#entries.get(keyOf(group, digest, member))

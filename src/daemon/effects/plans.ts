@@ -34,7 +34,7 @@ export interface PlanDependencies {
   readonly pictures: () => readonly GroupPicture[]
   /** These members are up or not, by the engine and not by an order of ours. */
   readonly onTaken: (group: string, digest: string, member: string, address: EngineAddress, taken: boolean) => void
-  readonly onWarning: (event: string, text: string) => void
+  readonly onWarning: (event: { readonly event: string }, text: string) => void
 }
 
 /** An addition waits so long for the guardian to acknowledge a place that it did not know. */
@@ -105,7 +105,7 @@ export class Plans {
       const names = new Set(this.#parts.pictures().map((picture) => picture.name))
       const old = [...this.#slots].find(([name]) => !names.has(name) && !this.#held.has(name))
       if (old === undefined) {
-        this.#parts.onWarning('plan.no-slot', `${group}: more than ${String(groupsMax)} groups: nothing of it can be taken`)
+        this.#parts.onWarning({ event: 'plan.no-slot' }, `${group}: more than ${String(groupsMax)} groups: nothing of it can be taken`)
         return null
       }
       this.#slots.delete(old[0])
@@ -121,10 +121,10 @@ export class Plans {
     await this.written(address.address)
   }
 
-  /** True when the guardian holds everything that was written ahead so far; false when it was waited for long enough. */
-  async written(what = 'what could be added here'): Promise<boolean> {
+  /** Resolves when the guardian holds everything that was written ahead so far. */
+  async written(what = 'what could be added here'): Promise<void> {
     const revision = this.#revision
-    if (this.#acknowledged === null || this.#acknowledged >= revision) return true
+    if (this.#acknowledged === null || this.#acknowledged >= revision) return
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
@@ -133,7 +133,7 @@ export class Plans {
       }
       // Refused by the engine's own gate then, with a reason for the operator.
       const timer = setTimeout(() => {
-        this.#parts.onWarning('guardian.silent', `the guardian does not acknowledge ${what}`)
+        this.#parts.onWarning({ event: 'guardian.silent' }, `the guardian does not acknowledge ${what}`)
         done()
       }, acknowledgeMaxMs)
       const look = (): void => {
@@ -141,7 +141,6 @@ export class Plans {
       }
       this.#waiting.add(look)
     })
-    return this.#acknowledged >= revision
   }
 
   /** What the core is to know at once, before anything else that waits. */
@@ -226,7 +225,7 @@ export class Plans {
     const slot = this.slotOf(effect.group)
     if (slot === null) return
     if (this.#parts.engine.renewOwnership(slot, effect.token, effect.deadlineAt) === 'renewed') return
-    this.#parts.onWarning('ownership.refused', `${effect.group}: the engine refuses this ownership: past, or with an old token`)
+    this.#parts.onWarning({ event: 'ownership.refused' }, `${effect.group}: the engine refuses this ownership: past, or with an old token`)
   }
 
   /** Records about authority in the words of the core; null: the record is about something else. */
@@ -266,7 +265,7 @@ export class Plans {
       return [{ type: 'group.released', group, claimEpoch: record.claimEpoch, ok: record.ok }]
     }
     if (record.type === 'ownership.expired') {
-      this.#parts.onWarning('ownership.expired', `${name}: its ownership has ended; the engine removes its addresses`)
+      this.#parts.onWarning({ event: 'ownership.expired' }, `${name}: its ownership has ended; the engine removes its addresses`)
       return []
     }
     const { epoch } = record
