@@ -13,6 +13,7 @@ import { resolveMember } from '../../lrm/resolve.js'
 import { loadConfig } from '../../config/load.js'
 import { loadInputFromMachine } from '../../store/ha-files.js'
 import { findConfiguredAddresses, findRivals } from '../../system/preflight.js'
+import { probeFencing } from './check-fencing.js'
 import { defaultHaDir, print, printJson } from '../output.js'
 
 interface CheckOptions {
@@ -46,7 +47,7 @@ export function checkCommand(): Command {
     .option('--name <node>', 'own node name (default: nodeinfo in the folder, else the host name)')
     .option('--accept-without <list>', 'as given to twinbeatd: stonith,watchdog,...', '')
     .option('--no-status', 'do not ask the agents for their status')
-    .option('--probe', 'try the arbiter: create, renew and delete a key of its own')
+    .option('--probe', 'test each fence device; try the arbiter with a key of its own')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
@@ -69,11 +70,13 @@ async function check(options: CheckOptions): Promise<number> {
   const resources = loaded.config === null ? [] : await checkResources(loaded.config, options)
   const machine = loaded.config === null ? [] : machineFindings(loaded.config)
   const peerFiles = await comparePeerFiles(options.runDir)
-  const probe = options.probe === true && loaded.config !== null ? await probeArbiter(loaded.config) : []
+  const probed = options.probe === true ? loaded.config : null
+  const probe = probed === null ? [] : await probeArbiter(probed)
+  const fencing = probed === null ? [] : await probeFencing(probed)
   const unresolved = resources.filter((resource) => !resource.resolved)
   const errors =
     loaded.diagnostics.filter((finding) => finding.severity === 'error').length + unresolved.length +
-    probe.filter((line) => !line.ok).length
+    [...probe, ...fencing].filter((line) => !line.ok).length
   if (options.json === true) {
     printJson({
       ok: errors === 0,
@@ -83,6 +86,7 @@ async function check(options: CheckOptions): Promise<number> {
       machine,
       peerFiles,
       probe,
+      fencing,
     })
     return errors === 0 ? 0 : 1
   }
@@ -90,11 +94,16 @@ async function check(options: CheckOptions): Promise<number> {
   for (const finding of machine) print(`warning: ${finding}`)
   if (resources.length > 0) print('\nResources:')
   for (const resource of resources) print(formatResource(resource))
-  if (probe.length > 0) print('\nArbiter:')
-  for (const line of probe) print(`  ${line.ok ? '' : 'error: '}${line.text}`)
+  printProbe('Arbiter', probe)
+  printProbe('Fencing', fencing)
   if (peerFiles !== null) print(`\nPeer's files: ${peerFiles}`)
-  print(summary(loaded.diagnostics, unresolved.length + probe.filter((line) => !line.ok).length, input.self))
+  print(summary(loaded.diagnostics, unresolved.length + [...probe, ...fencing].filter((line) => !line.ok).length, input.self))
   return errors === 0 ? 0 : 1
+}
+
+function printProbe(title: string, lines: readonly ProbeLine[]): void {
+  if (lines.length > 0) print(`\n${title}:`)
+  for (const line of lines) print(`  ${line.ok ? '' : 'error: '}${line.text}`)
 }
 
 function summary(diagnostics: readonly Diagnostic[], unresolved: number, self: string): string {

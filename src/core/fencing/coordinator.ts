@@ -272,7 +272,7 @@ export class Fencing implements FencingBook {
     job.level = level
     const orders = ordersOf(devices, job.action)
     this.ctx.note('warn', 'fence.started', `${job.action} ${job.target}: level ${level + 1} of ${job.levels.length}, `
-      + `${devices.map((device) => device.name).join(' + ')}, round ${job.round}`, { peer: job.target, level: level + 1, round: job.round })
+      + `${devices.map((device) => device.name).join(' + ')}, round ${job.round}`, { peer: job.target, rank: level + 1, round: job.round })
     this.#requests.progress(`${job.action} ${job.target} by ${devices.map((device) => device.name).join(' + ')}`)
     this.#issue(job, orders, 0, 1)
   }

@@ -127,9 +127,12 @@ export class Door {
     const agreed: Authority = { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
     if (peer.left) return this.inMode(group, { authority: agreed, reason: 'peer-left' })
     if (ctx.config.protection === 'lease') return this.#afterDeathWithLease(group, accept)
+    if (this.books.fencing.confirmed(peer.id, peer.generation)) {
+      return { authority: { kind: 'fence', peer: peer.id, peerGeneration: peer.generation }, reason: 'peer-dead' }
+    }
+    // After a boot nobody is shot before it was seen; what an operator confirmed is another matter.
     if (!this.world.peerSeen && !this.books.holds.startAlone) return refused('peer-not-seen-since-boot')
-    if (!this.books.fencing.confirmed(peer.id, peer.generation)) return refused('fence-not-confirmed', 'fence')
-    return { authority: { kind: 'fence', peer: peer.id, peerGeneration: peer.generation }, reason: 'peer-dead' }
+    return refused('fence-not-confirmed', 'fence')
   }
 
   /** The ownership says nothing about services that run on without their daemon, unless a watchdog ends them in time. */
