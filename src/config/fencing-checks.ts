@@ -1,6 +1,6 @@
 // Rules about fencing as a whole: whether it protects what it is meant to protect.
 
-import type { NodeId } from '../core/base/ids.js'
+import { nodeId, type NodeId } from '../core/base/ids.js'
 import type { Reporter } from './diagnostics.js'
 import { placeOf } from './directive-reader.js'
 import { canReach } from './fencing.js'
@@ -28,6 +28,7 @@ export function checkFencing(check: FencingCheck): void {
   const { settings, fencing, nodes, report } = check
   const peers = nodes.filter((node) => node !== check.self)
   checkDevices(check)
+  checkStopFailure(check)
   if (settings.splitBrain !== 'fence') return
   const place = placeOf(check.twinbeat.options, 'split_brain')
   for (const peer of peers) {
@@ -45,6 +46,14 @@ export function checkFencing(check: FencingCheck): void {
     report.warning('TB_CONFIG_FENCE', place, 'no fence_delay: when only the links fail, both nodes shoot each other',
       `write 'fence_delay ${nodes[0] ?? 'NODE'} 5s' on both nodes: that node survives`)
   }
+}
+
+/** The peer does it, by its own file: where both nodes use one file, this one shows whether it can. */
+function checkStopFailure({ settings, fencing, self, twinbeat, report }: FencingCheck): void {
+  if (settings.stopFailure !== 'fence') return
+  if (fencing.devices.some((device) => canReach(device, nodeId(self)))) return
+  report.error('TB_CONFIG_FENCE', placeOf(twinbeat.options, 'stop_failure'), "'stop_failure fence' and no device that can switch this node off",
+    'name it in targets of a fence_device, in the same file on both nodes')
 }
 
 function checkDevices({ settings, fencing, report, haCfReport, cf, twinbeat }: FencingCheck): void {

@@ -68,7 +68,6 @@ export function readTwinbeatCf(
   const options = readOptions(lines, report, kTimes)
   const of = (name: string) => lines.filter((line) => line.directive.name === name)
   const agents = readAgents(of('agent'), place, report)
-  checkFence(options, report)
   return {
     options,
     linesOf: of,
@@ -126,17 +125,6 @@ function readSettings(
     controlGroup: textOf(options, 'control_group') ?? 'haclient',
     agents,
   }
-}
-
-function checkFence(options: Options, report: Reporter): void {
-  const entry = options.get('stop_failure')
-  if (entry === undefined || textOf(options, 'stop_failure') !== 'fence') return
-  report.error(
-    'TB_CONFIG_NOT_IMPLEMENTED',
-    entry.word,
-    "'stop_failure fence' needs fencing, which is not implemented",
-    "write 'stop_failure reset' or 'stop_failure block'",
-  )
 }
 
 function readResetCommand(

@@ -164,6 +164,24 @@ describe('delays', () => {
   })
 })
 
+describe('a holder', () => {
+  const config = { devices: [device('pdu')] }
+
+  it('shoots a silent peer that was seen, so that a delay can make it the survivor', () => {
+    const stage = new FencingStage(config, { holds: ['web'] })
+    stage.dead()
+    assert.deepEqual(stage.orders, ['pdu reboot'])
+  })
+
+  it('shoots nobody that it has not seen since the boot, nobody for groups on hold, and nobody for nothing', () => {
+    for (const scene of [{ holds: ['web'], unseen: true }, { holds: ['web'], forbidden: true }, {}]) {
+      const stage = new FencingStage(config, scene)
+      stage.dead()
+      assert.deepEqual(stage.orders, [])
+    }
+  })
+})
+
 describe('the peer during and after a fencing', () => {
   it('a confirmation dies with the first message of a newer incarnation', () => {
     const stage = new FencingStage({ devices: [device('pdu')] })

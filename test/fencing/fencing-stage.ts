@@ -31,7 +31,7 @@ export class FencingStage {
   #last: FenceRunEffect | null = null
   #ids = 0
 
-  constructor(config: Partial<FencingConfig>, scene: { alive?: boolean; holds?: readonly string[]; seed?: number } = {}) {
+  constructor(config: Partial<FencingConfig>, scene: { alive?: boolean; holds?: readonly string[]; seed?: number; forbidden?: boolean; unseen?: boolean } = {}) {
     this.#ctx = new Context(pairConfig({ protection: 'fence', fencing: { ...withoutDevices, ...config } }))
     this.#world = new World(this.#ctx)
     const peer = new Peer(nodeId('beta'), 'normal')
@@ -42,7 +42,10 @@ export class FencingStage {
     for (const { id } of this.#ctx.config.groups) {
       this.#world.groups.set(id, { id, mayHold: scene.holds?.includes(id) === true } as unknown as Group)
     }
-    this.fencing = new Fencing(this.#ctx, this.#world, createPrng(scene.seed ?? 1))
+    this.fencing = new Fencing(this.#ctx, this.#world, createPrng(scene.seed ?? 1), {
+      forbidden: () => scene.forbidden === true,
+    })
+    this.#world.peerSeen = scene.unseen !== true
   }
 
   /** A step of the core in which a group waits for the peer to be fenced. */

@@ -12,8 +12,9 @@ import { assertNever } from '../base/invariant.js'
 import type { Prng } from '../base/prng.js'
 import type { Context } from '../context.js'
 import type { FenceOrderEvent, FenceResultEvent } from '../events.js'
-import type { PeerChange } from '../membership/peers.js'
+import type { Peer, PeerChange } from '../membership/peers.js'
 import type { FencingBook } from '../takeover/authority-book.js'
+import type { Group } from '../takeover/group.js'
 import type { World } from '../takeover/world.js'
 import { confirmationKey, Confirmations } from './confirmation.js'
 import { fencingDelayUs } from './delay.js'
@@ -58,6 +59,11 @@ type Phase =
   | { readonly name: 'resting' }
   | { readonly name: 'exhausted' }
 
+export interface FencingScene {
+  /** An operator forbids takes of this group: then nobody is shot for it either. */
+  readonly forbidden: (group: Group) => boolean
+}
+
 export class Fencing implements FencingBook {
   #job: Job | null = null
   /** Why the cluster itself wants the peer fenced; null: it does not. */
@@ -74,6 +80,7 @@ export class Fencing implements FencingBook {
     private readonly ctx: Context,
     private readonly world: World,
     private readonly prng: Prng,
+    private readonly scene: FencingScene,
   ) {
     this.#confirmations = new Confirmations(ctx)
     this.#requests = new FenceRequests(ctx)
@@ -205,8 +212,19 @@ export class Fencing implements FencingBook {
     if (this.#job !== null || peer === null || this.world.halted) return
     const action = this.#requests.wanted
     if (action !== null) return this.#begin(peer.id, action)
+    if (this.#reason === null && this.#threatened(peer)) this.#reason = `it is silent, and may want what ${this.ctx.config.self} holds`
     if (this.#reason === null || this.#confirmations.covers(peer.id, peer.generation)) return
     this.#begin(peer.id, this.#config.action)
+  }
+
+  /**
+   * The holder shoots too, or the other side of a partition always wins: it wants the groups, so it shoots, and no
+   * delay could make the holder survive. Not before the peer was seen, not while an operator forbids every take.
+   */
+  #threatened(peer: Peer): boolean {
+    const { world } = this
+    if (this.ctx.config.protection !== 'fence' || !peer.dead || peer.left || !world.peerSeen || world.stopping) return false
+    return [...world.groups.values()].some((group) => group.mayHold && !this.scene.forbidden(group))
   }
 
   get snapshot(): FencingSnapshot {
