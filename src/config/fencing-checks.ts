@@ -52,7 +52,8 @@ export function checkFencing(check: FencingCheck): void {
 function checkStopFailure({ settings, fencing, self, twinbeat, report }: FencingCheck): void {
   if (settings.stopFailure !== 'fence') return
   if (fencing.devices.some((device) => canReach(device, nodeId(self)))) return
-  report.error('TB_CONFIG_FENCE', placeOf(twinbeat.options, 'stop_failure'), "'stop_failure fence' and no device that can switch this node off",
+  const place = placeOf(twinbeat.options, 'stop_failure')
+  report.error('TB_CONFIG_FENCE', place, "'stop_failure fence' and no device that can switch this node off",
     'name it in targets of a fence_device, in the same file on both nodes')
 }
 
@@ -67,7 +68,7 @@ function checkDevices({ settings, fencing, report, haCfReport, cf, twinbeat }: F
   const written = placeOf(twinbeat.options, 'split_brain')
   if (stonith !== undefined) {
     haCfReport.error('TB_CONFIG_SPLIT_BRAIN', stonith.keyword, "ha.cf asks for fencing, 'split_brain accept' forbids it",
-      "remove one of them")
+      'remove one of them')
   } else {
     report.warning('TB_CONFIG_FENCE', written ?? fencing.devices[0]?.at ?? null,
       "fence devices are there, and nothing waits for them: 'split_brain accept'",

@@ -107,7 +107,7 @@ function readDevice(line: DirectiveLine, ctx: FencingContext, { report, file }: 
   const type = own.get('type')
   if (type === undefined) {
     report.error('TB_CONFIG_SYNTAX', name, `fence device '${name.text}' has no type`,
-      "write type=external/NAME, type=fence_NAME, type=meatware or another")
+      'write type=external/NAME, type=fence_NAME, type=meatware or another')
     return null
   }
   if (!checkType(type, ctx.host, report)) sound = false
@@ -299,7 +299,7 @@ function readStonith(ctx: FencingContext, { of, report, file }: FencingLines, de
         name: `${line.directive.name}-${String(line.keyword.line)}`, type: type.text, targets: null, parameters: [], positional: values,
         // Which of them is a password only the plugin knows; names of nodes are none.
         secrets: values.filter((value) => !ctx.nodes.some((node) => node === value.toLowerCase())),
-        timeoutUs: timeoutUs as Micros, tries, testEveryUs: testEveryUs as Micros,
+        timeoutUs, tries, testEveryUs,
         at: { file, line: line.keyword.line, column: line.keyword.column },
       },
     })

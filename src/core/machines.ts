@@ -68,9 +68,7 @@ export class Machines {
     const world = new World(ctx)
     this.ctx = ctx
     this.world = world
-    this.fencing = books.fencing ?? new Fencing(ctx, world, prng, {
-      forbidden: (group) => this.door.forbidden(group) !== null,
-    })
+    this.fencing = books.fencing ?? new Fencing(ctx, world, prng, (group) => this.door.forbidden(group) !== null)
     this.orders = new Orders(ctx, world)
     this.holds = books.holds ?? this.orders
     this.join = new Join(ctx, world)

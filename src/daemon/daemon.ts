@@ -28,7 +28,8 @@ import { coreConfigOf, tracksOf, seedOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { arbiterOf } from '../arbiter/registry.js'
 import { ArbiterRunner } from './effects/arbiter.js'
-import { fenceHistoryKey, FenceRunner } from './effects/fencing.js'
+import { FenceRunner } from './effects/fencing.js'
+import { seedOf } from './seed.js'
 import { AddressBlocker } from './effects/blocker.js'
 import { Members, type MemberDependencies } from './effects/members.js'
 import { Plans, type PlanDependencies } from './effects/plans.js'
@@ -127,11 +128,7 @@ export class Daemon {
       wallSeconds: Math.floor(Date.now() / 1000),
     })
     this.#generation = this.#identity.generation
-    this.#engine = createEngine({
-      wake: () => {
-        this.#shell.wake()
-      },
-    })
+    this.#engine = createEngine({ wake: () => { this.#shell.wake() } })
     this.#guardian = new GuardianWiring({
       runDir: options.runDir,
       lock,
@@ -161,10 +158,7 @@ export class Daemon {
       run: runNft, log: this.#log.logger, marker: path.join(options.runDir, 'nft-table'),
     })
     this.#members = new Members(this.#memberParts())
-    this.#fence = new FenceRunner({
-      store: async (key, value) => { await this.#facts.store(key, value) },
-      wallClock: () => new Date(),
-    })
+    this.#fence = new FenceRunner(this.#facts)
     this.#core = createCore(coreConfigOf(config, carrierOf), createPrng(seedOf(config.self, this.#generation)))
     this.#respawner = new Respawner(this.#log.logger, undefined, (reason) => { void this.#releaseAndReset(reason) })
     this.#shell = new Shell(this.#shellParts())
@@ -316,7 +310,7 @@ export class Daemon {
     await this.#control.listen()
     this.#watchInterfaces(this.#config)
     const persisted = this.#facts.load()
-    this.#fence.remember(persisted[fenceHistoryKey])
+    this.#fence.remember(persisted)
     this.#shell.feed({ type: 'boot', generation: this.#generation, persisted })
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
   }

@@ -254,7 +254,8 @@ describe('programs of Debian', () => {
   })
 
   it('a compiled plugin with wrong parameters says so', has('/usr/sbin/stonith'), async () => {
-    const config = deviceConfig('apcmastersnmp', { parameters: [['ipaddr', '127.0.0.1'], ['port', '1'], ['community', secret]], secrets: [secret] })
+    const parameters = [['ipaddr', '127.0.0.1'], ['port', '1'], ['community', secret]] as const
+    const config = deviceConfig('apcmastersnmp', { parameters, secrets: [secret] })
     const answer = await bench.order(config, 'status', 'beta', 30_000)
     assert.notEqual(answer.outcome, 'confirmed')
     assert.ok(!answer.text.includes(secret))

@@ -17,6 +17,14 @@ export function device(name: string, change: Partial<FenceDeviceConfig> = {}): F
   return { name, targets: [nodeId('beta')], timeoutUs: 60_000_000, tries: 2, testEveryUs: 0, ...change }
 }
 
+interface Scene {
+  readonly alive?: boolean
+  readonly holds?: readonly string[]
+  readonly seed?: number
+  readonly forbidden?: boolean
+  readonly unseen?: boolean
+}
+
 export class FencingStage {
   readonly orders: string[] = []
   readonly notes: string[] = []
@@ -31,7 +39,7 @@ export class FencingStage {
   #last: FenceRunEffect | null = null
   #ids = 0
 
-  constructor(config: Partial<FencingConfig>, scene: { alive?: boolean; holds?: readonly string[]; seed?: number; forbidden?: boolean; unseen?: boolean } = {}) {
+  constructor(config: Partial<FencingConfig>, scene: Scene = {}) {
     this.#ctx = new Context(pairConfig({ protection: 'fence', fencing: { ...withoutDevices, ...config } }))
     this.#world = new World(this.#ctx)
     const peer = new Peer(nodeId('beta'), 'normal')
@@ -42,9 +50,7 @@ export class FencingStage {
     for (const { id } of this.#ctx.config.groups) {
       this.#world.groups.set(id, { id, mayHold: scene.holds?.includes(id) === true } as unknown as Group)
     }
-    this.fencing = new Fencing(this.#ctx, this.#world, createPrng(scene.seed ?? 1), {
-      forbidden: () => scene.forbidden === true,
-    })
+    this.fencing = new Fencing(this.#ctx, this.#world, createPrng(scene.seed ?? 1), () => scene.forbidden === true)
     this.#world.peerSeen = scene.unseen !== true
   }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { labObstacle, withLab } from '../../lab/lab.js'
-import type { FenceHistoryEntry } from '../../src/control/report.js'
+import type { FenceHistoryEntry, StatusReport } from '../../src/control/report.js'
 import { assertPlain, lineOf, Machine, names } from './failures-support.js'
 import { newBoot, offWithin, PowerSwitch, switchIsThere } from './fencing-support.js'
 
@@ -81,7 +81,8 @@ describe('a dead node is taken over after it was fenced', suite, () => {
   })
 
   it('an operator reboots the other node by the switch', async () => {
-    await withPower('fence-order', (folder) => [`fence_device power type=external/switch targets=nodea,nodeb folder=${folder}`], async ({ a, b, power }) => {
+    const lines = (folder: string): string[] => [`fence_device power type=external/switch targets=nodea,nodeb folder=${folder}`]
+    await withPower('fence-order', lines, async ({ a, b, power }) => {
       const check = await b.tool('check', '--probe', '--ha-dir', b.node.folders.haD, '--name', names[1], '--no-status')
       assert.match(check.out, /power \(external\/switch\): reaches nodea/)
       const fenced = await b.tool('fence', 'nodea', '--reboot', '--yes')
@@ -114,7 +115,8 @@ describe('both nodes shoot at each other', suite, () => {
         await newBoot(other.node, 10 + number)
         await other.node.cut('eth1', 'both')
         await other.start()
-        await other.when('has given up waiting', ({ nodes }) => nodes.some((node) => node.name === survivor && node.status === 'dead'), 30_000)
+        const silent = ({ nodes }: StatusReport): boolean => nodes.some(({ name, status }) => name === survivor && status === 'dead')
+        await other.when('has given up waiting', silent, 30_000)
         await new Promise((resolve) => { setTimeout(resolve, 3_000) })
         assert.deepEqual(power.done, [`reset ${loser}`])
         assert.equal(await other.hasAddress(), false)

@@ -59,11 +59,6 @@ type Phase =
   | { readonly name: 'resting' }
   | { readonly name: 'exhausted' }
 
-export interface FencingScene {
-  /** An operator forbids takes of this group: then nobody is shot for it either. */
-  readonly forbidden: (group: Group) => boolean
-}
-
 export class Fencing implements FencingBook {
   #job: Job | null = null
   /** Why the cluster itself wants the peer fenced; null: it does not. */
@@ -80,7 +75,8 @@ export class Fencing implements FencingBook {
     private readonly ctx: Context,
     private readonly world: World,
     private readonly prng: Prng,
-    private readonly scene: FencingScene,
+    /** Takes of this group are forbidden: then nobody is shot for it either. */
+    private readonly forbidden: (group: Group) => boolean,
   ) {
     this.#confirmations = new Confirmations(ctx)
     this.#requests = new FenceRequests(ctx)
@@ -224,7 +220,7 @@ export class Fencing implements FencingBook {
   #threatened(peer: Peer): boolean {
     const { world } = this
     if (this.ctx.config.protection !== 'fence' || !peer.dead || peer.left || !world.peerSeen || world.stopping) return false
-    return [...world.groups.values()].some((group) => group.mayHold && !this.scene.forbidden(group))
+    return [...world.groups.values()].some((group) => group.mayHold && !this.forbidden(group))
   }
 
   get snapshot(): FencingSnapshot {

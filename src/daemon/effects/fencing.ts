@@ -6,34 +6,28 @@ import type { FenceHistoryEntry } from '../../control/report.js'
 import { Fencer } from '../../fence/fencer.js'
 import { defaultPlaces } from '../../fence/types.js'
 import { programStarter } from '../../lrm/program.js'
+import type { StateStore } from '../../store/state-store.js'
 import { spawner } from '../../system/spawner.js'
 
-export const fenceHistoryKey = 'fence-history'
+const historyKey = 'fence-history'
 /** A bad night has a few dozen; a page of status shows fewer. */
 const entriesMax = 50
 /** A device's last words, with room for the rest of the entry below the limit of one stored fact. */
 const textMax = 300
 
-export interface FenceRunnerOptions {
-  readonly store: (key: string, value: string) => Promise<void>
-  readonly wallClock: () => Date
-}
-
 export class FenceRunner {
-  readonly #options: FenceRunnerOptions
   readonly #fencer = new Fencer(programStarter(spawner), defaultPlaces)
   #entries: FenceHistoryEntry[] = []
 
-  constructor(options: FenceRunnerOptions) {
-    this.#options = options
-  }
+  constructor(private readonly facts: Pick<StateStore, 'store'>, private readonly wallClock: () => Date = () => new Date()) {}
 
   configure(settings: FencingSettings): void {
     this.#fencer.configure(settings.devices)
   }
 
   /** What an earlier life wrote down; damaged means none. */
-  remember(text: string | undefined): void {
+  remember(persisted: Readonly<Record<string, string>>): void {
+    const text = persisted[historyKey]
     try {
       const entries: unknown = text === undefined ? [] : JSON.parse(text)
       if (Array.isArray(entries)) this.#entries = entries.filter(isEntry).slice(-entriesMax)
@@ -53,11 +47,11 @@ export class FenceRunner {
   /** Settles when it is on the disk. */
   async record({ target, action, outcome, devices, by, reason, text, tookUs }: FenceRecordEffect): Promise<void> {
     const entry = {
-      at: this.#options.wallClock().toISOString(), target, action, outcome, devices, by, reason,
+      at: this.wallClock().toISOString(), target, action, outcome, devices, by, reason,
       text: text.slice(0, textMax), tookMs: Math.round(tookUs / 1000),
     }
     this.#entries = [...this.#entries, entry].slice(-entriesMax)
-    await this.#options.store(fenceHistoryKey, JSON.stringify(this.#entries))
+    await this.facts.store(historyKey, JSON.stringify(this.#entries))
   }
 }
 
