@@ -19,6 +19,7 @@ import type {
   ClusterConfig, FencingSettings, FileResult, IdentityConfig, LoadInput, LoadResult, LogConfig, ProcessConfig, TwinbeatSettings,
   WatchdogConfig,
 } from './model.js'
+import { checkServiceProtection } from './service-rules.js'
 import { fencingDefaults, readTwinbeatCf, type TwinbeatCf } from './twinbeat-cf.js'
 import {
   checkAcceptWithout, checkHazards, checkLinks, checkLinkSpeed, checkSafety, checkTiming, resolveNodes, resolveTiming,
@@ -69,7 +70,11 @@ export function loadConfig(input: LoadInput): LoadResult {
     cf, lease: twinbeat.settings.lease, arbiter: twinbeat.settings.arbiter, splitBrain: twinbeat.settings.splitBrain,
     stopTimeoutUs: twinbeat.settings.stopTimeoutUs, options: twinbeat.options, groups, readFile: input.readFile,
   }, twinbeatCf.report, haresources?.report ?? twinbeatCf.report)
-  if (haresources !== null) checkWeights(fencing, groups, twinbeatCf.report)
+  if (haresources !== null) {
+    checkWeights(fencing, groups, twinbeatCf.report)
+    const guarded = settings.splitBrain !== 'accept' || watchdogOf(cf, twinbeat) !== null
+    checkServiceProtection(groups, { protected: guarded }, haresources.report)
+  }
   const diagnostics = findings.list()
   if (findings.hasErrors() || auth === null) return { config: null, diagnostics }
 

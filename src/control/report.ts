@@ -1,6 +1,25 @@
 // What `status` answers. Every moment is wall time for display or an age in milliseconds; nothing here is
 // ever used for a decision.
 
+/** As of at most a second ago. */
+export interface GuardianReport {
+  readonly state: string
+  readonly pid: number
+  readonly realtime: boolean
+  readonly memoryLocked: boolean
+  /** Ways on which last words would go. */
+  readonly ways: number
+  /** Age of the engine's last sign of life; null: it has not begun. */
+  readonly progressUs: number | null
+  /** The last link of the chain: main loop, engine, guardian, device. Null: none is configured, or it could not be opened. */
+  readonly watchdog: {
+    readonly state: 'petted' | 'starving' | 'failed'
+    readonly timeoutS: number
+    readonly nowayout: boolean
+    readonly pettedUs: number | null
+  } | null
+}
+
 export interface LinkReport {
   readonly name: string
   readonly type: string
@@ -141,6 +160,8 @@ export interface StatusReport {
   readonly uuid: string
   readonly realtime: boolean
   readonly logLinesDropped: number
+  /** The process that lets go of the addresses when the daemon cannot; null: there is none, nothing can be taken. */
+  readonly guardian: GuardianReport | null
   readonly timing: {
     readonly keepaliveMs: number
     readonly deadtimeMs: number

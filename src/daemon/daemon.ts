@@ -299,8 +299,7 @@ export class Daemon {
     await this.#guardian.openWatchdogIfFree()
     this.#engine.start()
     this.#countOnUs()
-    await this.#plans.written()
-    await this.#guardian.acknowledged()
+    if (await this.#plans.written()) await this.#guardian.acknowledged()
     const silence = silentMs(process.env, this.#engine.now())
     if (silence !== null) {
       const text = `this daemon succeeds another: no heartbeat for ${silence.toFixed(0)} ms`
@@ -361,6 +360,7 @@ export class Daemon {
       engine: this.#engine.snapshot(),
       members: this.#members,
       logLinesDropped: this.#log.dropped(),
+      guardian: this.#guardian.status(),
       stopping: this.#stopping,
       peerFiles: this.#peerFiles.verdict(),
       arbiter: this.#arbiter.health,
@@ -371,6 +371,7 @@ export class Daemon {
         ...(this.#blocker.problem === null ? [] : [this.#blocker.problem]),
         ...this.#identity.warnings,
         ...this.#privileges,
+        ...this.#guardian.problems(),
         ...this.#log.problems(),
       ],
     })

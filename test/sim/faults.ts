@@ -172,7 +172,9 @@ function crash(world: World, prng: Prng, node: SimNode, what: 'machine' | 'daemo
   if (what === 'machine') world.down(node, { power: true })
   else node.crash('daemon')
   const { life } = node
-  world.clock.after(prng.below(3) === 0 ? 300_000 : prng.below(10_000_000), () => {
+  // A supervisor may be quick, or slow.
+  const afterUs = [300_000, prng.below(50_000), prng.below(10_000_000), prng.below(10_000_000)][prng.below(4)] ?? 0
+  world.clock.after(what === 'machine' ? Math.max(300_000, afterUs) : afterUs, () => {
     if (node.life === life) world.start(node)
   })
 }

@@ -121,7 +121,8 @@ export class SimGuardian {
     const { machine } = this.host
     machine.killAgents()
     this.#remove()
-    if (machine.flying('net', null)) return this.#later(removeAgainUs, () => { this.#settle(busy) })
+    const early = this.host.flaws.has('gasp-in-flight')
+    if (!early && machine.flying('net', null)) return this.#later(removeAgainUs, () => { this.#settle(busy) })
     if (!this.host.flaws.has('gasp-unverified')) this.#sayAll(busy)
     for (const group of this.host.page.groups.values()) group.releaseBy = null
     this.alive = false

@@ -32,11 +32,11 @@ export class Network {
   }
 
   /** One packet, without a number that could be asked for again. */
-  datagram(from: 0 | 1, deliver: () => void): void {
+  datagram(from: 0 | 1, deliver: () => void, how = { lateCopyPercent: this.duplicatePercent }): void {
     const path = this.paths[from]
     if (path.cut || this.prng.below(100) < path.lossPercent) return
     this.clock.after(this.#delay(), deliver)
-    if (this.duplicatePercent > 0 && this.prng.below(100) < this.duplicatePercent) {
+    if (this.duplicatePercent > 0 && this.prng.below(100) < how.lateCopyPercent) {
       this.clock.after(this.#delay() + this.prng.below(lateCopyUs), deliver)
     }
   }

@@ -25,7 +25,7 @@ export interface NodeObserver {
   /** The engine says so now; the core may hear of it later. */
   record(node: SimNode, event: SimEvent): void
   effect(node: SimNode, effect: Effect): void
-  claims(node: SimNode, plan: PlanArmEffect, authority: Authority): void
+  claims(node: SimNode, plan: PlanArmEffect, authority: Authority, interfaceIncarnation: number): void
   /** What runs on a machine changed. */
   truth(): void
   guardian(node: SimNode, reason: ActReason | 'watchdog'): void
@@ -148,7 +148,9 @@ export class SimNode {
     this.engine = this.#newEngine()
     if (this.twinbeat !== null) {
       this.slots = this.#newSlots()
-      if (adopted) for (const { name, addresses } of this.page.groups.values()) this.slots.adopt(name, addresses)
+      for (const { name, addresses } of adopted ? this.page.groups.values() : []) {
+        this.slots.adopt(name, addresses.filter((address) => machine.running.has(address)))
+      }
       this.#newGuardian()
     }
     this.feed({ type: 'boot', generation: this.generation, persisted: Object.fromEntries(this.store) })
@@ -254,7 +256,7 @@ export class SimNode {
       frozen: () => this.frozen,
       guardianReady: () => this.guardian?.ready === true && this.guardian.alive,
       record: (event) => { if (this.life === life) this.#record(event) },
-      claims: (plan, authority) => { this.observer.claims(this, plan, authority) },
+      claims: (plan, authority, incarnation) => { this.observer.claims(this, plan, authority, incarnation) },
       gasp: (group) => { this.#gasp(group, 'engine', this.generation) },
       silence: () => { this.engine?.silence() },
     })
@@ -408,7 +410,9 @@ export class SimNode {
       group.members.filter(({ kind }) => kind === 'address').map(({ id }) => ({ group: group.id, id })))
     const lost = this.machine.loseInterface(all.map(({ id }) => id))
     for (const { group, id } of all) {
-      if (lost.includes(id)) this.#record({ type: 'address.lost', group, member: id })
+      if (!lost.includes(id)) continue
+      this.slots?.lost(id)
+      this.#record({ type: 'address.lost', group, member: id })
     }
   }
 
@@ -468,8 +472,7 @@ export class SimNode {
         return
       }
       case 'ownership': {
-        const group = this.build.flaws.has('lease-of-another') ? this.#another(effect.group) : effect.group
-        this.slots?.own(group, effect.token, effect.deadlineAt)
+        this.slots?.own(effect.group, effect.token, effect.deadlineAt)
         this.guardian?.watchRelease()
         return
       }
@@ -478,10 +481,6 @@ export class SimNode {
       case 'member.abort': this.machine.abort(`${this.life} ${effect.call}`); return
       case 'note': case 'reply': case 'fence.record': return
     }
-  }
-
-  #another(group: string): string {
-    return this.config.groups.find((one) => one.id !== group)?.id ?? group
   }
 
   /** Fed before anything else, but after the effects of this step. */

@@ -5,8 +5,9 @@ import type { GroupHolding } from '../../src/engine/authority.js'
 /** Rules of engine, guardian, devices and arbiter that a mutant breaks. */
 export type Flaw =
   | 'gasp-unverified' // sent after the first removal, before everything that was under way has ended
-  | 'gasp-while-busy' // sent although a script of the group is under way
-  | 'gasp-of-old-generation' // signed once, at the start of the first life
+  | 'gasp-in-flight' // sent although the kernel still has an addition to carry out
+  | 'gasp-while-busy' // sent although a script of the group is under way, or the group has services
+  | 'gasp-of-old-generation' // taken for one of the life that is known
   | 'gasp-not-held' // for every group that was ever written ahead
   | 'guardian-late' // no lock between an old guardian and a new daemon
   | 'stale-interface' // plans are not voided by a changed interface
@@ -21,7 +22,6 @@ export type Flaw =
   | 'fence-assumed' // a device that did not answer counts as confirmed
   | 'release-unverified' // the engine's own release is announced before it is done
   | 'progress-without-peer' // frozen for a moment: dropped although nobody is there to take
-  | 'lease-of-another'
 
 export interface PageGroup {
   readonly slot: number

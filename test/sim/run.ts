@@ -4,7 +4,8 @@
 
 import { parseArgs } from 'node:util'
 import type { Protection } from '../../src/core/types.js'
-import { optionsFor, sweep, type SweepOrder } from './sweep.js'
+import { mutants } from './mutants/mutants.js'
+import { hunt, optionsFor, sweep, type Failure, type SweepOrder } from './sweep.js'
 import { runSeed } from './world.js'
 
 const { values } = parseArgs({
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     replay: { type: 'string' },
     real: { type: 'boolean', default: false },
     mutant: { type: 'string' },
+    mutants: { type: 'boolean', default: false },
     threads: { type: 'string' },
     'stop-after': { type: 'string', default: '10' },
   },
@@ -50,4 +52,14 @@ async function many(): Promise<number> {
   return result.failures.length === 0 ? 0 : 1
 }
 
-process.exitCode = values.replay === undefined ? await many() : replay(Number(values.replay))
+/** As it stands in docs/reference/simulator.md. */
+async function table(): Promise<number> {
+  const caught = await hunt(mutants, Number(values.seeds))
+  const by = (failure: Failure | null): string => (failure === null ? '**not caught**' : `${failure.checker}, seed ${failure.seed}`)
+  const rows = caught.map(({ mutant, failure }) =>
+    `| ${mutant.name} | ${mutant.why} | ${mutant.mode} | ${by(failure)} |`)
+  process.stdout.write(['| Broken rule | What follows | Mode | Caught by |', '|---|---|---|---|', ...rows, ''].join('\n'))
+  return caught.every(({ failure }) => failure !== null) ? 0 : 1
+}
+
+process.exitCode = values.mutants ? await table() : values.replay === undefined ? await many() : replay(Number(values.replay))

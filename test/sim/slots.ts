@@ -38,7 +38,7 @@ export interface SlotsHost {
   guardianReady(): boolean
   record(event: SimEvent): void
   /** A plan passed its guards and is carried out. */
-  claims(plan: Arm, authority: Authority): void
+  claims(plan: Arm, authority: Authority, interfaceIncarnation: number): void
   /** The engine's own last words about a group that it released. */
   gasp(group: PageGroup): void
   /** No heartbeat from here on. */
@@ -80,6 +80,11 @@ export class SimSlots {
   /** The last life's addresses are ours as they are. */
   adopt(group: string, addresses: readonly string[]): void {
     this.#added.set(group, new Set(addresses))
+  }
+
+  /** Removed by somebody else: nothing of it is refreshed before it is added again. */
+  lost(address: string): void {
+    for (const addresses of this.#added.values()) addresses.delete(address)
   }
 
   // ------------------------------------------------------------------------------------------------- plans
@@ -130,7 +135,7 @@ export class SimSlots {
     const guard = this.#guardOf(slot, authority)
     const detectedAt = this.#now
     if (guard !== null) return this.#withhold(slot, guard)
-    this.host.claims(slot.plan, authority)
+    this.host.claims(slot.plan, authority, slot.interfaceIncarnation)
     slot.state = 'firing'
     const stamp = this.#stampOf(group)
     this.#later(this.#ringUs(), () => { this.#act(slot, authority, stamp, detectedAt) })

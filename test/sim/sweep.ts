@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import type { Protection } from '../../src/core/types.js'
 import type { CheckerName } from './checkers/scene.js'
-import { mutants, optionsOf } from './mutants/mutants.js'
+import { mutants, optionsOf, type Mutant } from './mutants/mutants.js'
 import { defaults, runSeed, type Options } from './world.js'
 
 export interface SweepOrder {
@@ -29,10 +29,18 @@ export interface SweepResult {
   readonly seconds: number
 }
 
-interface Chunk { readonly order: SweepOrder; readonly from: number; readonly seeds: number; readonly failuresMax: number }
+interface Chunk {
+  readonly order: SweepOrder
+  readonly from: number
+  readonly seeds: number
+  readonly failuresMax: number
+  /** Other checkers do not count; null: all count. */
+  readonly wanted: readonly CheckerName[] | null
+}
 interface ChunkResult extends Omit<SweepResult, 'seconds'> { readonly from: number }
 
 const chunkSeeds = 50
+const threadsDefault = Math.max(1, Math.min(availableParallelism(), 8))
 
 export function optionsFor(order: SweepOrder): Options {
   const mutant = mutants.find((one) => one.name === order.mutant)
@@ -40,19 +48,19 @@ export function optionsFor(order: SweepOrder): Options {
   return mutant === undefined ? base : { ...base, ...optionsOf(mutant) }
 }
 
-export function runChunk({ order, from, seeds, failuresMax }: Chunk): ChunkResult {
-  const options = optionsFor(order)
+export function runChunk({ order, from, seeds, failuresMax, wanted }: Chunk): ChunkResult {
   let events = 0
   let injected = 0
   let done = 0
   const failures: Failure[] = []
   for (let seed = from; seed < from + seeds && failures.length < failuresMax; seed += 1) {
-    const outcome = runSeed(seed, options)
+    const outcome = runSeed(seed, optionsFor(order))
     events += outcome.events
     injected += outcome.injected
     done += 1
     const { violation } = outcome
-    if (violation !== null) failures.push({ seed, checker: violation.checker, message: violation.message })
+    if (violation === null || wanted?.includes(violation.checker) === false) continue
+    failures.push({ seed, checker: violation.checker, message: violation.message })
   }
   return { from, seeds: done, events, injected, failures }
 }
@@ -60,7 +68,7 @@ export function runChunk({ order, from, seeds, failuresMax }: Chunk): ChunkResul
 /** Ends early when enough seeds have failed. */
 export async function sweep(
   order: SweepOrder, from: number, seeds: number, failuresMax: number,
-  threads = Math.max(1, Math.min(availableParallelism(), 8)),
+  threads = threadsDefault,
 ): Promise<SweepResult> {
   const began = process.hrtime.bigint()
   const results: ChunkResult[] = []
@@ -68,7 +76,7 @@ export async function sweep(
   let failed = 0
   const take = (): Chunk | null => {
     if (next >= from + seeds || failed >= failuresMax) return null
-    const chunk = { order, from: next, seeds: Math.min(chunkSeeds, from + seeds - next), failuresMax }
+    const chunk = { order, from: next, seeds: Math.min(chunkSeeds, from + seeds - next), failuresMax, wanted: null }
     next += chunk.seeds
     return chunk
   }
@@ -83,6 +91,31 @@ export async function sweep(
     seeds: sum((one) => one.seeds), events: sum((one) => one.events), injected: sum((one) => one.injected),
     failures: results.flatMap((one) => one.failures), seconds: Number(process.hrtime.bigint() - began) / 1e9,
   }
+}
+
+export interface Catch {
+  readonly mutant: Mutant
+  /** The first seed in which a checker that it names has seen it; null: none. */
+  readonly failure: Failure | null
+  readonly seeds: number
+}
+
+/** Each mutant by itself, seed by seed, until it is caught. */
+export async function hunt(prey: readonly Mutant[], seedsMax: number, threads = threadsDefault): Promise<readonly Catch[]> {
+  const waiting = [...prey]
+  const caught = new Map<string, Catch>()
+  await Promise.all(Array.from({ length: Math.min(threads, prey.length) }, async () => {
+    let mutant: Mutant | undefined
+    await oneThread(() => {
+      mutant = waiting.shift()
+      if (mutant === undefined) return null
+      const order: SweepOrder = { mode: mutant.mode, realPeer: false, mutant: mutant.name }
+      return { order, from: 1, seeds: seedsMax, failuresMax: 1, wanted: mutant.caughtBy }
+    }, ({ failures, seeds }) => {
+      if (mutant !== undefined) caught.set(mutant.name, { mutant, failure: failures[0] ?? null, seeds })
+    })
+  }))
+  return prey.map((mutant) => caught.get(mutant.name) ?? { mutant, failure: null, seeds: 0 })
 }
 
 async function oneThread(take: () => Chunk | null, keep: (result: ChunkResult) => void): Promise<void> {

@@ -183,6 +183,7 @@ export class World implements Scene {
         this.network.datagram(from.index, () => {
           this.#reach(to, () => {
             this.checkers.detection.arrived(to, status)
+            this.checkers.authority.heard(to)
             to.engine?.hear(status)
           })
         })
@@ -191,7 +192,7 @@ export class World implements Scene {
       gasp: (from, gasp) => {
         const to = this.#other(from)
         if (to.twinbeat === null || from.older || to.older) return
-        this.network.datagram(from.index, () => { this.#reach(to, () => { to.engine?.lastWords(gasp) }) })
+        this.network.datagram(from.index, () => { this.#reach(to, () => { to.engine?.lastWords(gasp) }) }, { lateCopyPercent: 30 })
       },
       arbiter: (from, order, done) => { this.etcd.run(order, from, from.clock, done) },
       fence: (from, order, done) => { this.devices.run(order, from.clock, done) },
@@ -223,7 +224,7 @@ export class World implements Scene {
       event: (node, event) => { this.#event(node, event, trace) },
       record: (node, event) => { this.checkers.detection.record(node, event) },
       effect: (node, effect) => { this.#effect(node, effect, trace) },
-      claims: (node, plan, authority) => { this.checkers.authority.claims(node, plan, authority) },
+      claims: (node, plan, authority, incarnation) => { this.checkers.authority.claims(node, plan, authority, incarnation) },
       truth: () => { this.checkers.holders() },
       guardian: (node, reason) => {
         said(() => `${node.id} ! guardian acts: ${reason}`)
@@ -349,6 +350,14 @@ export class World implements Scene {
 
   owner(group: string): ReturnType<Etcd['owner']> {
     return this.etcd.owner(group)
+  }
+
+  ownedUntil(group: string, node: SimNode, token: number): number {
+    const owner = this.etcd.owner(group)
+    const key = owner !== null && owner.node === node.id && owner.token === token ? this.etcd.endOf(group) : 0
+    const other = this.#other(node)
+    const bound = other.core?.snapshot().groups.find((one) => one.id === group)?.lease?.boundUntil ?? null
+    return Math.max(key, bound === null ? 0 : other.clock.worldAt(bound))
   }
 
   together(): boolean {

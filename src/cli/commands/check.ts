@@ -14,6 +14,7 @@ import { loadConfig } from '../../config/load.js'
 import { loadInputFromMachine } from '../../store/ha-files.js'
 import { findConfiguredAddresses, findRivals } from '../../system/preflight.js'
 import { probeFencing } from './check-fencing.js'
+import { formatChain, timeChain } from '../format/chain.js'
 import { defaultHaDir, print, printJson } from '../output.js'
 
 interface CheckOptions {
@@ -73,10 +74,11 @@ async function check(options: CheckOptions): Promise<number> {
   const probed = options.probe === true ? loaded.config : null
   const probe = probed === null ? [] : await probeArbiter(probed)
   const fencing = probed === null ? [] : await probeFencing(probed)
+  const chain = loaded.config === null ? null : timeChain(loaded.config)
   const unresolved = resources.filter((resource) => !resource.resolved)
-  const errors =
-    loaded.diagnostics.filter((finding) => finding.severity === 'error').length + unresolved.length +
-    [...probe, ...fencing].filter((line) => !line.ok).length
+  const broken = unresolved.length + [...probe, ...fencing].filter((line) => !line.ok).length +
+    (chain?.contradictions.length ?? 0)
+  const errors = loaded.diagnostics.filter((finding) => finding.severity === 'error').length + broken
   if (options.json === true) {
     printJson({
       ok: errors === 0,
@@ -87,6 +89,7 @@ async function check(options: CheckOptions): Promise<number> {
       peerFiles,
       probe,
       fencing,
+      times: chain,
     })
     return errors === 0 ? 0 : 1
   }
@@ -94,10 +97,11 @@ async function check(options: CheckOptions): Promise<number> {
   for (const finding of machine) print(`warning: ${finding}`)
   if (resources.length > 0) print('\nResources:')
   for (const resource of resources) print(formatResource(resource))
+  if (chain !== null) print(`\n${formatChain(chain)}`)
   printProbe('Arbiter', probe)
   printProbe('Fencing', fencing)
   if (peerFiles !== null) print(`\nPeer's files: ${peerFiles}`)
-  print(summary(loaded.diagnostics, unresolved.length + [...probe, ...fencing].filter((line) => !line.ok).length, input.self))
+  print(summary(loaded.diagnostics, broken, input.self))
   return errors === 0 ? 0 : 1
 }
 

@@ -35,6 +35,8 @@ export class Arbitration implements LeaseBook {
   #askAt: Micros = micros(0)
   #stamp = 0
   #writingSpan: number | null = null
+  /** Answered when its span is on disk. */
+  #unanswered: PromiseMessage | null = null
   #silent = false
 
   #config: LeaseConfig
@@ -71,18 +73,26 @@ export class Arbitration implements LeaseBook {
     return !this.#silent
   }
 
+  /** Everything that decides what comes next. */
+  get words(): string {
+    const leases = [...this.#leases].map(([id, lease]) => [id, lease.words])
+    return JSON.stringify([leases, [...this.#wanted], this.#given.words, [...this.#asked], this.#askAt, this.#writingSpan, this.#unanswered])
+  }
+
   snapshot(group: GroupId): LeaseSnapshot | null {
     const lease = this.#leases.get(group)
     const boundUntil = this.#given.boundUntil(group)
-    if (lease === undefined) return null
-    const { ownership } = lease
+    const bound = boundUntil > this.ctx.now
+    // Never wanted here, and yet promised to the other node.
+    if (lease === undefined && !bound) return null
+    const ownership = lease?.ownership ?? null
     return {
-      state: lease.name,
+      state: lease?.name ?? 'idle',
       token: ownership?.token ?? null,
       deadlineAt: ownership?.deadlineAt ?? null,
-      byPromise: lease.promised,
-      boundUntil: boundUntil > this.ctx.now ? boundUntil : null,
-      problem: lease.problem,
+      byPromise: lease?.promised ?? false,
+      boundUntil: bound ? boundUntil : null,
+      problem: lease?.problem ?? null,
     }
   }
 
@@ -102,7 +112,9 @@ export class Arbitration implements LeaseBook {
 
   result(event: ArbiterResultEvent): void {
     const silent = event.outcome === 'unknown'
-    if (silent !== this.#silent) {
+    // That nothing has to be cleared is known without asking anybody.
+    const proof = silent || this.#leases.get(event.group)?.name !== 'unsure'
+    if (proof && silent !== this.#silent) {
       this.#silent = silent
       if (silent) this.ctx.note('warn', 'arbiter.silent', `the arbiter does not answer: ${event.text}`, { text: event.text })
       else this.ctx.note('info', 'arbiter.answered', 'the arbiter answers again', {})
@@ -118,6 +130,10 @@ export class Arbitration implements LeaseBook {
     if (key !== promiseKey || this.#writingSpan === null) return
     if (ok) this.#given.spanWritten(this.#writingSpan)
     this.#writingSpan = null
+    const ask = this.#unanswered
+    this.#unanswered = null
+    const peer = this.scene.peer()
+    if (ok && ask !== null && peer?.generation === ask.generation) this.#answer(peer.id, ask)
   }
 
   /** Level. */
@@ -158,7 +174,10 @@ export class Arbitration implements LeaseBook {
 
   /** The other node owns these groups and cannot reach the arbiter. */
   #answer(to: string, ask: PromiseMessage): void {
-    if (ask.spanUs > this.#given.spanUs) return this.#writeSpan(ask.spanUs)
+    if (ask.spanUs > this.#given.spanUs) {
+      this.#unanswered = ask
+      return this.#writeSpan(ask.spanUs)
+    }
     const list = ask.list.filter(({ group }) => this.#mayPromise(group) && this.#given.give(group, ask, this.ctx.now))
     if (list.length === 0) return
     this.ctx.send(promiseMessage, promiseWords(to, {

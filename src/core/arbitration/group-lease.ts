@@ -88,6 +88,11 @@ export class GroupLease {
     return this.#state.name === 'confirming'
   }
 
+  /** Everything that decides what comes next: two machines with equal words behave alike. */
+  get words(): string {
+    return JSON.stringify([this.#state, this.#notBefore, this.#promise, this.problem !== null])
+  }
+
   /** No key of ours, and no request that could make one. */
   get clear(): boolean {
     return this.#state.name === 'idle'

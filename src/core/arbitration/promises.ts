@@ -83,6 +83,11 @@ export class GivenPromises {
     this.#bootUntil = micros(now + Math.max(longest, config.ttlUs))
   }
 
+  /** As of a machine: equal words, equal behaviour. */
+  get words(): string {
+    return JSON.stringify([[...this.#bonds], [...this.#voids], this.#bootUntil, [...this.#freed], this.#spanUs])
+  }
+
   get spanUs(): number {
     return this.#spanUs
   }

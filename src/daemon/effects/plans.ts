@@ -121,10 +121,10 @@ export class Plans {
     await this.written(address.address)
   }
 
-  /** Resolves when the guardian holds everything that was written ahead so far. */
-  async written(what = 'what could be added here'): Promise<void> {
+  /** True when the guardian holds everything that was written ahead so far; false when it was waited for long enough. */
+  async written(what = 'what could be added here'): Promise<boolean> {
     const revision = this.#revision
-    if (this.#acknowledged === null || this.#acknowledged >= revision) return
+    if (this.#acknowledged === null || this.#acknowledged >= revision) return true
     await new Promise<void>((resolve) => {
       const done = (): void => {
         clearTimeout(timer)
@@ -141,6 +141,7 @@ export class Plans {
       }
       this.#waiting.add(look)
     })
+    return this.#acknowledged >= revision
   }
 
   /** What the core is to know at once, before anything else that waits. */

@@ -1,7 +1,7 @@
 // Who may take, and what is said and done by those who let go without being asked. Judged by what is true in
 // the world, not by what the nodes believe.
 
-import type { Effect, PlanArmEffect } from '../../../src/core/effects.js'
+import type { Effect, FenceRunEffect, OwnershipEffect, PlanArmEffect } from '../../../src/core/effects.js'
 import type { Authority, GroupConfig } from '../../../src/core/types.js'
 import type { SimEvent } from '../events.js'
 import type { ActReason } from '../guardian.js'
@@ -31,8 +31,10 @@ export class AuthorityCheckers {
   readonly #tokens = new Map<string, { readonly node: string; readonly token: number }>()
   readonly #gasped = new Set<string>()
   /** Groups that an operator has put on hold, and until when. */
-  readonly #held: [Map<string, number>, Map<string, number>] = [new Map(), new Map()]
+  readonly #held: [Map<string, number>, Map<string, number>] = [new Map<string, number>(), new Map<string, number>()]
   readonly #peerWasUp: [boolean, boolean] = [false, false]
+  /** The boot in which the peer was last heard. */
+  readonly #heardIn: [number, number] = [-1, -1]
   readonly #upAt: [number, number] = [0, 0]
   readonly #woke: [number, number] = [0, 0]
 
@@ -95,6 +97,8 @@ export class AuthorityCheckers {
         this.#marked.add(this.#planKey(node, effect.group, effect.epoch))
         return
       case 'note': return this.#noted(node, effect)
+      case 'ownership': return this.#owns(node, effect)
+      case 'fence.run': return this.#fences(node, effect)
       default: return
     }
   }
@@ -103,6 +107,26 @@ export class AuthorityCheckers {
     const begins = event === 'group.taking' && details['from'] === 'stopped' && !goesOn.has(String(details['reason']))
     const group = String(details['group'])
     if (begins && this.#isHeldBack(node, group)) this.fail('held-back', `${node.id} takes ${group} while it is on hold`)
+  }
+
+  /** Whatever of the group has to stop has the stop budget after its deadline. */
+  #owns(node: SimNode, { group, token, deadlineAt }: OwnershipEffect): void {
+    if (deadlineAt === null || this.scene.excused !== 'no' || node.config.lease === null) return
+    const until = this.scene.ownedUntil(group, node, token)
+    const end = node.clock.worldAt(deadlineAt + node.config.lease.stopBudgetUs)
+    if (end > until + 1000) this.fail('deadline', `${node.id} believes in ${group} for ${Math.round((end - until) / 1000)} ms too long`)
+  }
+
+  /** Whoever knows nothing since its boot shoots nobody. */
+  #fences(node: SimNode, { action, target }: FenceRunEffect): void {
+    if (action === 'status' || action === 'on') return
+    if (this.#heardIn[node.index] === node.clock.boot) return
+    this.fail('boot', `${node.id} fences ${target}, which it has not heard since it booted`)
+  }
+
+  /** A heartbeat of the peer reached this machine. */
+  heard(node: SimNode): void {
+    this.#heardIn[node.index] = node.clock.boot
   }
 
   event(node: SimNode, event: SimEvent): void {
@@ -116,9 +140,10 @@ export class AuthorityCheckers {
   }
 
   /** The engine found nothing against it. */
-  claims(node: SimNode, plan: PlanArmEffect, authority: Authority): void {
+  claims(node: SimNode, plan: PlanArmEffect, authority: Authority, interfaceIncarnation: number): void {
     const key = this.#planKey(node, plan.group, plan.epoch)
     if (!this.#marked.has(key)) this.fail('authority', `${key} was never fired`)
+    if (interfaceIncarnation !== node.machine.interfaceIncarnation) this.fail('stale-plan', `${key} names an interface that is gone`)
     this.#take(node, plan.group, authority, 'plan')
   }
 
@@ -179,7 +204,9 @@ export class AuthorityCheckers {
   #armed(node: SimNode, group: string, epoch: number): void {
     const key = this.#planKey(node, group, epoch)
     if (this.#plans.has(key)) this.fail('plan-ends-once', `${key} is armed a second time`)
-    if (this.#isHeldBack(node, group)) this.fail('held-back', `${key} is armed while ${group} is on hold`)
+    // A hand-over that was under way goes on.
+    const moving = node.core?.snapshot().groups.some((one) => one.id === group && one.exchange !== null) === true
+    if (!moving && this.#isHeldBack(node, group)) this.fail('held-back', `${key} is armed while ${group} is on hold`)
     this.#plans.set(key, { ends: 0, firing: false })
   }
 

@@ -19,6 +19,8 @@ export type CheckerName =
   | 'exchange-ends-once'
   | 'plan-ends-once' // each epoch is armed once, and fired or taken back at most once
   | 'tokens' // every change of owner has a higher token
+  | 'deadline' // no ownership is believed to last longer than the arbiter, or a promise, lets it
+  | 'stale-plan' // no plan is carried out on another interface than it was made for
   | 'held-back' // nothing is armed or taken while an operator forbids it
   | 'boot' // a machine that has just booted takes nothing that it does not know to be free
   | 'detection' // a dead peer is noticed, a live one is not judged dead
@@ -44,5 +46,7 @@ export interface Scene {
   /** Nothing can be promised: a device lies, or a machine stood still without noticing. */
   readonly excused: 'no' | 'lying-device' | 'hidden-pause'
   /** The arbiter's own knowledge. */
+  /** When the last of what lets this node own the group ends, in the time of the world. */
+  ownedUntil(group: string, node: SimNode, token: number): number
   owner(group: string): { readonly node: NodeId; readonly token: number } | null
 }
