@@ -131,7 +131,7 @@ async function measure(settings: Settings): Promise<{ samples: Sample[]; voided:
     }
     await tap.close()
   } finally {
-    await pair.lab.cleanup()
+    await pair.close()
     process.stderr.write('\n')
   }
   return { samples, voided }
