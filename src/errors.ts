@@ -139,6 +139,10 @@ export const errorTable = {
     exit: 1,
     hint: 'pcap and pcapng files are read, not compressed; what was read before the damage is printed',
   },
+  TB_RECORD_FORMAT: {
+    exit: 1,
+    hint: "the daemon writes records to 'record' in its state folder; a file of another version needs the program that wrote it",
+  },
   TB_USAGE: { exit: 64, hint: "see 'twinbeat --help'" },
   TB_INTERNAL: { exit: 70, hint: 'this is a fault of the program: keep the log and report it' },
 } as const satisfies Record<string, ErrorEntry>

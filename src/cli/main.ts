@@ -16,6 +16,7 @@ import {
 import {
   holdCommand, maintenanceCommand, startAloneCommand, unblockCommand, unholdCommand,
 } from './commands/order.js'
+import { replayCommand } from './commands/replay.js'
 import { statusCommand } from './commands/status.js'
 import { defaultRunDir, reportError } from './output.js'
 
@@ -38,6 +39,7 @@ export const commands: readonly (() => Command)[] = [
   confirmFencedCommand,
   fenceHistoryCommand,
   decodeCommand,
+  replayCommand,
 ]
 
 export function programVersion(): string {

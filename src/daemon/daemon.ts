@@ -5,8 +5,8 @@ import { loadConfig } from '../config/load.js'
 import { changeText, diffConfig } from '../config/diff.js'
 import { placeOf } from '../config/diagnostics.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
-import { createCore } from '../core/core.js'
-import { createPrng } from '../core/base/prng.js'
+import type { Recorder } from '../observe/recorder.js'
+import { coreOfLife } from './recorded-core.js'
 import { keepExtraUs } from '../core/takeover/keep.js'
 import type { HaltEffect, NoteEffect } from '../core/effects.js'
 import type { Core } from '../core/core.js'
@@ -24,7 +24,7 @@ import { openIdentity, type Identity } from '../store/identity.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { runNft } from '../system/nft.js'
 import { systemCalls } from '../system/system.js'
-import { coreConfigOf, tracksOf, seedOf } from './core-config.js'
+import { coreConfigOf, tracksOf } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { arbiterOf } from '../arbiter/registry.js'
 import { ArbiterRunner } from './effects/arbiter.js'
@@ -57,6 +57,7 @@ import { buildMethods } from './verbs.js'
 
 /** The last statuses and the farewell leave within a few milliseconds; the log gets a little longer. */
 const logFlushMs = 1000
+const recordFlushMs = 500
 /** Before a reset, for stops that may take longer than they are worth. */
 const releaseMaxMs = 5_000
 /** Before a reset: enough for a disk that works, nothing that keeps the machine up. */
@@ -87,6 +88,7 @@ export class Daemon {
   readonly #engine: Engine
   readonly #guardian: GuardianWiring
   readonly #core: Core
+  readonly #recorder: Recorder
   readonly #shell: Shell
   readonly #members: Members
   readonly #peerFiles: PeerFiles
@@ -158,7 +160,9 @@ export class Daemon {
     })
     this.#members = new Members(this.#memberParts())
     this.#fence = new FenceRunner(this.#facts)
-    this.#core = createCore(coreConfigOf(config, carrierOf), createPrng(seedOf(config.self, this.#generation)))
+    const { core, recorder } = coreOfLife(coreConfigOf(config, carrierOf), { ...options, program: version, generation: this.#generation })
+    this.#core = core
+    this.#recorder = recorder
     this.#respawner = new Respawner(this.#log.logger, undefined, (reason) => { void this.#releaseAndReset(reason) })
     this.#shell = new Shell(this.#shellParts())
     this.#requests = new Requests(() => this.#shell, this.#generation)
@@ -608,6 +612,7 @@ export class Daemon {
     this.#lines.close()
     this.#shell.end()
     this.#cgroups.tidy()
+    await this.#recorder.close(recordFlushMs)
     if (kind === 'stop') await this.#guardian.goodbye()
     if (kind === 'restart') await this.#guardian.keep(this.#engine.now() + keepExtraUs)
     await this.#log.flush(logFlushMs)
