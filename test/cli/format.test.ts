@@ -37,3 +37,14 @@ it('durations are read with their unit, seconds without', () => {
   assert.deepEqual(['10', '1.5s', '250ms', '2m', '1h'].map((text) => parseDurationMs(text)), [10_000, 1500, 250, 120_000, 3_600_000])
   for (const wrong of ['', 's', '-1', '1 s', '1d', 'soon']) assert.throws(() => parseDurationMs(wrong), /is not a duration/)
 })
+
+it('status says what protects the pair, whether it is fresh, and what is on hold or in maintenance', () => {
+  const group = { ...report.groups[0]!, onHold: true }
+  const text = formatStatus({ ...report, groups: [group], maintenanceLeftMs: 90_000 }, noColours)
+  assert.match(text, /MAINTENANCE for another 90\.0 s: nothing is taken/)
+  assert.match(text, /web .* on hold /)
+  assert.match(text, /split brain +accept \(a node that hears nothing takes over\)/)
+  assert.match(text, /guardian +guarding \(pid 78\), saw the engine 3 ms before it was asked {2}memory not locked/)
+  assert.match(text, /watchdog +starving, petted 4\.2 s before it was asked, bites after 10\.0 s, cannot be ended/)
+  assert.match(formatStatus({ ...report, guardian: null }, noColours), /guardian +none: nothing is taken here/)
+})

@@ -12,7 +12,11 @@ const node = (part: Partial<NodeReport> & { name: string }): NodeReport => ({
 export const report: StatusReport = {
   at: '2026-11-22T10:00:00.000Z', version: '0.1.0', node: 'nodea', pid: 77, startedAt: '2026-11-22T09:00:00.000Z',
   haDir: '/etc/ha.d', resources: 'local', membership: 'active', operation: null, maintenanceLeftMs: null, autoFailback: 'on', splitBrain: 'accept',
-  stopFailure: 'reset', acceptedWithout: [], generation: 7, uuid: '00', realtime: true, logLinesDropped: 0, guardian: null,
+  stopFailure: 'reset', acceptedWithout: [], generation: 7, uuid: '00', realtime: true, logLinesDropped: 0, 
+  guardian: {
+    state: 'guarding', pid: 78, realtime: true, memoryLocked: false, ways: 2, progressUs: 3000,
+    watchdog: { state: 'starving', timeoutS: 10, nowayout: true, pettedUs: 4_200_000 },
+  },
   timing: { keepaliveMs: 200, deadtimeMs: 2000, warntimeMs: 1000, initdeadMs: 4000 },
   nodes: [
     node({ name: 'nodea', self: true, links: [link('eth0', 'up'), link('ttyS0', 'never')] }), node({ name: 'nodeb' }),

@@ -125,6 +125,26 @@ function linkRow(link: LinkReport, p: Palette): string[] {
 
 const agoOrNever = (ms: number | null): string => (ms === null ? 'never' : `${age(ms)} ago`)
 
+function protectionLines({ guardian, splitBrain }: StatusReport, p: Palette): string[] {
+  const mode = splitBrain === 'accept' ? p.warn('accept (a node that hears nothing takes over)') : p.good(splitBrain)
+  const rows = [['split brain', mode]]
+  if (guardian === null) rows.push(['guardian', p.bad('none: nothing is taken here')])
+  else {
+    const fit = guardian.state === 'guarding' || guardian.state === 'keeping'
+    const seen = guardian.progressUs === null ? '' : `, saw the engine ${age(guardian.progressUs / 1000)} before it was asked`
+    const text = `${guardian.state} (pid ${String(guardian.pid)})${seen}`
+    const less = [...(guardian.realtime ? [] : ['no real-time scheduling']), ...(guardian.memoryLocked ? [] : ['memory not locked'])]
+    rows.push(['guardian', `${fit ? p.good(text) : p.bad(text)}${less.length === 0 ? '' : `  ${p.warn(less.join(', '))}`}`])
+  }
+  const watchdog = guardian?.watchdog ?? null
+  if (watchdog !== null) {
+    const petted = watchdog.pettedUs === null ? 'never petted' : `petted ${age(watchdog.pettedUs / 1000)} before it was asked`
+    const text = `${watchdog.state}, ${petted}, bites after ${age(watchdog.timeoutS * 1000)}${watchdog.nowayout ? ', cannot be ended' : ''}`
+    rows.push(['watchdog', watchdog.state === 'petted' ? p.good(text) : p.bad(text)])
+  }
+  return ['', 'Protection', ...table(rows)]
+}
+
 function fencingLines({ fencing }: StatusReport, p: Palette): string[] {
   if (fencing.devices.length === 0 && !fencing.required) return []
   const state = fencing.state === 'idle' && fencing.text === '' ? '' : `  ${p.warn(fencing.text === '' ? fencing.state : fencing.text)}`
@@ -157,7 +177,7 @@ export function formatStatus(report: StatusReport, p: Palette): string {
     ...(report.arbiter === null ? [] : ['', 'Arbiter', arbiterLine(report.arbiter, p)]),
   ]
   if (report.groups.length === 0) lines.splice(lines.indexOf('Groups') + 1, 0, '  none: haresources names no group')
-  lines.push(...fencingLines(report, p))
+  lines.push(...protectionLines(report, p), ...fencingLines(report, p))
   if (report.warnings.length > 0) lines.push('', ...report.warnings.map((warning) => p.warn(`! ${warning}`)))
   return lines.join('\n')
 }

@@ -2,8 +2,8 @@
 // connections to it are dropped until the group is complete, so that a client waits for its next attempt instead of
 // being refused. One nftables table of our own, written as a whole each time.
 //
-// A group is closed whenever it is not held completely: the rule stands before the address can come, also when the
-// engine adds it by a plan of its own. What runs on under a repair stays open, and so does what an earlier life left.
+// A group is closed whenever it is not held completely: every order that adds its address waits for the rule, and the
+// engine has no plan of its own for it. What runs on under a repair stays open, and so does what an earlier life left.
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import type { Logger } from 'pino'
 import type { NoteEffect } from '../../core/effects.js'

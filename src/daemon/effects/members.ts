@@ -33,6 +33,8 @@ interface Entry {
   readonly digest: string
   readonly member: string
   readonly carriesAddress: boolean
+  /** Its address comes up closed to new connections. */
+  readonly closedFirst: boolean
   /** Where the address was put; removal goes there even if the routes changed since. */
   placed: EngineAddress | null
   last: string | null
@@ -75,6 +77,7 @@ export class Members {
           digest: group.digest,
           member: member.id,
           carriesAddress: member.address !== null,
+          closedFirst: group.addressOrder === 'blocked',
           placed: this.#entries.get(key)?.placed ?? null,
           last: this.#entries.get(key)?.last ?? null,
         })
@@ -204,7 +207,8 @@ export class Members {
       const key = keyOf(entry.group, entry.digest, '')
       let picture = found.get(key)
       if (picture === undefined) {
-        const whole = this.#unusable.get(entry.group)?.digest !== entry.digest
+        // What must be closed first is taken by orders, which wait for the rule: no plan of the engine does.
+        const whole = !entry.closedFirst && this.#unusable.get(entry.group)?.digest !== entry.digest
         picture = { name: entry.group, digest: entry.digest, addressOnly: true, whole, leading: [], addresses: [] }
         found.set(key, picture)
       }
