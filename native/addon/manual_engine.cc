@@ -2,10 +2,15 @@
 // doWork(now) says, the network is collect() and inject().
 #include "addon/manual_engine.h"
 
+#include <arpa/inet.h>
+
 #include <cmath>
 
 #include "core/engine/engine.h"
 #include "core/link/link_manual.h"
+#include "core/takeover/controller.h"
+#include "core/takeover/manual_guardian.h"
+#include "core/takeover/manual_steps.h"
 
 namespace twinbeat {
 
@@ -17,6 +22,17 @@ bool is_integer(const Napi::Value& value) {
   if (!value.IsNumber()) return false;
   const double number = value.As<Napi::Number>().DoubleValue();
   return number >= 0 && number <= kIntegerMax && std::floor(number) == number;
+}
+
+bool are_integers(const Napi::CallbackInfo& info, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!is_integer(info[i])) return false;
+  }
+  return true;
+}
+
+std::uint64_t number_of(const Napi::Value& value) {
+  return static_cast<std::uint64_t>(value.As<Napi::Number>().Int64Value());
 }
 
 bool bytes_of(const Napi::Value& value, Bytes& out) {
@@ -36,6 +52,19 @@ class ManualEngine : public Napi::ObjectWrap<ManualEngine> {
                         InstanceMethod<&ManualEngine::inject>("inject"),
                         InstanceMethod<&ManualEngine::collect>("collect"),
                         InstanceMethod<&ManualEngine::drain>("drain"),
+                        InstanceMethod<&ManualEngine::guardian>("guardian"),
+                        InstanceMethod<&ManualEngine::set_interface>("setInterface"),
+                        InstanceMethod<&ManualEngine::set_limits>("setLimits"),
+                        InstanceMethod<&ManualEngine::set_groups>("setGroups"),
+                        InstanceMethod<&ManualEngine::set_holding>("setHolding"),
+                        InstanceMethod<&ManualEngine::arm_plan>("armPlan"),
+                        InstanceMethod<&ManualEngine::disarm_plan>("disarmPlan"),
+                        InstanceMethod<&ManualEngine::fire_plan>("firePlan"),
+                        InstanceMethod<&ManualEngine::renew_controller>("renewController"),
+                        InstanceMethod<&ManualEngine::renew_ownership>("renewOwnership"),
+                        InstanceMethod<&ManualEngine::batches>("batches"),
+                        InstanceMethod<&ManualEngine::finish_batch>("finishBatch"),
+                        InstanceMethod<&ManualEngine::last_words>("lastWords"),
                         InstanceMethod<&ManualEngine::snapshot>("snapshot")});
   }
 
@@ -44,7 +73,12 @@ class ManualEngine : public Napi::ObjectWrap<ManualEngine> {
     const std::uint64_t seed =
         is_integer(info[0]) ? static_cast<std::uint64_t>(info[0].As<Napi::Number>().Int64Value()) : 0;
     engine_ = std::make_unique<Engine>(
-        port_, Engine::Options{.seed = seed, .instance = 0, .factory = &ManualHub::make, .factory_context = &hub_});
+        port_, Engine::Options{.seed = seed, .instance = 0, .factory = &ManualHub::make, .factory_context = &hub_,
+                               .steps = &steps_});
+  }
+
+  ~ManualEngine() override {
+    if (guardian_ != nullptr) port_.board->page.drop_lock(guard::kNetLock);
   }
 
  private:
@@ -71,7 +105,7 @@ class ManualEngine : public Napi::ObjectWrap<ManualEngine> {
     Bytes bytes;
     if (!is_integer(info[0]) || !bytes_of(info[1], bytes)) return refuse(info, "command(type, bytes)");
     const std::int64_t type = info[0].As<Napi::Number>().Int64Value();
-    const bool known = type > static_cast<int>(CommandType::kConfigure) && type <= static_cast<int>(CommandType::kSend);
+    const bool known = type > static_cast<int>(CommandType::kConfigure) && type <= static_cast<int>(CommandType::kFreeze);
     if (!known || bytes.size() > kMaxFieldsBytes) return refuse(info, "command(type, bytes)");
     const auto code = static_cast<std::uint8_t>(type);
     const std::array<Bytes, 2> parts{Bytes{&code, 1}, bytes};
@@ -130,7 +164,151 @@ class ManualEngine : public Napi::ObjectWrap<ManualEngine> {
     return Napi::String::New(info.Env(), text.data(), size);
   }
 
+  // ('come' | 'acknowledge' | 'go'): one is there, holds what was written ahead, is gone.
+  Napi::Value guardian(const Napi::CallbackInfo& info) {
+    const std::string what = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+    if (what == "come" && guardian_ == nullptr) {
+      guardian_ = std::make_unique<ManualGuardian>();
+      const bool there = guardian_->ok() && controller_.attach(guardian_->page_fd(), guardian_->bell_fd()) == 0 &&
+                         port_.board->page.take_lock(guard::kNetLock) == 0;
+      if (!there) return refuse(info, "no page for a guardian");
+    } else if (what == "acknowledge" && guardian_ != nullptr) {
+      guardian_->acknowledge();
+    } else if (what == "go" && guardian_ != nullptr) {
+      guardian_->leave();
+    } else {
+      return refuse(info, "guardian('come' | 'acknowledge' | 'go')");
+    }
+    return info.Env().Undefined();
+  }
+
+  // (name, identity, up): as the netlink thread would see it; identity 0: it is not there.
+  Napi::Value set_interface(const Napi::CallbackInfo& info) {
+    if (!info[0].IsString() || !is_integer(info[1]) || !info[2].IsBoolean()) {
+      return refuse(info, "setInterface(name, identity, up)");
+    }
+    const auto place = port_.board->interfaces.place_of(info[0].As<Napi::String>().Utf8Value());
+    if (!place) return refuse(info, "too many interfaces");
+    const bool up = info[2].As<Napi::Boolean>().Value();
+    const auto identity = static_cast<std::uint32_t>(number_of(info[1]));
+    port_.board->interfaces.update(*place, {.identity = identity, .present = identity != 0, .up = up, .carrier = up});
+    return info.Env().Undefined();
+  }
+
+  Napi::Value set_limits(const Napi::CallbackInfo& info) {
+    if (!are_integers(info, 3)) return refuse(info, "setLimits(withholdUs, releaseUs, resetUs)");
+    port_.board->lease.withhold_us.store(static_cast<Micros>(number_of(info[0])));
+    port_.board->lease.release_us.store(static_cast<Micros>(number_of(info[1])));
+    port_.board->lease.reset_us.store(static_cast<Micros>(number_of(info[2])));
+    return info.Env().Undefined();
+  }
+
+  Napi::Value set_groups(const Napi::CallbackInfo& info) {
+    Bytes bytes;
+    if (!bytes_of(info[0], bytes)) return refuse(info, "setGroups(bytes)");
+    return Napi::Number::New(info.Env(), static_cast<int>(controller_.set_groups(bytes)));
+  }
+
+  Napi::Value set_holding(const Napi::CallbackInfo& info) {
+    if (!are_integers(info, 5) || number_of(info[0]) >= kSlots) return refuse(info, "setHolding(...)");
+    std::array<std::uint8_t, 5> head{static_cast<std::uint8_t>(CommandType::kHolding)};
+    for (std::uint32_t i = 0; i < 4; ++i) head[i + 1] = static_cast<std::uint8_t>(number_of(info[i]));
+    const std::uint64_t epoch = number_of(info[4]);
+    controller_.note_held(head[1], head[2] != 0);
+    const std::array<Bytes, 2> parts{head, Bytes{reinterpret_cast<const std::uint8_t*>(&epoch), sizeof(epoch)}};
+    return Napi::Boolean::New(info.Env(), port_.commands.push(parts));
+  }
+
+  Napi::Value arm_plan(const Napi::CallbackInfo& info) {
+    Bytes bytes;
+    if (!bytes_of(info[0], bytes)) return refuse(info, "armPlan(bytes)");
+    const std::size_t slot = TakeoverController::slot_of(bytes);
+    const std::uint32_t stamp = slot < kSlots ? steps_.group_stamp(static_cast<std::uint32_t>(slot)) : 0;
+    return Napi::Number::New(info.Env(), static_cast<int>(controller_.arm(bytes, stamp)));
+  }
+
+  Napi::Value disarm_plan(const Napi::CallbackInfo& info) {
+    if (!are_integers(info, 2)) return refuse(info, "disarmPlan(slot, epoch)");
+    return Napi::Number::New(info.Env(), static_cast<int>(controller_.disarm(number_of(info[0]), number_of(info[1]))));
+  }
+
+  Napi::Value fire_plan(const Napi::CallbackInfo& info) {
+    if (!are_integers(info, 5) || number_of(info[2]) >= kAuthorityKinds) return refuse(info, "firePlan(...)");
+    const PlanAuthority authority{.kind = static_cast<AuthorityKind>(number_of(info[2])),
+                                  .peer_generation = number_of(info[3]),
+                                  .not_after = static_cast<Micros>(number_of(info[4]))};
+    return Napi::Boolean::New(info.Env(), controller_.fire(number_of(info[0]), number_of(info[1]), authority));
+  }
+
+  // (nowUs): the caller's clock may be ahead of the last cycle.
+  Napi::Value renew_controller(const Napi::CallbackInfo& info) {
+    if (!are_integers(info, 1)) return refuse(info, "renewController(nowUs)");
+    return Napi::Boolean::New(info.Env(), controller_.renew(static_cast<Micros>(number_of(info[0]))));
+  }
+
+  // (slot, token, deadlineAtUs, nowUs)
+  Napi::Value renew_ownership(const Napi::CallbackInfo& info) {
+    if (!are_integers(info, 4)) return refuse(info, "renewOwnership(slot, token, deadlineAtUs, nowUs)");
+    const auto deadline = static_cast<Micros>(number_of(info[2]));
+    const auto now = static_cast<Micros>(number_of(info[3]));
+    return Napi::Boolean::New(info.Env(),
+                              controller_.renew_ownership(number_of(info[0]), number_of(info[1]), deadline, now));
+  }
+
+  // -> what the netlink thread would have to do: [{ slot, refresh, notAfterUs, steps: [[op, address, lifetimeS]] }]
+  Napi::Value batches(const Napi::CallbackInfo& info) {
+    auto list = Napi::Array::New(info.Env());
+    for (const auto& batch : steps_.waiting()) {
+      auto steps = Napi::Array::New(info.Env(), batch->count);
+      for (std::uint32_t i = 0; i < batch->count; ++i) {
+        const net::AddressStep& step = batch->steps[i];
+        std::array<char, INET6_ADDRSTRLEN> text{};
+        ::inet_ntop(step.family == 4 ? AF_INET : AF_INET6, step.address.bytes, text.data(), text.size());
+        auto one = Napi::Array::New(info.Env(), 3);
+        one.Set(0U, static_cast<double>(static_cast<int>(step.op)));
+        one.Set(1U, text.data());
+        one.Set(2U, static_cast<double>(step.valid_lft_s));
+        steps.Set(i, one);
+      }
+      auto object = Napi::Object::New(info.Env());
+      object.Set("slot", static_cast<double>(batch->group));
+      object.Set("refresh", (batch->flags & net::kBatchRefresh) != 0);
+      object.Set("notAfterUs", static_cast<double>(batch->not_after_us));
+      object.Set("steps", steps);
+      list.Set(list.Length(), object);
+    }
+    return list;
+  }
+
+  // (errnos, nowUs): the oldest batch is done; steps beyond the list succeeded.
+  Napi::Value finish_batch(const Napi::CallbackInfo& info) {
+    if (!info[0].IsArray() || !is_integer(info[1]) || steps_.waiting().empty()) {
+      return refuse(info, "finishBatch(errnos, nowUs)");
+    }
+    const auto errnos = info[0].As<Napi::Array>();
+    std::vector<int> errors;
+    for (std::uint32_t i = 0; i < errnos.Length() && i < net::kBatchStepsMax; ++i) {
+      const Napi::Value error = errnos.Get(i);
+      if (!is_integer(error)) return refuse(info, "errnos are numbers");
+      errors.push_back(static_cast<int>(number_of(error)));
+    }
+    steps_.finish(errors, static_cast<Micros>(number_of(info[1])));
+    return info.Env().Undefined();
+  }
+
+  // (slot) -> the datagram that the guardian would send for this group, null when there is none.
+  Napi::Value last_words(const Napi::CallbackInfo& info) {
+    if (!are_integers(info, 1) || number_of(info[0]) >= kSlots) return refuse(info, "lastWords(slot)");
+    if (guardian_ == nullptr) return info.Env().Null();
+    const guard::Gasp& gasp = guardian_->page().groups[number_of(info[0])].gasp;
+    if (gasp.valid.load() == 0) return info.Env().Null();
+    return Napi::Buffer<std::uint8_t>::Copy(info.Env(), gasp.datagram, gasp.datagram_bytes);
+  }
+
   EnginePort port_;
+  TakeoverController controller_{*port_.board};
+  std::unique_ptr<ManualGuardian> guardian_;
+  ManualSteps steps_;
   ManualHub hub_;
   std::unique_ptr<Engine> engine_;
   Micros now_ = 0;

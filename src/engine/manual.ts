@@ -6,7 +6,13 @@ import { ByteSink, encodeConfig, encodeFields } from './config-codec.js'
 import type { EngineConfig, EngineRecord, EngineSnapshot, Field } from './engine.js'
 import { loadAddon } from '../system/addon.js'
 import { checkMessage } from './native.js'
-import type { Addon, ManualHandle } from './native.js'
+import type { Addon, ManualBatch, ManualHandle } from './native.js'
+import {
+  armAnswers, disarmAnswers, encodeAuthority, encodeGroups, encodeHolding, encodePlan, groupRefusals,
+} from './authority-codec.js'
+import type { ControllerLimits, EngineGroup, GroupHolding, PlanAuthority, TakePlan } from './authority.js'
+import { refuse } from './config-codec.js'
+import { TwinbeatError } from '../errors.js'
 import { decodeRecords } from './records.js'
 
 /** As `enum class CommandType` in native/core/engine/port.h. */
@@ -64,4 +70,37 @@ export class ManualEngine {
     return JSON.parse(this.#native.snapshot()) as Omit<EngineSnapshot, 'realtime'>
   }
   now(): Micros { return this.#now }
+
+  /** A guardian that only does what it is told here. Before `start`. */
+  guardian(what: 'come' | 'acknowledge' | 'go'): void { this.#native.guardian(what) }
+  /** As the netlink thread would see it; another identity is another interface, 0 none. */
+  setInterface(name: string, identity: number, up: boolean): void { this.#native.setInterface(name, identity, up) }
+  setLimits(limits: Omit<ControllerLimits, 'freezeUs'>): void {
+    this.#native.setLimits(limits.withholdUs, limits.releaseUs, limits.resetUs)
+  }
+  setGroups(revision: number, groups: readonly EngineGroup[]): void {
+    const refusal = groupRefusals[this.#native.setGroups(encodeGroups(revision, groups)) - 1]
+    if (refusal !== undefined) refuse('groups', refusal)
+  }
+  setHolding(slot: number, holding: GroupHolding): void { this.#native.setHolding(...encodeHolding(slot, holding)) }
+  armPlan(plan: TakePlan): 'armed' | 'busy' | 'invalid' | 'unguarded' {
+    return armAnswers[this.#native.armPlan(encodePlan(plan))] ?? 'invalid'
+  }
+  disarmPlan(slot: number, epoch: number): 'disarmed' | 'fired' | 'firing' | 'unknown' {
+    return disarmAnswers[this.#native.disarmPlan(slot, epoch)] ?? 'unknown'
+  }
+  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'unknown' {
+    return this.#native.firePlan(slot, epoch, ...encodeAuthority(authority)) ? 'marked' : 'unknown'
+  }
+  renewController(now: Micros = this.#now): void {
+    if (!this.#native.renewController(now)) throw new TwinbeatError('TB_LAPSED', 'engine: not renewed for too long')
+  }
+  renewOwnership(slot: number, token: number, deadlineAtUs: Micros | null): 'renewed' | 'refused' {
+    return this.#native.renewOwnership(slot, token, deadlineAtUs ?? 0, this.#now) ? 'renewed' : 'refused'
+  }
+  /** Orders of the engine to the netlink thread, oldest first; each is answered by `finishBatch`. */
+  batches(): readonly ManualBatch[] { return this.#native.batches() }
+  finishBatch(errnos: readonly number[]): void { this.#native.finishBatch([...errnos], this.#now) }
+  /** What the guardian would send for this group now. */
+  lastWords(slot: number): Uint8Array | null { return this.#native.lastWords(slot) }
 }

@@ -6,7 +6,7 @@ import { TwinbeatError } from '../errors.js'
 import { loadAddon } from '../system/addon.js'
 import type { Micros } from '../core/base/ids.js'
 import {
-  checkInteger, checkText, encodeConfig, encodeFields, limits, refuse,
+  checkArray, checkInteger, checkInterface, checkText, encodeConfig, encodeFields, limits, refuse,
 } from './config-codec.js'
 import {
   armAnswers, checkEpoch, checkSlot, disarmAnswers, encodeAuthority, encodeGroups, encodeHolding, encodePlan,
@@ -56,6 +56,27 @@ export interface ManualHandle {
   collect(): { link: string; bytes: Uint8Array }[]
   drain(): Uint8Array
   snapshot(): string
+  guardian(what: 'come' | 'acknowledge' | 'go'): void
+  setInterface(name: string, identity: number, up: boolean): void
+  setLimits(withholdUs: number, releaseUs: number, resetUs: number): void
+  setGroups(bytes: Uint8Array): number
+  setHolding(slot: number, held: number, peerReady: number, agentBusy: number, claimEpoch: number): boolean
+  armPlan(bytes: Uint8Array): number
+  disarmPlan(slot: number, epoch: number): number
+  firePlan(slot: number, epoch: number, kind: number, peerGeneration: number, notAfterUs: number): boolean
+  renewController(nowUs: number): boolean
+  renewOwnership(slot: number, token: number, deadlineAtUs: number, nowUs: number): boolean
+  batches(): ManualBatch[]
+  finishBatch(errnos: number[], nowUs: number): void
+  lastWords(slot: number): Uint8Array | null
+}
+
+/** What the netlink thread would have to do; a step is operation (1 add, 2 remove, 4 probe), address, lifetime. */
+export interface ManualBatch {
+  readonly slot: number
+  readonly refresh: boolean
+  readonly notAfterUs: number
+  readonly steps: readonly (readonly [number, string, number])[]
 }
 
 export interface Addon {
@@ -234,6 +255,7 @@ export class NativeEngine implements Engine {
   }
 
   watchAddresses(addresses: readonly EngineAddress[], interfaces: readonly string[] = []): void {
+    for (const [at, name] of checkArray('interfaces', interfaces, 64).entries()) checkInterface(`interfaces[${at}]`, name)
     this.#netAnswer(this.#native.watch(encodeWatch(addresses, [...this.#interfaces, ...interfaces])))
   }
 

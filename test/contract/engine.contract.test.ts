@@ -12,6 +12,7 @@ import { text } from '../../src/engine/engine.js'
 import { NativeEngine } from '../../src/engine/native.js'
 import { TwinbeatError } from '../../src/errors.js'
 import { loadAddon } from '../../src/system/addon.js'
+import { authorityContract } from './authority.contract.js'
 import { begin, configOf, engineContract, wire } from './engine.contract.js'
 import type { Node, Pair, PairOptions } from './engine.contract.js'
 
@@ -65,6 +66,7 @@ async function makePair(): Promise<Pair> {
 }
 
 engineContract('native', makePair)
+authorityContract('native', makePair)
 
 test('an engine that nobody runs or holds is collected, with its threads', async () => {
   setFlagsFromString('--expose-gc')
@@ -88,6 +90,7 @@ test('no argument whatever crashes the process or passes for right by accident',
   const engine = silent()
   const calls = [
     'configure', 'stop', 'setStatus', 'setPhase', 'setGeneration', 'send', 'runSteps', 'watchAddresses',
+    'attachGuardian', 'setLimits', 'setGroups', 'setHolding', 'armPlan', 'disarmPlan', 'firePlan', 'renewOwnership',
   ] as const
   fc.assert(fc.property(fc.constantFrom(...calls), fc.array(fc.anything({ withTypedArray: true }), { maxLength: 3 }),
     (name, values) => {

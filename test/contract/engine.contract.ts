@@ -53,12 +53,12 @@ export function begin(engine: Engine, config: EngineConfig, generation: number):
   engine.setPhase('started')
 }
 
-const calm: PairOptions = { lossPercent: 0, duplicatePercent: 0 }
-const of = <T extends EngineRecord['type']>(node: Node, type: T): Extract<EngineRecord, { type: T }>[] =>
+export const calm: PairOptions = { lossPercent: 0, duplicatePercent: 0 }
+export const of = <T extends EngineRecord['type']>(node: Node, type: T): Extract<EngineRecord, { type: T }>[] =>
   node.records.filter((record): record is Extract<EngineRecord, { type: T }> => record.type === type)
 const active = (node: Node): boolean => of(node, 'peer.status').some((record) => record.status === 'active')
 
-async function met(make: MakePair, options: PairOptions): Promise<Pair> {
+export async function met(make: MakePair, options: PairOptions): Promise<Pair> {
   const pair = await make(options)
   begin(pair.left.engine, configOf('left', linksOf(pair.left, options)), 1000)
   begin(pair.right.engine, configOf('right', linksOf(pair.right, options)), 2000)

@@ -41,3 +41,68 @@ test('ten seconds of two engines pass in no time, and twice the same', () => {
   }
   assert.equal(run(), run())
 })
+
+const address = { family: 4, address: '192.0.2.7', prefix: 24, interface: 'eth0', label: null, broadcast: null } as const
+
+/** Two engines that have met; `left` can take one group. Time passes by `run`. */
+function pairOnManualClock(): { left: ReturnType<typeof start>; right: ReturnType<typeof start>; run(us: number, alive?: boolean): void } {
+  const left = start('left', 1)
+  const right = start('right', 2)
+  let now = 1_000_000
+  const run = (us: number, alive = true): void => {
+    for (const end = now + us; now < end; now += 5000) {
+      left.engine.renewController(micros(now))
+      for (const node of alive ? [left, right] : [left]) {
+        node.engine.advanceTo(micros(now))
+        node.records.push(...node.engine.drain())
+      }
+      for (const packet of left.engine.collect()) right.engine.inject(packet.link, packet.bytes)
+      for (const packet of alive ? right.engine.collect() : []) left.engine.inject(packet.link, packet.bytes)
+    }
+  }
+  left.engine.guardian('come')
+  left.engine.setGroups(1, [{ index: 0, name: 'web', digest: 'd', kind: 'address', addresses: [address] }])
+  left.engine.setInterface('eth0', 1, true)
+  run(1_000_000)
+  left.engine.guardian('acknowledge')
+  run(100_000)
+  return { left, right, run }
+}
+
+test('a plan on the manual clock: withheld while the peer lives, fired after its death', () => {
+  const { left, run } = pairOnManualClock()
+  const of = (type: EngineRecord['type']): EngineRecord[] => left.records.filter((record) => record.type === type)
+  const plan = {
+    slot: 0, epoch: 9, condition: 'staged', peer: { node: 'right', generation: 10 }, needsOwnership: false,
+    steps: [{ type: 'add', address, checkDuplicate: false }],
+  } as const
+  const accept = { kind: 'accept', peerGeneration: 10, notAfterUs: null } as const
+  assert.equal(of('guardian.ready').length, 1)
+  assert.equal(left.engine.armPlan(plan), 'armed')
+  assert.equal(left.engine.firePlan(0, 9, accept), 'marked')
+  run(10_000)
+  assert.deepEqual(of('plan.withheld').map((record) => 'guard' in record && record.guard), ['peer-alive'])
+  run(5_000_000, false)
+  assert.equal(left.engine.firePlan(0, 9, accept), 'marked')
+  run(10_000, false)
+  assert.deepEqual(left.engine.batches().map((batch) => batch.steps), [[[1, '192.0.2.7', 0]]])
+  left.engine.finishBatch([])
+  run(10_000, false)
+  const [fired] = of('plan.fired')
+  assert.ok(fired?.type === 'plan.fired' && fired.epoch === 9 && fired.results[0]?.errno === 0)
+  assert.equal(fired.detectedAt, of('peer.dead')[0]?.at)
+  assert.equal(left.engine.disarmPlan(0, 9), 'fired')
+})
+
+test('last words on the manual clock stand in the page while the group is held', () => {
+  const { left, right, run } = pairOnManualClock()
+  assert.equal(left.engine.lastWords(0), null)
+  left.engine.setHolding(0, { held: true, claimEpoch: 3, peerReady: true, agentBusy: false })
+  run(10_000)
+  const words = left.engine.lastWords(0)
+  assert.ok(words)
+  right.engine.inject('wire', words)
+  run(10_000)
+  const [gasp] = right.records.filter((record) => record.type === 'gasp')
+  assert.ok(gasp?.type === 'gasp' && gasp.group === 'web' && gasp.claimEpoch === 3)
+})
