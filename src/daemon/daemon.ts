@@ -13,7 +13,7 @@ import type { Core } from '../core/core.js'
 import { ControlServer, type ControlServerOptions } from '../control/server.js'
 import { controlSocketName } from '../control/protocol.js'
 import type { StatusReport } from '../control/report.js'
-import type { Engine, EngineTiming } from '../engine/engine.js'
+import type { Engine } from '../engine/engine.js'
 import { createEngine } from '../engine/native.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { Cgroups } from '../lrm/cgroups.js'
@@ -52,7 +52,7 @@ import type { RunLock } from './run-lock.js'
 import { defaultReboot, resetLimits, resetMachine } from './reset.js'
 import { Shell, type ShellDependencies } from './shell.js'
 import { buildStatus } from './status.js'
-import { bridgeTiming, bridgeUs } from './timing-change.js'
+import { PacedTiming } from './timing-change.js'
 import { buildMethods } from './verbs.js'
 
 /** The last statuses and the farewell leave within a few milliseconds; the log gets a little longer. */
@@ -74,9 +74,7 @@ export class Daemon {
   #revision = 1
   #stopping = false
   #reloading: Promise<unknown> = Promise.resolve()
-  /** What the engine beats by: for a moment after a reload not yet the configured timing. */
-  #timing: EngineTiming
-  #bridge: NodeJS.Timeout | null = null
+  readonly #timing: PacedTiming
   /** Why this machine still runs although it had to be reset. */
   #resetFailure: string | null = null
   #givingUp = false
@@ -116,7 +114,7 @@ export class Daemon {
     this.#options = options
     this.#version = version
     this.#config = config
-    this.#timing = config.timing
+    this.#timing = new PacedTiming(config.timing)
     this.#pings = pings
     this.#exit = exit
     this.#log = openLog(config.self, process.pid, logTargetsOf(config, this.#options))
@@ -210,31 +208,16 @@ export class Daemon {
       plans: this.#plans,
       store: this.#facts,
       raiseGeneration: () => this.#raiseGeneration(),
-      onNote: (note) => {
-        this.#note(note)
-      },
-      onReply: (reply) => {
-        this.#requests.onReply(reply)
-      },
-      onHalt: (halt) => {
-        void this.#halt(halt)
-      },
-      onStatus: (status) => {
-        if (status === 'active') this.#active()
-      },
+      onNote: (note) => { this.#note(note) },
+      onReply: (reply) => { this.#requests.onReply(reply) },
+      onHalt: (halt) => { void this.#halt(halt) },
+      onStatus: (status) => { if (status === 'active') this.#active() },
       onRecord: (record) => {
-        noteRecord(record, {
-          log: this.#log.logger,
-          lines: this.#lines,
-          badPackets: () => this.#config.log.badPackets,
-        })
+        const { logger: log } = this.#log
+        noteRecord(record, { log, lines: this.#lines, badPackets: () => this.#config.log.badPackets })
       },
-      onBroken: (error) => {
-        void this.#broken(error)
-      },
-      onLapsed: (error) => {
-        void this.#lapsed(error)
-      },
+      onBroken: (error) => { void this.#broken(error) },
+      onLapsed: (error) => { void this.#lapsed(error) },
     }
   }
 
@@ -456,23 +439,15 @@ export class Daemon {
     return config
   }
 
-  /** Another pace or dead time goes over a bridge, so that no moment of it looks like death to the peer. */
   #configureEngine(): void {
-    if (this.#bridge !== null) clearTimeout(this.#bridge)
-    this.#bridge = null
-    const before = this.#timing
-    const bridge = bridgeTiming(before, this.#config.timing)
-    this.#timing = bridge ?? this.#config.timing
-    this.#engine.configure(this.#engineConfig(this.#config))
-    if (bridge === null) return
-    this.#engine.setStatus(this.#core.snapshot().status, { deadtimeExtraUs: 0 })
-    const intervals = this.#engine.snapshot().links.map((link) => link.intervalUs)
-    this.#bridge = setTimeout(() => {
-      this.#bridge = null
-      this.#revision += 1
-      this.#timing = this.#config.timing
-      this.#engine.configure(this.#engineConfig(this.#config))
-    }, bridgeUs(before, intervals) / 1000)
+    this.#timing.change(this.#config.timing, {
+      apply: () => {
+        this.#revision += 1
+        this.#engine.configure(this.#engineConfig(this.#config))
+      },
+      announce: () => { this.#engine.setStatus(this.#core.snapshot().status, { deadtimeExtraUs: 0 }) },
+      linkIntervalsUs: () => this.#engine.snapshot().links.map((link) => link.intervalUs),
+    })
   }
 
   #engineConfig(config: ClusterConfig): Parameters<Engine['configure']>[0] {
@@ -480,7 +455,7 @@ export class Daemon {
       serialFd: (device: string): number | null => this.#lines.fdOf(device),
       addressesOf: (hosts: readonly string[]): string[] => hosts.flatMap((host) => this.#pings.get(host) ?? []),
     }
-    return engineConfigOf(config, this.#identity, this.#revision, facts, this.#timing)
+    return engineConfigOf(config, this.#identity, this.#revision, facts, this.#timing.current)
   }
 
   #raiseGeneration(): number {
@@ -540,7 +515,7 @@ export class Daemon {
       return
     }
     this.#shell.stop()
-    if (this.#bridge !== null) clearTimeout(this.#bridge)
+    this.#timing.stop()
     await this.#respawner.stop()
     if (halt.how === 'stop') {
       this.#engine.stop({ farewell: true })

@@ -21,3 +21,39 @@ export function bridgeTiming(before: EngineTiming, after: EngineTiming): EngineT
 export function bridgeUs(before: EngineTiming, linkIntervalsUs: readonly number[]): number {
   return heartbeatsToBeHeard * Math.max(before.keepaliveUs, ...linkIntervalsUs)
 }
+
+/** What the engine is to do with a timing. */
+export interface Paced {
+  apply(timing: EngineTiming): void
+  /** One heartbeat at once, so that the peer hears of it early. */
+  announce(): void
+  linkIntervalsUs(): readonly number[]
+}
+
+/** What the engine beats by: for a moment after a reload not yet the configured timing. */
+export class PacedTiming {
+  #bridge: NodeJS.Timeout | null = null
+
+  constructor(public current: EngineTiming) {}
+
+  /** Another pace or dead time goes over a bridge, so that no moment of it looks like death to the peer. */
+  change(wanted: EngineTiming, engine: Paced): void {
+    this.stop()
+    const before = this.current
+    const bridge = bridgeTiming(before, wanted)
+    this.current = bridge ?? wanted
+    engine.apply(this.current)
+    if (bridge === null) return
+    engine.announce()
+    this.#bridge = setTimeout(() => {
+      this.#bridge = null
+      this.current = wanted
+      engine.apply(wanted)
+    }, bridgeUs(before, engine.linkIntervalsUs()) / 1000)
+  }
+
+  stop(): void {
+    if (this.#bridge !== null) clearTimeout(this.#bridge)
+    this.#bridge = null
+  }
+}
