@@ -73,7 +73,8 @@ export function checkAddressLines(
   for (const { group: word, order } of lines) {
     const group = groups.find((candidate) => candidate.key === word.text)
     if (seen.has(word.text)) {
-      report.warning('TB_CONFIG_REPEATED', word, `group '${word.text}' has an address line already`, 'the last one counts; remove the others')
+      report.warning('TB_CONFIG_REPEATED', word, `group '${word.text}' has an address line already`,
+        'the last one counts; remove the others')
     }
     seen.add(word.text)
     if (group === undefined) {

@@ -83,3 +83,8 @@ export function seedOf(node: string, generation: number): number {
   for (const letter of node) hash = (Math.imul(hash, 31) + (letter.codePointAt(0) ?? 0)) | 0
   return (generation ^ Math.imul(hash, 0x9e3779b1)) >>> 0
 }
+
+/** Told by the engine also on the node that does not have the addresses. */
+export function trackedInterfaces(config: ClusterConfig, locate: Locate): string[] {
+  return [...new Set(tracksOf(config, locate).flatMap((track) => track.interfaces))]
+}

@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { Respawner } from './respawn.js'
 import { loadConfig } from '../config/load.js'
+import { controllerLimits } from '../config/limits.js'
 import { changeText, diffConfig } from '../config/diff.js'
 import { placeOf } from '../config/diagnostics.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
@@ -22,14 +23,14 @@ import { openLog, type LogHandle } from '../observe/log.js'
 import { loadInputFromMachine } from '../store/ha-files.js'
 import { openIdentity, type Identity } from '../store/identity.js'
 import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
-import { runNft } from '../system/nft.js'
 import { systemCalls } from '../system/system.js'
-import { coreConfigOf, tracksOf } from './core-config.js'
+import { coreConfigOf, trackedInterfaces } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
 import { arbiterOf } from '../arbiter/registry.js'
 import { ArbiterRunner } from './effects/arbiter.js'
 import { FenceRunner } from './effects/fencing.js'
 import { AddressBlocker } from './effects/blocker.js'
+import { runNft } from './effects/nft.js'
 import { Members, type MemberDependencies } from './effects/members.js'
 import { Plans, type PlanDependencies } from './effects/plans.js'
 import { refuseHungDisk } from './disk-answers.js'
@@ -39,7 +40,7 @@ import { Facts } from './facts.js'
 import { GuardianWiring } from './guardian-wiring.js'
 import { Lines } from './lines.js'
 import { refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
-import { controllerLimits, limitFactsOf, renewEveryMs } from './limits.js'
+import { limitFactsOf, renewEveryMs } from './limits.js'
 import { addressLocator, carrierOf } from './locate.js'
 import { notifySupervisor } from './notify.js'
 import type { DaemonOptions } from './options.js'
@@ -293,7 +294,7 @@ export class Daemon {
       logger.info({ event: 'daemon.succeeded', silentMs: Math.round(silence) }, text)
     }
     await this.#control.listen()
-    this.#watchInterfaces(this.#config)
+    this.#addresses.watchInterfaces(trackedInterfaces(this.#config, carrierOf))
     const persisted = this.#facts.load()
     this.#fence.remember(persisted)
     this.#shell.feed({ type: 'boot', generation: this.#generation, persisted })
@@ -313,12 +314,6 @@ export class Daemon {
       const event = { event: 'config.warning', code }
       if (severity === 'warning') this.#log.logger.warn(event, `${placeOf(file, line)}: ${message}`)
     }
-  }
-
-  /** The engine tells of every interface that carries an address of a group, also on the node that does not have it. */
-  #watchInterfaces(config: ClusterConfig): void {
-    const tracks = tracksOf(config, carrierOf)
-    this.#addresses.watchInterfaces([...new Set(tracks.flatMap((track) => track.interfaces))])
   }
 
   #configureMembers(config: ClusterConfig, inForce?: (group: string, digest: string) => boolean): void {
@@ -421,7 +416,7 @@ export class Daemon {
     this.#configureEngine()
     this.#countOnUs()
     this.#log.retarget(logTargetsOf(config, this.#options))
-    this.#watchInterfaces(config)
+    this.#addresses.watchInterfaces(trackedInterfaces(config, carrierOf))
     await this.#blocker.configure(config.groups)
     this.#shell.feed({ type: 'config.changed', config: coreConfigOf(config, carrierOf) })
     if (running.status === 'active') await this.#respawner.change(config.respawn, this.#respawnEnvironment())

@@ -21,7 +21,8 @@ test('a start that hangs ends with its abort, and the stop after it runs', { tim
   const members = new Members({
     lrm, addresses: null as never, close: () => Promise.resolve(null), slotOf: () => null, locate: () => 'nowhere',
     scene: () => ({
-      fields: [], directives: [], ownStatus: 'active', niceFailback: true, dontAsk: false, logfile: null, debugfile: null, logfacility: null,
+      fields: [], directives: [], ownStatus: 'active', niceFailback: true, dontAsk: false,
+      logfile: null, debugfile: null, logfacility: null,
     }),
   })
   try {

@@ -86,7 +86,7 @@ async function closedOn(member: PairMember): Promise<boolean> {
 }
 
 describe('orders on a running pair', { skip: obstacle ?? false, concurrency: 1 }, () => {
-  test('a cable pulled from the interface of an address moves its group, and failback waits until it is good', { timeout: LIMIT_MS }, async () => {
+  test('a cable pulled from the interface of an address moves its group, and failback waits', { timeout: LIMIT_MS }, async () => {
     await withPair({ name: 'track' }, () => undefined, async (pair) => {
       const pulledAt = performance.now()
       await pair.a.node.cable('eth0', 'down')
@@ -129,7 +129,7 @@ describe('orders on a running pair', { skip: obstacle ?? false, concurrency: 1 }
     })
   })
 
-  test('an address that is blocked is there and closed until its service runs, and nothing stays behind', { timeout: LIMIT_MS }, async () => {
+  test('an address that is blocked is there and closed until its service runs', { timeout: LIMIT_MS }, async () => {
     await withPair({ name: 'blocked', settings: { autoFailback: 'off' } }, writeBlockedGroup, async (pair) => {
       await connects(pair)
       assert.equal(await closedOn(pair.a), false)

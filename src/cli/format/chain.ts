@@ -3,7 +3,7 @@
 import { announcedDeadtimeUs, failoverTimes, linkTimings } from '../../config/timing.js'
 import type { ClusterConfig, LeaseSettings } from '../../config/model.js'
 import { formatTime } from '../../config/values.js'
-import { controllerLimits } from '../../daemon/limits.js'
+import { controllerLimits } from '../../config/limits.js'
 
 export interface ChainRow {
   readonly name: string
@@ -58,10 +58,11 @@ function limitRows({ links, timing, process }: ClusterConfig, watchdogUs: number
   const idle = controllerLimits({ ...facts, realtime: false })
   return [
     { name: 'no takes', us: limits.withholdUs, from: 'daemon stands still: the larger of 2 s and half the dead time' },
-    { name: 'release', us: limits.releaseUs, from: 'daemon stands still: the larger of 10 s and twice the dead time; addresses go if the peer is ready' },
+    { name: 'release', us: limits.releaseUs, from: 'daemon stands still: the larger of 10 s and twice the dead time' },
     ...(limits.resetUs === 0 ? [] : [{ name: 'reset', us: limits.resetUs, from: 'release and the timeout of the watchdog' }]),
     { name: 'frozen', us: limits.freezeUs, from: 'guardian: engine without progress (real-time scheduling)' },
-    ...(limits.freezeUs === idle.freezeUs ? [] : [{ name: 'frozen', us: idle.freezeUs, from: 'the same where real-time scheduling is not permitted' }]),
+    ...(limits.freezeUs === idle.freezeUs ? []
+      : [{ name: 'frozen', us: idle.freezeUs, from: 'the same where real-time scheduling is not permitted' }]),
     ...(watchdogUs === 0 ? [] : [{ name: 'watchdog', us: watchdogUs, from: 'without petting, until the machine is reset' }]),
   ]
 }
@@ -78,8 +79,14 @@ function leaseRows({ twinbeat, groups }: ClusterConfig, watchdogUs: number): Cha
     { name: 'lease', us: lease.ttlUs, from: 'lease_ttl: a silent holder keeps it so long' },
     { name: 'renewal', us: lease.renewUs, from: 'lease_renew' },
     { name: 'answer', us: lease.timeoutUs, from: 'lease_timeout' },
-    { name: 'deadline', us: safeTtlUs(lease) - lease.stopBudgetUs, from: 'after a renewal was sent: lease_ttl less drift and stop_budget; the group is released' },
-    { name: 'address expires', us: Math.max(0, safeTtlUs(lease) - kKernelUs), from: 'after a renewal was sent: by the kernel itself, at the latest 1.25 s later' },
+    {
+      name: 'deadline', us: safeTtlUs(lease) - lease.stopBudgetUs,
+      from: 'after a renewal was sent: lease_ttl less drift and stop_budget; the group is released',
+    },
+    {
+      name: 'address expires', us: Math.max(0, safeTtlUs(lease) - kKernelUs),
+      from: 'after a renewal was sent: by the kernel itself, at the latest 1.25 s later',
+    },
     ...(services && watchdogUs > 0
       ? [{ name: 'last petting', us: petUs, from: 'after a renewal was sent: services that do not stop end with the machine' }] : []),
   ]
@@ -88,7 +95,10 @@ function leaseRows({ twinbeat, groups }: ClusterConfig, watchdogUs: number): Cha
 function moveRows({ twinbeat }: ClusterConfig): ChainRow[] {
   return [
     { name: 'start of a member', us: twinbeat.startTimeoutUs, from: 'start_timeout' },
-    { name: 'stop of a member', us: twinbeat.stopTimeoutUs, from: `stop_timeout; ${String(twinbeat.stopRetryMax)} attempts, then stop_failure ${twinbeat.stopFailure}` },
+    {
+      name: 'stop of a member', us: twinbeat.stopTimeoutUs,
+      from: `stop_timeout; ${String(twinbeat.stopRetryMax)} attempts, then stop_failure ${twinbeat.stopFailure}`,
+    },
     { name: 'offer', us: twinbeat.handoverWaitUs, from: 'handover_wait' },
     { name: 'agreement', us: twinbeat.grantWaitUs, from: 'grant_wait' },
   ]
@@ -98,15 +108,17 @@ function contradictionsOf({ twinbeat, groups, timing }: ClusterConfig, watchdogU
   const found: string[] = []
   const { lease } = twinbeat
   if (watchdogUs > 0 && watchdogUs <= 2 * timing.keepaliveUs) {
-    found.push(`the watchdog bites after ${formatTime(watchdogUs)}, a heartbeat comes every ${formatTime(timing.keepaliveUs)}: a healthy machine is reset`)
+    found.push(`the watchdog bites after ${formatTime(watchdogUs)}, a heartbeat comes every ` +
+      `${formatTime(timing.keepaliveUs)}: a healthy machine is reset`)
   }
   const services = groups.find((group) => group.members.some((member) => member.by === 'agent'))
   if (twinbeat.splitBrain === 'lease' && services !== undefined && watchdogUs > 0) {
     const petUs = safeTtlUs(lease) - watchdogUs - kPetMarginUs
     const neededUs = lease.renewUs + lease.timeoutUs
     if (petUs <= neededUs) {
-      found.push(`lease_ttl ${formatTime(lease.ttlUs)} less the watchdog's ${formatTime(watchdogUs)} leaves ${formatTime(Math.max(0, petUs))}, ` +
-        `less than a renewal takes (${formatTime(neededUs)}): ${services.key} would reset this machine without need; raise lease_ttl`)
+      found.push(`lease_ttl ${formatTime(lease.ttlUs)} less the watchdog's ${formatTime(watchdogUs)} leaves ` +
+        `${formatTime(Math.max(0, petUs))}, less than a renewal takes (${formatTime(neededUs)}): ` +
+        `${services.key} would reset this machine without need; raise lease_ttl`)
     }
   }
   return found

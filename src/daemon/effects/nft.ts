@@ -1,7 +1,7 @@
 // Runs nft with a script on its standard input, in one transaction.
 import { existsSync } from 'node:fs'
-import { nftPrograms } from '../config/service-rules.js'
-import { spawner } from './spawner.js'
+import { nftPrograms } from '../../config/service-rules.js'
+import { spawner } from '../../system/spawner.js'
 
 /** It waits for nobody but the kernel; longer than this is a kernel that does not answer. */
 const answerMaxMs = 10_000
@@ -10,7 +10,8 @@ export async function runNft(script: string): Promise<string | null> {
   const program = nftPrograms.find((path) => existsSync(path))
   if (program === undefined) return 'nft is not installed'
   const run = spawner().run({
-    program, args: ['-f', '-'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }, input: script, capture: true, dieWithDaemon: true,
+    program, args: ['-f', '-'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    input: script, capture: true, dieWithDaemon: true,
   })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>((resolve) => {
