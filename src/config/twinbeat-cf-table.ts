@@ -36,12 +36,14 @@ export const TWINBEAT_CF: readonly Directive[] = [
     'Calls status of each member of a group; restarts it up to NUMBER times, then hands the group over.'),
   directive('address', 'address GROUP first|last|blocked', 'line', kText, 'first',
     'the order of the line, as heartbeat',
-    'When the addresses of a group with services come up. `first`: where they stand in the line of haresources. `last`: after its services. '
+    'When the addresses of a group with services come up. `first`: where they stand in the line of haresources. '
+    + '`last`: after its services. '
     + '`blocked`: where they stand, announced, and closed to new connections until the group is complete (needs nft).'),
   directive('track', 'track INTERFACE on|off', 'line', kText, null,
-    'on beside a twinbeat peer for interfaces that carry an address of a group, as it says whether its own is up; beside a real heartbeat only a warning',
-    'A group whose interface has no carrier or is down for a second is handed to a peer whose interface is up. Written `on` it also asks a real '
-    + 'heartbeat, if everything in the set that moves with it is affected.'),
+    'on beside a twinbeat peer for interfaces that carry an address of a group, as it says whether its own is up; '
+    + 'beside a real heartbeat only a warning',
+    'A group whose interface has no carrier or is down for a second is handed to a peer whose interface is up. '
+    + 'Written `on` it also asks a real heartbeat, if everything in the set that moves with it is affected.'),
   directive('split_brain', 'split_brain accept|fence|lease', 'option', choice('accept', 'fence', 'lease'), null,
     '`fence` if ha.cf has stonith lines; else `accept`: a node that hears nothing takes over, whether or not the other one lives',
     'What protects the data when the nodes cannot talk to each other.'),

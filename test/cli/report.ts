@@ -11,7 +11,8 @@ const node = (part: Partial<NodeReport> & { name: string }): NodeReport => ({
 
 export const report: StatusReport = {
   at: '2026-11-22T10:00:00.000Z', version: '0.1.0', node: 'nodea', pid: 77, startedAt: '2026-11-22T09:00:00.000Z',
-  haDir: '/etc/ha.d', resources: 'local', membership: 'active', operation: null, maintenanceLeftMs: null, autoFailback: 'on', splitBrain: 'accept',
+  haDir: '/etc/ha.d', resources: 'local', membership: 'active', operation: null, maintenanceLeftMs: null,
+  autoFailback: 'on', splitBrain: 'accept',
   stopFailure: 'reset', acceptedWithout: [], generation: 7, uuid: '00', realtime: true, logLinesDropped: 0, 
   guardian: {
     state: 'guarding', pid: 78, realtime: true, memoryLocked: false, ways: 2, progressUs: 3000,
@@ -30,7 +31,8 @@ export const report: StatusReport = {
     rejected: { auth: 2, replay: 0 },
   }],
   groups: [{
-    id: 'web', onHold: false, home: 'nodea', addressOnly: false, state: 'held', holder: 'nodea', authority: 'held', lease: null, reason: 'held',
+    id: 'web', onHold: false,
+    home: 'nodea', addressOnly: false, state: 'held', holder: 'nodea', authority: 'held', lease: null, reason: 'held',
     members: [{ id: '10.0.0.9', kind: 'address', runs: 'engine on eth0', state: 'running', lastResult: 'start: running' }],
   }],
   fencing: { required: false, state: 'idle', text: '', confirmedGeneration: null, devices: [] },
