@@ -198,6 +198,7 @@ export class PromiseWorld {
         node.restart()
         this.nodes[other(name)].peerLife = node.life
         return
+      default: throw new Error(`no such choice: ${choice}`)
     }
   }
 
