@@ -165,6 +165,7 @@ describe('a serial line that is pulled', suite, () => {
       assert.deepEqual((await b.status())?.nodes.map((node) => node.status), ['active', 'active'])
       await plugIn()
       for (const machine of [a, b]) {
+        assert.ok(await until(() => machine.log().includes('serial.opened'), 15_000), machine.log())
         await lineIs(machine, 'up')
         lineOf(machine.log(), /info: serial\.opened: the serial line '\/run\/ttyS7' is open again/)
       }

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { withLab } from '../../lab/lab.js'
 import type { LabNode } from '../../lab/node.js'
-import { exited, until, within, type RunResult } from '../../lab/processes.js'
+import { exited, signalProcess, until, within, type RunResult } from '../../lab/processes.js'
 import { ask } from '../../src/control/client.js'
 import type { GroupReport, StatusReport } from '../../src/control/report.js'
 
@@ -162,6 +162,19 @@ export class Machine {
 
   kill(signal: NodeJS.Signals = 'SIGKILL'): void {
     this.node.kill(this.daemonPids(), signal)
+  }
+
+  /** So that nobody is left to let go of what the daemon held. */
+  killWithGuardian(): void {
+    // The guardian first, or it has acted before its own end comes. The kernel keeps 15 characters of a name.
+    const all = this.node.processes().map((pid) => ({ pid, name: comm(pid) }))
+    const named = (wanted: string): number[] => all.filter(({ name }) => name === wanted).map(({ pid }) => pid)
+    this.node.kill([...named('twinbeat-guardi'), ...named('twinbeatd')])
+  }
+
+  /** A signal to one process that may be gone. */
+  tell(pid: number, signal: NodeJS.Signals): void {
+    if (this.node.processes().includes(pid)) signalProcess(pid, signal)
   }
 
   output(): string {

@@ -1,6 +1,7 @@
 // A serial line whose descriptor TypeScript has opened and set up. Frames are classic, paced to the line's speed in
 // pieces of 512 bytes as a real node writes them, through a bounded queue: a hung line costs its frames, never time.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -42,6 +43,12 @@ class SerialLink final : public Link {
       last_error_ = errno;
       close();
       return last_error_;
+    }
+    // A line whose other end is gone stays so for this descriptor: to report it open would only be taken back.
+    pollfd line{fd_, 0, 0};
+    if (::poll(&line, 1, 0) > 0 && (line.revents & POLLHUP) != 0) {
+      close();
+      return last_error_ = EPIPE;
     }
     // Not every line is a terminal in tests, and a pty refuses some requests: neither matters for the bytes.
     static_cast<void>(::ioctl(fd_, TIOCEXCL));
