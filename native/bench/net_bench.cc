@@ -106,7 +106,7 @@ void bench_frames(const InterfaceRecord& interface) {
 }
 
 void wait_for_result(NetThread& thread, int wake_fd, StepBatchResult& result) {
-  while (!thread.next_result(result)) {
+  while (!thread.next_result(Feeder::kEngine, result)) {
     pollfd entry{wake_fd, POLLIN, 0};
     must(::poll(&entry, 1, 5000) == 1, "no result");
     uint64_t value = 0;
@@ -119,7 +119,7 @@ void bench_thread() {
   const auto thread = std::make_unique<NetThread>();
   const int wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   NetConfig config;
-  config.wake_fd = wake_fd;
+  config.engine_wake_fd = wake_fd;
   config.realtime_priority = 5;
   const NetStartReport report = thread->start(config);
   must(report.running(), "netlink thread");

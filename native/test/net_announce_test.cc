@@ -407,7 +407,7 @@ TEST_CASE("the thread starts, stops and starts again; a second start is refused"
     batch->steps[0] = step(round % 2 == 1 ? StepOp::kAdd : StepOp::kRemove, "10.9.0.5", 24);
     REQUIRE(thread->submit(Feeder::kEngine, *batch));
     StepBatchResult result{};
-    while (!thread->next_result(result)) std::this_thread::yield();
+    while (!thread->next_result(Feeder::kEngine, result)) std::this_thread::yield();
     CHECK(result.token == round);
     CHECK(result.failed == 0);
     thread->stop();

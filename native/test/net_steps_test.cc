@@ -330,11 +330,11 @@ TEST_CASE("random bytes as steps harm nothing") {
   auto batch = std::make_unique<StepBatch>();
   batch->count = 100000;
   CHECK_FALSE(keeper.thread().submit(Feeder::kController, *batch));
-  StepBatch* place = keeper.thread().claim(Feeder::kEngine);
+  StepBatch* place = keeper.thread().claim(Feeder::kController);
   REQUIRE(place != nullptr);
   place->token = 999;
   place->count = 100000;
-  keeper.thread().commit(Feeder::kEngine);
+  keeper.thread().commit(Feeder::kController);
   const StepBatchResult refused = keeper.wait_result(999);
   CHECK(refused.count == 0);
   CHECK(refused.failed == 1);

@@ -141,7 +141,16 @@ void Takeover::plan_done(std::size_t slot, const net::StepBatchResult& result, M
 
 void Takeover::pay_answers(Micros now) noexcept {
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    Answer& answer = slots_[slot].answer;
+    Slot& place = slots_[slot];
+    if (place.owes_released) {
+      place.owes_released = !publisher_.publish({.type = RecordType::kGroupReleased,
+                                                 .at = now,
+                                                 .flags = kFlagOk,
+                                                 .previous = place.released_epoch,
+                                                 .count = static_cast<std::uint32_t>(slot)});
+      if (place.owes_released) again_at_ = now + 10 * kMicrosPerMilli;
+    }
+    Answer& answer = place.answer;
     if (!answer.owed) continue;
     if (!publish_answer(slot, now)) {
       again_at_ = now + 10 * kMicrosPerMilli;

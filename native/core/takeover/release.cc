@@ -103,12 +103,8 @@ void Takeover::finish_release(std::size_t slot, const TakeoverScene& scene, Take
   place.lifetime_known = false;
   tell_page(slot);
   board_.page.set_release_by(slot, 0);
-  const bool published = publisher_.publish({.type = RecordType::kGroupReleased,
-                                             .at = scene.guard.now,
-                                             .flags = kFlagOk,
-                                             .previous = epoch,
-                                             .count = static_cast<std::uint32_t>(slot)});
-  static_cast<void>(published);
+  place.owes_released = true;
+  place.released_epoch = epoch;
   const bool address_only = table_ != nullptr && table_->groups[slot].address_only;
   if (place.say_gasp && was_held && address_only && !place.holding.agent_busy && scene.gasp_is_heard) {
     voice.say_gasp(slot, epoch);

@@ -101,6 +101,8 @@ class Takeover {
     std::uint32_t tries = 0;
     Micros release_at = 0;    // next try
     std::uint64_t release_token = 0;
+    bool owes_released = false;  // the record, until it has a place
+    std::uint64_t released_epoch = 0;
 
     std::uint64_t refresh_token = 0;  // 0: none under way
     std::uint32_t lifetime_s = 0;     // as last asked for; 0: for ever
