@@ -159,7 +159,8 @@ export class EtcdCluster {
     const { space, address } = this.#member(index)
     const seconds = `${Math.ceil(timeoutMs / 1000)}s`
     const result = await space.exec([
-      'env', 'ETCDCTL_API=3', ETCDCTL, `--endpoints=http://${address}:${CLIENT_PORT}`, `--command-timeout=${seconds}`, `--dial-timeout=${seconds}`, ...words,
+      'env', 'ETCDCTL_API=3', ETCDCTL, `--endpoints=http://${address}:${CLIENT_PORT}`,
+      `--command-timeout=${seconds}`, `--dial-timeout=${seconds}`, ...words,
     ], { timeoutMs: timeoutMs + 2_000 })
     return { ok: result.rc === 0, out: `${result.out}${result.err}` }
   }

@@ -42,6 +42,10 @@ export function hideFenceSecrets(raw: string): string {
     const match = /^(\s*stonith_host\s+\S+\s+\S+\s*)(.+)$/.exec(raw)
     return match === null ? raw : `${match[1] ?? ''}****`
   }
+  // A password that was written where only the name of its file belongs.
+  if (/^\s*arbiter\b/.test(raw)) {
+    return raw.replace(/(:\/\/)[^/\s,]*@/g, '$1****@').replace(/\b(password|passwd|token|secret)=\S+/g, '$1=****')
+  }
   if (!/^\s*fence_device\b/.test(raw)) return raw
   return raw.replace(/(^|\s)((?:param\.)?([A-Za-z_][A-Za-z0-9_-]*)=)(\S+)/g,
     (all: string, blank: string, head: string, name: string) => (isSecretName(name) ? `${blank}${head}****` : all))

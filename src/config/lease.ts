@@ -5,7 +5,7 @@ import type { Micros } from '../core/base/ids.js'
 import type { Reporter } from './diagnostics.js'
 import { numberOf, placeOf, textOf, usOf, type DirectiveLine, type Options } from './directive-reader.js'
 import type { HaCf } from './ha-cf.js'
-import type { Word } from './lexer.js'
+import type { Place, Word } from './lexer.js'
 import type { ArbiterSettings, FileResult, GroupConfig, LeaseSettings, Position } from './model.js'
 import { formatTime, readIpv4, readIpv6 } from './values.js'
 
@@ -35,7 +35,9 @@ export function readArbiter(
 ): ArbiterSettings | null {
   const [line, again] = lines
   if (line === undefined) return null
-  if (again !== undefined) report.error('TB_CONFIG_REPEATED', again.keyword, 'there is an arbiter already', 'one grants everything; give it several endpoints')
+  if (again !== undefined) {
+    report.error('TB_CONFIG_REPEATED', again.keyword, 'there is an arbiter already', 'one grants everything; give it several endpoints')
+  }
   const [kind, ...words] = line.blankWords
   if (kind?.text !== 'etcd') {
     report.error('TB_CONFIG_SYNTAX', kind ?? line.keyword, 'the arbiter is no etcd', "write 'arbiter etcd endpoints=https://10.0.0.5:2379'")
@@ -77,7 +79,8 @@ function readPairs(words: readonly Word[], report: Reporter): Pairs | null {
 
 function readEndpoints(word: Word | undefined, keyword: Word, report: Reporter): string[] {
   if (word === undefined) {
-    report.error('TB_CONFIG_SYNTAX', keyword, 'the arbiter has no endpoints', "write 'endpoints=https://10.0.0.5:2379,https://10.0.0.6:2379'")
+    report.error('TB_CONFIG_SYNTAX', keyword, 'the arbiter has no endpoints',
+      "write 'endpoints=https://10.0.0.5:2379,https://10.0.0.6:2379'")
     return []
   }
   const endpoints: string[] = []
@@ -85,7 +88,8 @@ function readEndpoints(word: Word | undefined, keyword: Word, report: Reporter):
     const match = /^(https?):\/\/(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})\/?$/.exec(part)
     const host = match?.[2] ?? ''
     if (match === null || Number(match[3]) > 65_535) {
-      report.error('TB_CONFIG_VALUE', word, 'an endpoint is no http:// or https:// address with a port', 'for example https://10.0.0.5:2379')
+      report.error('TB_CONFIG_VALUE', word, 'an endpoint is no http:// or https:// address with a port',
+        'for example https://10.0.0.5:2379')
       continue
     }
     if (readIpv4(host) === null && readIpv6(host.replace(/^\[|\]$/g, '')) === null) {
@@ -150,7 +154,7 @@ export function checkLease(check: LeaseCheck, report: Reporter, groupReport: Rep
 }
 
 function checkTimes({ lease, options }: LeaseCheck, report: Reporter): void {
-  const at = placeOf(options, 'lease_ttl') ?? placeOf(options, 'stop_budget') ?? placeOf(options, 'lease_renew') ?? placeOf(options, 'split_brain')
+  const at = firstOf(options, 'lease_ttl', 'stop_budget', 'lease_renew', 'split_brain')
   if (lease.ttlUs % kSecondUs !== 0) {
     report.error('TB_CONFIG_TIMING', at, `lease_ttl ${formatTime(lease.ttlUs)} is no number of whole seconds`, 'etcd counts in seconds')
   }
@@ -163,8 +167,8 @@ function checkTimes({ lease, options }: LeaseCheck, report: Reporter): void {
   if (spareUs >= kSpareUs) return
   const neededUs = Math.ceil((lease.ttlUs + kSpareUs - spareUs) * (1 + lease.driftPpm / kPpm) / kSecondUs) * kSecondUs
   report.error('TB_CONFIG_TIMING', at,
-    `lease_ttl ${formatTime(lease.ttlUs)} leaves ${formatTime(Math.max(0, spareUs))} after drift, stop budget, lease_renew and lease_timeout; `
-    + `${formatTime(kSpareUs)} is the least`,
+    `lease_ttl ${formatTime(lease.ttlUs)} leaves ${formatTime(Math.max(0, spareUs))} after drift, stop budget, `
+    + `lease_renew and lease_timeout; ${formatTime(kSpareUs)} is the least`,
     `write 'lease_ttl ${formatTime(neededUs)}' or shorten the others`)
 }
 
@@ -182,10 +186,15 @@ function checkServices(check: LeaseCheck, report: Reporter, groupReport: Reporte
   const { stopTimeoutUs, lease } = check
   if (stopTimeoutUs === 0 || stopTimeoutUs > lease.stopBudgetUs) {
     const limit = stopTimeoutUs === 0 ? 'without a limit' : `up to ${formatTime(stopTimeoutUs)}`
-    report.warning('TB_CONFIG_LEASE', placeOf(check.options, 'stop_budget') ?? placeOf(check.options, 'stop_timeout') ?? placeOf(check.options, 'split_brain'),
+    report.warning('TB_CONFIG_LEASE', firstOf(check.options, 'stop_budget', 'stop_timeout', 'split_brain'),
       `services may take ${limit} to stop, stop_budget is ${formatTime(lease.stopBudgetUs)}: a machine that loses its lease will be reset`,
       'raise stop_budget (and lease_ttl with it), or lower stop_timeout')
   }
+}
+
+function firstOf(options: Options, ...names: readonly string[]): Place | null {
+  const name = names.find((candidate) => options.has(candidate))
+  return name === undefined ? null : placeOf(options, name)
 }
 
 const kReadableByOthers = 0o044

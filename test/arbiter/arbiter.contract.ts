@@ -20,7 +20,9 @@ async function ask(arbiter: Arbiter, action: ArbiterAction, token: number | null
   return await arbiter.run({ action, group, token })
 }
 
-async function held(arbiter: Arbiter, action: ArbiterAction = 'acquire', token: number | null = null): Promise<{ token: number; deadlineAt: number }> {
+async function held(
+  arbiter: Arbiter, action: ArbiterAction = 'acquire', token: number | null = null,
+): Promise<{ token: number; deadlineAt: number }> {
   const answer = await ask(arbiter, action, token)
   assert.equal(answer.outcome, 'held', answer.text)
   assert.ok(answer.token !== null && answer.deadlineAt !== null)

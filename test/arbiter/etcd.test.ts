@@ -29,7 +29,8 @@ class Bench {
   }
 
   arbiter(node: string, config: Partial<EtcdConfig> = {}): EtcdArbiter {
-    const base = { endpoints: this.members.map((member) => member.endpoint), prefix: '/p/', user: null, passwordFile: null, ca: null, cert: null, key: null }
+    const endpoints = this.members.map((member) => member.endpoint)
+    const base = { endpoints, prefix: '/p/', user: null, passwordFile: null, ca: null, cert: null, key: null }
     const readFile = (path: string): string => this.files.get(path) ?? readFileSync(path, 'utf8')
     const arbiter = new EtcdArbiter({ ...base, ...config }, { node, incarnation: () => 1, now: this.now, times, readFile })
     this.#made.push(arbiter)
@@ -69,7 +70,8 @@ async function acquired(arbiter: EtcdArbiter): Promise<number> {
   return answer.token ?? 0
 }
 
-const refusals: readonly Behaviour[] = ['silent', 'reset', 'nonsense', 'html', 'no-header', 'unavailable', 'no-space', 'denied', 'answer-lost']
+const refusals: readonly Behaviour[] = ['silent', 'reset', 'nonsense', 'html', 'no-header', 'unavailable', 'no-space', 'denied',
+  'answer-lost']
 for (const behaviour of refusals) {
   fact(`an etcd that is '${behaviour}' renews nothing, acquires nothing, and says so`, 1, async (bench) => {
     const a = bench.arbiter('a')
@@ -192,7 +194,8 @@ test('TLS with a certificate of our own authority on both sides', async () => {
       openssl('x509', '-req', '-in', `${name}.csr`, '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-days', '2',
         '-copy_extensions', 'copyall', '-out', `${name}.pem`)
     }
-    const tls = { key: readFileSync(file('server.key'), 'utf8'), cert: readFileSync(file('server.pem'), 'utf8'), ca: readFileSync(file('ca.pem'), 'utf8') }
+    const text = (name: string): string => readFileSync(file(name), 'utf8')
+    const tls = { key: text('server.key'), cert: text('server.pem'), ca: text('ca.pem') }
     bench.members = [await new FakeMember(bench.cluster, '1').listen(tls)]
     const known = bench.arbiter('a', { ca: file('ca.pem'), cert: file('client.pem'), key: file('client.key') })
     await acquired(known)

@@ -73,7 +73,8 @@ export class FakeMember {
       request.on('data', (chunk: Buffer) => (text += chunk.toString()))
       request.on('end', () => this.#serve(request, text, response))
     }
-    const server = tls === null ? http.createServer(serve) : https.createServer({ ...tls, requestCert: true, rejectUnauthorized: true }, serve)
+    const server = tls === null ? http.createServer(serve)
+      : https.createServer({ ...tls, requestCert: true, rejectUnauthorized: true }, serve)
     this.#server = server
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     this.endpoint = `${tls === null ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -109,7 +110,8 @@ export class FakeMember {
       put(200, JSON.stringify(answer))
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      if (behaviour !== 'answer-lost') put(statusOf[error.code] ?? 500, JSON.stringify({ error: error.message, message: error.message, code: error.code }))
+      const { code, message } = error
+      if (behaviour !== 'answer-lost') put(statusOf[code] ?? 500, JSON.stringify({ error: message, message, code }))
     }
   }
 
@@ -152,7 +154,8 @@ export class FakeMember {
   #range(name: string): Json {
     const key = this.cluster.keys.get(name)
     if (key === undefined) return {}
-    return { kvs: [{ key: name, create_revision: String(key.created), mod_revision: String(key.created), value: key.value, lease: key.lease }], count: '1' }
+    const revision = String(key.created)
+    return { kvs: [{ key: name, create_revision: revision, mod_revision: revision, value: key.value, lease: key.lease }], count: '1' }
   }
 
   #txn(body: Json): Json {

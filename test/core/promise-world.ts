@@ -11,7 +11,9 @@ import { pairConfig } from './stage.js'
 const second = 1_000_000
 export const tickUs = second / 2
 export const group = groupId('web')
-export const lease: LeaseConfig = { ttlUs: 3 * second, driftPpm: 100_000, stopBudgetUs: second / 2, renewUs: second, requestUs: second * 2 / 5 }
+export const lease: LeaseConfig = {
+  ttlUs: 3 * second, driftPpm: 100_000, stopBudgetUs: second / 2, renewUs: second, requestUs: second * 2 / 5,
+}
 
 type Name = 'a' | 'b'
 const other = (name: Name): Name => (name === 'a' ? 'b' : 'a')
@@ -265,8 +267,9 @@ export class PromiseWorld {
       this.late = this.late.filter((late) => late.owner !== name || late.life !== order.life)
       return { outcome: 'released', token: null, deadlineAt: null }
     } else if (this.key === null) return { outcome: 'released', token: null, deadlineAt: null }
-    else if (order.action === 'acquire' || this.key.token !== order.token) return { outcome: 'other', token: this.key.token, deadlineAt: null }
-    else this.key.expiresAt = this.time + lease.ttlUs
+    else if (order.action === 'acquire' || this.key.token !== order.token) {
+      return { outcome: 'other', token: this.key.token, deadlineAt: null }
+    } else this.key.expiresAt = this.time + lease.ttlUs
     const deadlineAt = micros(order.sentAt + Math.floor(lease.ttlUs * (1 - lease.driftPpm / 1e6)) - lease.stopBudgetUs)
     return { outcome: 'held', token: this.key?.token ?? 0, deadlineAt }
   }

@@ -90,7 +90,8 @@ for (const mutant of ['from-answer', 'budget-ignored'] as const) {
 }
 
 test("the mutant 'promise-forgotten' is caught", (t) => {
-  const bad = drifts.map((rates) => explore(rates, 'promise-forgotten', [...promised, 'b:restart', 'b:deaf']).bad).find((path) => path !== null)
+  const restarted: readonly Choice[] = [...promised, 'b:restart', 'b:deaf']
+  const bad = drifts.map((rates) => explore(rates, 'promise-forgotten', restarted).bad).find((path) => path !== null)
   assert.ok(bad !== null && bad !== undefined)
   t.diagnostic(`${bad.length} events`)
 })

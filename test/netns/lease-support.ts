@@ -24,7 +24,8 @@ export interface Scene {
 }
 
 export async function withLeasePair(name: string, members: 1 | 3, body: (scene: Scene) => Promise<void>): Promise<void> {
-  const pair = await Pair.create({ name, kinds: ['twinbeat', 'twinbeat'], settings: { deadtime: '2', warntime: '1', initdead: '4', autoFailback: 'off' } })
+  const settings = { deadtime: '2', warntime: '1', initdead: '4', autoFailback: 'off' } as const
+  const pair = await Pair.create({ name, kinds: ['twinbeat', 'twinbeat'], settings })
   let etcd: EtcdCluster | null = null
   const traces = pair.lab.traces()
   try {

@@ -7,7 +7,9 @@ import { labObstacle } from '../../lab/lab.js'
 import { VIPS } from '../../lab/pair-files.js'
 import { until } from '../../lab/processes.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
-import { assertOneOwner, assertServiceGoesOn, goneFromAll, ownedBySomebody, statusOf, TAKEN_MS, TTL_MS, withLeasePair } from './lease-support.js'
+import {
+  assertOneOwner, assertServiceGoesOn, goneFromAll, ownedBySomebody, statusOf, TAKEN_MS, TTL_MS, withLeasePair,
+} from './lease-support.js'
 
 const obstacle = (await labObstacle()) ?? etcdObstacle() ?? twinbeatObstacle()
 const LIMIT_MS = 180_000

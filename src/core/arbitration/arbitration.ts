@@ -9,7 +9,9 @@ import { invariant } from '../base/invariant.js'
 import type { Field, LeaseConfig, LeaseSnapshot } from '../types.js'
 import type { LeaseBook } from '../takeover/authority-book.js'
 import { GroupLease, type GroupFacts, type LeaseIo, type Ownership } from './group-lease.js'
-import { GivenPromises, parsePromise, promiseKey, promiseMessage, promiseUntil, promiseWords, type PromiseMessage, type Token } from './promises.js'
+import {
+  GivenPromises, parsePromise, promiseKey, promiseMessage, promiseUntil, promiseWords, type PromiseMessage, type Token,
+} from './promises.js'
 
 /** What has to be known of the rest of the node. */
 export interface LeaseScene {
@@ -76,7 +78,9 @@ export class Arbitration implements LeaseBook {
   /** Everything that decides what comes next. */
   get words(): string {
     const leases = [...this.#leases].map(([id, lease]) => [id, lease.words])
-    return JSON.stringify([leases, [...this.#wanted], this.#given.words, [...this.#asked], this.#askAt, this.#writingSpan, this.#unanswered])
+    return JSON.stringify([
+      leases, [...this.#wanted], this.#given.words, [...this.#asked], this.#askAt, this.#writingSpan, this.#unanswered,
+    ])
   }
 
   snapshot(group: GroupId): LeaseSnapshot | null {

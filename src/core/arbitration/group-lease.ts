@@ -173,7 +173,9 @@ export class GroupLease {
 
   #advanceConfirming(state: Extract<State, { name: 'confirming' }>): void {
     if (this.io.now >= state.old.deadlineAt) {
-      this.#note('warn', 'lease.unconfirmed', 'the arbiter did not confirm in time that this node still owns it', { token: state.old.token })
+      this.#note('warn', 'lease.unconfirmed', 'the arbiter did not confirm in time that this node still owns it', {
+        token: state.old.token,
+      })
       return this.#enter({ name: 'lapsed', token: state.old.token })
     }
     if (state.call !== null || !this.#due()) return
@@ -220,7 +222,9 @@ export class GroupLease {
     this.#state = counts
     if (this.io.now >= this.#deadline(counts)) return this.#lapse(state.token, `the arbiter says: ${event.text}`)
     if (sure && !state.lost) {
-      this.#note('warn', 'lease.key-lost', `the arbiter lost the key (${event.text}); the other node's promise holds it`, { token: state.token })
+      this.#note('warn', 'lease.key-lost', `the arbiter lost the key (${event.text}); the other node's promise holds it`, {
+        token: state.token,
+      })
     }
     this.#later(Math.min(askAgainUs * 2, this.io.config.renewUs))
     this.#say(counts)
