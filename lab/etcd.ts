@@ -13,9 +13,13 @@ const ETCD = '/usr/bin/etcd'
 const ETCDCTL = '/usr/bin/etcdctl'
 const CLIENT_PORT = 2379
 const PEER_PORT = 2380
-/** Its log is allocated in pieces of 64 MB. */
-const DISK_MB = 90
-const START_MS = 20_000
+/** Its log is allocated in pieces of 64 MB, always one ahead. */
+const DISK_MB = 200
+/** Three members on a busy machine elect for a while. */
+/** The log is allocated ahead, the database is not. A word of a command line has less than 128 KB. */
+const FILLERS_MAX = 200
+const VALUE_CHARS = 100_000
+const START_MS = 60_000
 
 /** Only interfaces and a small disk of its own, which survives the death of the member. */
 const MEMBER_INIT = `
@@ -81,7 +85,9 @@ export class EtcdCluster {
 
   /** After a launch. */
   async ready(): Promise<void> {
-    if (!(await until(() => this.healthy(), START_MS, 200))) throw new Error(`etcd does not answer: ${this.log(0)}`)
+    if (await until(() => this.healthy(), START_MS, 200)) return
+    const states = this.#members.map(({ name }, index) => `${name} ${this.isRunning(index) ? 'runs' : 'has ended'}: ${this.log(index)}`)
+    throw new Error(`etcd does not answer: ${states.join('\n')}`)
   }
 
   async kill(index: number): Promise<void> {
@@ -101,15 +107,16 @@ export class EtcdCluster {
     member.space.resumeWaiters()
   }
 
-  /** Nothing more can be written, and something is: the member ends or refuses. */
-  async fillDisk(index: number): Promise<void> {
+  /** Nothing more can be written, and something is. True: the member has ended, or refuses. */
+  async fillDisk(index: number): Promise<boolean> {
     const { space } = this.#member(index)
     await space.exec(['sh', '-c', 'dd if=/dev/zero of=/run/filler bs=64k 2>/dev/null; true'])
-    const value = 'x'.repeat(60_000)
-    for (let round = 0; round < 20; round += 1) {
+    const value = 'x'.repeat(VALUE_CHARS)
+    for (let round = 0; round < FILLERS_MAX; round += 1) {
       const put = await this.ctl(['put', `/filler/${round}`, value], index, 3_000)
-      if (!put.ok) return
+      if (!put.ok) return true
     }
+    return false
   }
 
   async freeDisk(index: number): Promise<void> {

@@ -33,6 +33,8 @@ const partition = (deaf: 'a' | 'b' | 'both') => async (scene: Scene): Promise<vo
   await assertServiceGoesOn(scene, TTL_MS)
 }
 
+const allOn = ({ pair }: Scene, node: string): boolean => VIPS.every((vip) => pair.owners.now(vip).join() === node)
+
 async function whole(scene: Scene): Promise<void> {
   await scene.etcd.ready()
   await assertServiceGoesOn(scene, LONGER_MS)
@@ -80,7 +82,7 @@ const rows: readonly Row[] = [
     await whole(scene)
   } },
   { name: 'data folder full', body: async (scene) => {
-    await scene.etcd.fillDisk(0)
+    assert.ok(await scene.etcd.fillDisk(0), 'etcd took everything')
     await assertServiceGoesOn(scene, LONGER_MS)
     await scene.etcd.freeDisk(0)
     if (!scene.etcd.isRunning(0)) await scene.etcd.launch(0)
@@ -101,7 +103,7 @@ const rows: readonly Row[] = [
   { name: 'one node cut off from etcd and from the other', body: async (scene) => {
     const { pair } = scene
     await Promise.all([cutFromEtcd(scene, 'a'), pair.sever('both')])
-    assert.ok(await until(() => VIPS.every((vip) => pair.owners.now(vip).join() === pair.b.node.name), TTL_MS + TAKEN_MS), await pair.describe())
+    assert.ok(await until(() => allOn(scene, pair.b.node.name), TTL_MS + TAKEN_MS), await pair.describe())
     await reachEtcdAgain(scene, 'a')
     await pair.mend('both')
     await assertServiceGoesOn(scene, TTL_MS)
@@ -121,7 +123,7 @@ const rows: readonly Row[] = [
   { name: 'a node loses its power', body: async (scene) => {
     const { pair } = scene
     await pair.a.node.powerOff()
-    assert.ok(await until(() => VIPS.every((vip) => pair.owners.now(vip).join() === pair.b.node.name), TAKEN_MS), await pair.describe())
+    assert.ok(await until(() => allOn(scene, pair.b.node.name), TAKEN_MS), await pair.describe())
   } },
   { name: 'hand-over both ways', body: async (scene) => {
     const { pair } = scene
