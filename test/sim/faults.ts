@@ -34,6 +34,8 @@ export interface Faults {
   /** A machine stands still and its clock with it. */
   hiddenPauses: boolean
   holds: boolean
+  /** A daemon or a machine dies in the middle of something. */
+  ambushes: boolean
 }
 
 export function drawFaults(prng: Prng): Faults {
@@ -45,8 +47,14 @@ export function drawFaults(prng: Prng): Faults {
     blocks: sometimes(), echoes: prng.below(6) === 0, reloads: prng.below(4) === 0,
     guardians: prng.below(4) === 0, interfaces: prng.below(4) === 0, upgrades: prng.below(6) === 0,
     devices: sometimes(), lyingDevices: prng.below(20) === 0, arbiter: sometimes(), hiddenPauses: prng.below(10) === 0,
-    holds: prng.below(4) === 0,
+    holds: prng.below(4) === 0, ambushes: sometimes(),
   }
+}
+
+export interface Ambush {
+  readonly node: SimNode
+  readonly act: 'start' | 'plan.fire' | 'stop' | 'persist' | 'handover'
+  go(): void
 }
 
 type Kind = keyof Faults
@@ -121,6 +129,7 @@ function inject(world: World, prng: Prng, kind: Kind): void {
     case 'upgrades': return upgrade(world, node)
     case 'arbiter': return arbiter(world, prng)
     case 'hiddenPauses': return hiddenPause(world, prng, node)
+    case 'ambushes': return ours ? ambush(world, prng, node) : undefined
     case 'holds': return ours ? hold(world, prng, node) : undefined
     case 'disk':
       node.diskFails = prng.below(3) === 0
@@ -149,9 +158,13 @@ function hold(world: World, prng: Prng, node: SimNode): void {
   world.inject(`${node.id}: operator ${verb} ${what}`)
   const checker = world.checkers.authority
   if (verb === 'unhold') checker.released(group)
-  else if (what === 'off') checker.released(null)
+  // A new maintenance takes the place of the last one.
+  else if (verb === 'maintenance') checker.maintained()
   const until = world.now() + seconds * 980_000
-  world.ask(node, verb, what, (ok) => {
+  const { releases } = checker
+  world.ask(node, verb, what, (ok, text) => {
+    // Taken back before it was answered, or told that it is not on the disk.
+    if (releases !== checker.releases || text.includes('the disk has not')) return
     if (!ok || verb === 'unhold' || what === 'off') return
     checker.forbidden(node, verb === 'hold' ? { group, until: null } : { group: null, until })
   })
@@ -219,6 +232,19 @@ function freeze(world: World, prng: Prng, node: SimNode): void {
     if (!muted) return
     world.clock.after(1_000_000, () => { if (node.life === life) world.checkers.pair.wokeStill(node) })
   })
+}
+
+/** With the next act of some kind, and the time of an act later. */
+function ambush(world: World, prng: Prng, node: SimNode): void {
+  const acts: readonly Ambush['act'][] = ['start', 'plan.fire', 'stop', 'persist', 'handover']
+  const what = prng.below(4) === 0 ? 'machine' : 'daemon'
+  const act = acts[prng.below(acts.length)] ?? 'start'
+  const afterUs = prng.below(3) === 0 ? prng.below(100_000) : prng.below(1500)
+  world.inject(`${node.id}: its ${what} will die ${afterUs} us after its next ${act}`)
+  world.ambush = { node, act, go: () => {
+    const { life } = node
+    world.clock.after(afterUs, () => { if (node.life === life && !node.clock.hidden) crash(world, prng, node, what) })
+  } }
 }
 
 function guardian(world: World, prng: Prng, node: SimNode): void {

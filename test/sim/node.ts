@@ -26,6 +26,8 @@ export interface NodeObserver {
   record(node: SimNode, event: SimEvent): void
   effect(node: SimNode, effect: Effect): void
   claims(node: SimNode, plan: PlanArmEffect, authority: Authority, interfaceIncarnation: number): void
+  /** The machine goes down. */
+  down(node: SimNode): void
   /** What runs on a machine changed. */
   truth(): void
   guardian(node: SimNode, reason: ActReason | 'watchdog'): void
@@ -166,6 +168,7 @@ export class SimNode {
       if (lived) this.guardian?.daemonDied()
       return
     }
+    this.observer.down(this)
     this.guardian = null
     this.#startWaits = false
     this.leftovers = false

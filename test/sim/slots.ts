@@ -61,6 +61,8 @@ export class SimSlots {
   readonly #added = new Map<string, Set<string>>()
   /** The controller lease has passed its release limit: nothing more is taken or said in this life. */
   terminal = false
+  /** As it is, whatever a mutant makes of it. */
+  lapsed = false
   #stopped = false
   #standsSince: number | null = null
   #withheld = false
@@ -364,6 +366,7 @@ export class SimSlots {
   }
 
   #lapse(lateUs: number): void {
+    this.lapsed = true
     if (!this.host.flaws.has('no-terminal')) this.terminal = true
     this.#record({ type: 'controller.lapsed', stage: 'release', lateUs })
     const groups = [...this.host.page.groups.values()].filter((group) => group.kind === 'address' && group.holding.held)

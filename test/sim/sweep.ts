@@ -100,6 +100,16 @@ export interface Catch {
   readonly seeds: number
 }
 
+const huntOf = (mutant: Mutant, seedsMax: number): Chunk => ({
+  order: { mode: mutant.mode, realPeer: false, mutant: mutant.name }, from: 1, seeds: seedsMax, failuresMax: 1, wanted: mutant.caughtBy,
+})
+
+/** On this thread. */
+export function catchOf(mutant: Mutant, seedsMax: number): Catch {
+  const { failures, seeds } = runChunk(huntOf(mutant, seedsMax))
+  return { mutant, failure: failures[0] ?? null, seeds }
+}
+
 /** Each mutant by itself, seed by seed, until it is caught. */
 export async function hunt(prey: readonly Mutant[], seedsMax: number, threads = threadsDefault): Promise<readonly Catch[]> {
   const waiting = [...prey]
@@ -108,9 +118,7 @@ export async function hunt(prey: readonly Mutant[], seedsMax: number, threads = 
     let mutant: Mutant | undefined
     await oneThread(() => {
       mutant = waiting.shift()
-      if (mutant === undefined) return null
-      const order: SweepOrder = { mode: mutant.mode, realPeer: false, mutant: mutant.name }
-      return { order, from: 1, seeds: seedsMax, failuresMax: 1, wanted: mutant.caughtBy }
+      return mutant === undefined ? null : huntOf(mutant, seedsMax)
     }, ({ failures, seeds }) => {
       if (mutant !== undefined) caught.set(mutant.name, { mutant, failure: failures[0] ?? null, seeds })
     })

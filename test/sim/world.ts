@@ -13,7 +13,7 @@ import { Violation, type Scene } from './checkers/scene.js'
 import { Clock } from './clock.js'
 import { Etcd } from './etcd.js'
 import type { SimEvent } from './events.js'
-import { drawFaults, scheduleFaults, type Faults } from './faults.js'
+import { drawFaults, scheduleFaults, type Ambush, type Faults } from './faults.js'
 import { FenceDevices, goodDevice } from './fence-device.js'
 import { goodManners } from './machine.js'
 import { Network } from './network.js'
@@ -47,7 +47,8 @@ export const defaults: Options = {
 }
 
 const faultPhaseUs = 60_000_000
-const calmPhaseUs = 100_000_000
+/** The last is the bound within which everything must have come to rest. */
+const calmLooksUs = [50_000_000, 75_000_000, 100_000_000] as const
 const someoneComesUs = 10_000_000
 /** Any two clocks differ by at most one percent. */
 const driftPpm = 5_000
@@ -108,6 +109,15 @@ function fencingFor(prng: Prng): FencingConfig {
   }
 }
 
+function actOf(effect: Effect): Ambush['act'] | null {
+  switch (effect.type) {
+    case 'member.run': return effect.action === 'start' || effect.action === 'stop' ? effect.action : null
+    case 'plan.fire': case 'persist': return effect.type
+    case 'send': return effect.fields.some(({ name, value }) => name === 't' && value === 'tb_handover') ? 'handover' : null
+    default: return null
+  }
+}
+
 function limitsFor(mode: Protection, prng: Prng): NodeLimits {
   const { deadtimeUs } = timing
   return {
@@ -133,12 +143,13 @@ export class World implements Scene {
   readonly flaws: ReadonlySet<Flaw>
   readonly prng: Prng
   injected = 0
+  ambush: Ambush | null = null
   #hash = 0x811c9dc5
   #events = 0
   #effects = 0
   #asked = 0
   readonly #off: [Set<string>, Set<string>] = [new Set(), new Set()]
-  readonly #requests = new Map<string, (ok: boolean) => void>()
+  readonly #requests = new Map<string, (ok: boolean, text: string) => void>()
 
   constructor(readonly seed: number, readonly options: Options) {
     const prng = createPrng(seed)
@@ -225,6 +236,7 @@ export class World implements Scene {
       record: (node, event) => { this.checkers.detection.record(node, event) },
       effect: (node, effect) => { this.#effect(node, effect, trace) },
       claims: (node, plan, authority, incarnation) => { this.checkers.authority.claims(node, plan, authority, incarnation) },
+      down: (node) => { this.checkers.authority.machineDown(node, node.generation) },
       truth: () => { this.checkers.holders() },
       guardian: (node, reason) => {
         said(() => `${node.id} ! guardian acts: ${reason}`)
@@ -258,8 +270,13 @@ export class World implements Scene {
     this.#effects += 1
     this.checkers.authority.bounded(node, this.#effects)
     this.checkers.effect(node, effect)
+    const { ambush } = this
+    if (ambush !== null && ambush.node === node && actOf(effect) === ambush.act) {
+      this.ambush = null
+      ambush.go()
+    }
     if (effect.type === 'reply' && effect.done) {
-      this.#requests.get(effect.id)?.(effect.ok)
+      this.#requests.get(effect.id)?.(effect.ok, effect.text)
       this.#requests.delete(effect.id)
     }
   }
@@ -267,7 +284,7 @@ export class World implements Scene {
   // --------------------------------------------------------------------------------- what faults are made of
 
   /** An operator asks; what nobody hears is not asked. */
-  ask(node: SimNode, verb: OperatorVerb, what: string, answered: (ok: boolean) => void = () => undefined): void {
+  ask(node: SimNode, verb: OperatorVerb, what: string, answered: (ok: boolean, text: string) => void = () => undefined): void {
     if (!node.up || node.busy) return
     this.#asked += 1
     const id = `op${this.#asked}`
@@ -281,7 +298,6 @@ export class World implements Scene {
 
   down(node: SimNode, how: { readonly power: boolean }): void {
     if (!how.power) this.inject(`${node.id}: no power`)
-    this.checkers.authority.machineDown(node, node.generation)
     node.crash('machine', how)
   }
 
@@ -375,8 +391,7 @@ export class World implements Scene {
       scheduleFaults(this, this.prng, faultPhaseUs)
       this.clock.runUntil(faultPhaseUs)
       this.#calm()
-      this.clock.runUntil(faultPhaseUs + calmPhaseUs)
-      this.checkers.end()
+      this.#comeToRest()
     } catch (error) {
       const text = error instanceof Error ? String(error.stack) : String(error)
       violation = error instanceof Violation ? error : new Violation('invariant', this.clock.now, text)
@@ -386,8 +401,21 @@ export class World implements Scene {
     }
   }
 
+  /** Whatever is at rest in time stays so: the rest of the calm is only for those that need it. */
+  #comeToRest(): void {
+    for (const us of calmLooksUs) {
+      this.clock.runUntil(faultPhaseUs + us)
+      try {
+        return this.checkers.end()
+      } catch (error) {
+        if (!(error instanceof Violation) || us === calmLooksUs.at(-1)) throw error
+      }
+    }
+  }
+
   #calm(): void {
     this.inject('calm')
+    this.ambush = null
     for (const from of [0, 1] as const) this.network.set(from, { cut: false, lossPercent: 0 })
     for (const path of this.etcd.paths) Object.assign(path, { cut: false, slowUs: 2000, loseAnswersPercent: 0 })
     this.etcd.outage(false)
@@ -402,7 +430,7 @@ export class World implements Scene {
       this.thaw(node)
       node.carrier(true)
       node.olderNext = false
-      this.#switchOn(node)
+      if (!node.machine.powered) this.#switchOn(node)
       const { life } = node
       this.clock.after(15_000_000, () => { if (node.life === life || !node.up) node.start() })
     }
@@ -413,6 +441,7 @@ export class World implements Scene {
   /** Whoever forbade something takes it back. */
   #permitAll(): void {
     if (!this.faults.holds) return
+    this.checkers.authority.released(null)
     for (const node of this.nodes) {
       if (node.twinbeat === null) continue
       for (const { id } of this.groups) this.ask(node, 'unhold', id)

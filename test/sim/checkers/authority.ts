@@ -20,6 +20,8 @@ const effectsMax = 200
 /** Reasons of takes that were under way before somebody forbade them: the giver has let go, or the definition changed. */
 const goesOn: ReadonlySet<string> = new Set(['redefined', 'handover', 'refused'])
 
+const acts: ReadonlySet<Effect['type']> = new Set<Effect['type']>(['member.run', 'plan.arm', 'plan.fire', 'send'])
+
 interface Plan { ends: number; firing: boolean }
 
 export class AuthorityCheckers {
@@ -32,6 +34,7 @@ export class AuthorityCheckers {
   readonly #gasped = new Set<string>()
   /** Groups that an operator has put on hold, and until when. */
   readonly #held: [Map<string, number>, Map<string, number>] = [new Map<string, number>(), new Map<string, number>()]
+  releases = 0
   readonly #peerWasUp: [boolean, boolean] = [false, false]
   /** The boot in which the peer was last heard. */
   readonly #heardIn: [number, number] = [-1, -1]
@@ -88,6 +91,7 @@ export class AuthorityCheckers {
   }
 
   effect(node: SimNode, effect: Effect): void {
+    if (node.slots?.lapsed === true && acts.has(effect.type)) this.fail('authority', `${node.id} goes on after its lapse: ${effect.type}`)
     switch (effect.type) {
       case 'member.run':
         if (effect.action !== 'start' || effect.authority === null) return
@@ -276,10 +280,17 @@ export class AuthorityCheckers {
 
   /** Asked for on either node, whatever comes of it. */
   released(group: string | null): void {
+    this.releases += 1
     for (const held of this.#held) {
       if (group === null) held.clear()
       else held.delete(group)
     }
+  }
+
+  /** Holds stand, whatever becomes of the maintenance. */
+  maintained(): void {
+    this.releases += 1
+    for (const held of this.#held) for (const [group, until] of held) if (Number.isFinite(until)) held.delete(group)
   }
 
   #isHeldBack(node: SimNode, group: string): boolean {

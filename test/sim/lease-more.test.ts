@@ -1,0 +1,6 @@
+import { test } from 'node:test'
+import { everyRuleHolds } from './hold.js'
+
+test('every rule holds under lease in 1000 seeds from 1001 on', () => {
+  everyRuleHolds('lease', { from: 1001, count: 1000 })
+})
