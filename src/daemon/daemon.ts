@@ -39,7 +39,7 @@ import { noteRecord } from './engine-notes.js'
 import { Facts } from './facts.js'
 import { GuardianWiring } from './guardian-wiring.js'
 import { Lines } from './lines.js'
-import { refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
+import { refuseShortLeases, refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
 import { limitFactsOf, renewEveryMs } from './limits.js'
 import { addressLocator, carrierOf } from './locate.js'
 import { notifySupervisor } from './notify.js'
@@ -498,6 +498,7 @@ export class Daemon {
   #checkSuccessor(): void {
     const config = this.#readFiles()
     refuseUnfitSuccessor(this.#config, config)
+    refuseShortLeases(this.#core.snapshot().groups, this.#engine.now(), this.#config.twinbeat.lease.renewUs)
     refuseRivals()
     refuseConfiguredAddresses(addressesOf(config))
   }

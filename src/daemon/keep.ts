@@ -2,6 +2,7 @@
 // start from the files as they are now, and must find the groups under the definitions that they run under.
 import { diffConfig } from '../config/diff.js'
 import type { ClusterConfig } from '../config/model.js'
+import type { GroupSnapshot } from '../core/types.js'
 import { TwinbeatError } from '../errors.js'
 
 /** Environment of the successor: since when the node has said nothing, CLOCK_BOOTTIME in microseconds. */
@@ -24,6 +25,17 @@ export function refuseUnfitSuccessor(running: ClusterConfig, files: ClusterConfi
     throw new TwinbeatError('TB_CONFIG', `groups that run differ from the files: ${names}`, {
       hint: "'twinbeat reload' restarts exactly these groups; then restart again",
     })
+  }
+}
+
+/** A successor keeps a group only if the arbiter confirms it before its deadline: that must be possible. */
+export function refuseShortLeases(groups: readonly GroupSnapshot[], nowUs: number, renewUs: number): void {
+  for (const { id, lease } of groups) {
+    if (lease === null || lease.deadlineAt === null) continue
+    const leftUs = lease.deadlineAt - nowUs
+    if (lease.problem === null && leftUs >= 2 * renewUs) continue
+    const why = lease.problem === null ? `its lease ends in ${Math.round(leftUs / 1000)} ms` : `the arbiter does not confirm it: ${lease.problem}`
+    throw new TwinbeatError('TB_ARBITER_SILENT', `'${id}' would not survive the restart: ${why}`)
   }
 }
 

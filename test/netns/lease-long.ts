@@ -7,7 +7,7 @@ import { etcdObstacle } from '../../lab/etcd.js'
 import { labObstacle } from '../../lab/lab.js'
 import { VIPS } from '../../lab/pair-files.js'
 import { pause, until } from '../../lab/processes.js'
-import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
+import { twinbeatObstacle, type TwinbeatNode } from '../../lab/twinbeat-node.js'
 import {
   assertOneOwner, assertServiceGoesOn, cutFromEtcd, goneFromAll, ownedBySomebody, reachEtcdAgain, statusOf, TAKEN_MS, TTL_MS,
   withLeasePair, type Scene,
@@ -131,6 +131,27 @@ const rows: readonly Row[] = [
       await from.daemon.standby('all')
       assert.ok(await until(() => pair.settled(wanted[0], wanted[1]), TAKEN_MS, 100), await pair.describe())
     }
+  } },
+  { name: 'restart --keep, refused while etcd is silent', body: async (scene) => {
+    const { pair, etcd } = scene
+    const words = (pair.a.daemon as TwinbeatNode).toolArgv(['restart', '--keep'])
+    const kept = await pair.a.node.exec(words, { timeoutMs: TAKEN_MS })
+    assert.equal(kept.rc, 0, kept.err)
+    await pair.joined(pair.a)
+    await assertServiceGoesOn(scene, LONGER_MS)
+    for (let i = 0; i < etcd.size; i += 1) await etcd.kill(i)
+    await assertServiceGoesOn(scene, TTL_MS)
+    const refused = await pair.a.node.exec(words, { timeoutMs: TAKEN_MS })
+    assert.match(refused.err, /TB_ARBITER_SILENT/)
+    await assertServiceGoesOn(scene, TTL_MS)
+  } },
+  { name: 'daemon killed and started again at once', body: async (scene) => {
+    const { pair } = scene
+    await pair.a.daemon.kill()
+    await pair.a.daemon.start()
+    await ownedBySomebody(scene, 2 * TAKEN_MS)
+    await pair.joined(pair.a)
+    await assertServiceGoesOn(scene, TTL_MS)
   } },
 ]
 
