@@ -157,7 +157,8 @@ export class GuardianWiring {
     const { watchdog } = this.#parts
     const state = this.#status?.watchdog?.state ?? null
     if (watchdog === null || this.#status === null || state === 'petted') return []
-    const what = state === 'starving' ? 'is not petted: this machine is about to be reset' : 'is not open: nothing resets this machine when it hangs'
+    const what = state === 'starving'
+      ? 'is not petted: this machine is about to be reset' : 'is not open: nothing resets this machine when it hangs'
     return [`watchdog ${watchdog.device} ${what}`]
   }
 

@@ -34,7 +34,8 @@ export function refuseShortLeases(groups: readonly GroupSnapshot[], nowUs: numbe
     if (lease === null || lease.deadlineAt === null) continue
     const leftUs = lease.deadlineAt - nowUs
     if (lease.problem === null && leftUs >= 2 * renewUs) continue
-    const why = lease.problem === null ? `its lease ends in ${Math.round(leftUs / 1000)} ms` : `the arbiter does not confirm it: ${lease.problem}`
+    const why = lease.problem === null
+      ? `its lease ends in ${Math.round(leftUs / 1000)} ms` : `the arbiter does not confirm it: ${lease.problem}`
     throw new TwinbeatError('TB_ARBITER_SILENT', `'${id}' would not survive the restart: ${why}`)
   }
 }

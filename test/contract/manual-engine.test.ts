@@ -45,7 +45,7 @@ test('ten seconds of two engines pass in no time, and twice the same', () => {
 const address = { family: 4, address: '192.0.2.7', prefix: 24, interface: 'eth0', label: null, broadcast: null } as const
 
 /** Two engines that have met; `left` can take one group. Time passes by `run`. */
-function pairOnManualClock(): { left: ReturnType<typeof start>; right: ReturnType<typeof start>; run: (us: number, alive?: boolean) => void } {
+function pairOnManualClock(): Record<'left' | 'right', ReturnType<typeof start>> & { run: (us: number, alive?: boolean) => void } {
   const left = start('left', 1)
   const right = start('right', 2)
   let now = 1_000_000
