@@ -5,6 +5,7 @@ import { nodeId, type NodeId } from '../../src/core/base/ids.js'
 import type { EngineEvent } from '../../src/core/events.js'
 import type { Field } from '../../src/core/types.js'
 import type { Timeline } from './clock.js'
+import type { SimEvent } from './events.js'
 import type { Flaw } from './page.js'
 
 export interface Status {
@@ -32,7 +33,29 @@ export interface EngineTiming {
 const startExtraUs = 2_000_000
 const startExtraForUs = 5_000_000
 
-export class SimEngine {
+/** What node and checkers know of an engine, simulated or native. */
+export interface MembershipEngine {
+  readonly generation: number
+  readonly peerDead: boolean
+  readonly peerHeard: boolean
+  readonly peerGeneration: number
+  readonly muted: boolean
+  readonly frozen: boolean
+  readonly lateUs: number
+  readonly speaks: boolean
+  readonly limitUs: number
+  setStatus(st: string, extraUs: number): void
+  send(fields: readonly Field[]): void
+  raise(): number
+  silence(): void
+  stop(): void
+  freeze(): void
+  thaw(us: number): void
+  lastWords(gasp: Gasp): void
+  snapshot(): SimEvent[]
+}
+
+export class SimEngine implements MembershipEngine {
   generation: number
   peerDead = false
   peerHeard = false

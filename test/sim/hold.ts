@@ -4,9 +4,17 @@ import assert from 'node:assert/strict'
 import type { Protection } from '../../src/core/types.js'
 import { runChunk } from './sweep.js'
 
-export function everyRuleHolds(mode: Protection, seeds: { readonly from: number; readonly count: number; readonly realPeer?: boolean }): void {
+interface Seeds {
+  readonly from: number
+  readonly count: number
+  readonly realPeer?: boolean
+  readonly engine?: 'simulated' | 'native'
+}
+
+export function everyRuleHolds(mode: Protection, seeds: Seeds): void {
   const { failures } = runChunk({
-    order: { mode, realPeer: seeds.realPeer ?? false, mutant: null }, from: seeds.from, seeds: seeds.count, failuresMax: 1, wanted: null,
+    order: { mode, realPeer: seeds.realPeer ?? false, engine: seeds.engine ?? 'simulated', mutant: null },
+    from: seeds.from, seeds: seeds.count, failuresMax: 1, wanted: null,
   })
   assert.deepEqual(failures.map(({ seed, message }) => `npm run sim -- --mode ${mode} --replay ${seed}: ${message}`), [])
 }

@@ -8,12 +8,13 @@ import type { Core } from '../../src/core/core.js'
 import type { ArbiterRunEffect, Effect, FenceRunEffect, PlanArmEffect } from '../../src/core/effects.js'
 import type { Authority, CoreConfig, Field } from '../../src/core/types.js'
 import type { Clock, MachineClock } from './clock.js'
-import { SimEngine, type Gasp, type Status } from './engine.js'
+import { SimEngine, type Gasp, type MembershipEngine, type Status } from './engine.js'
 import type { ArbiterAnswer } from './etcd.js'
 import type { SimEvent } from './events.js'
 import type { FenceAnswer } from './fence-device.js'
 import { SimGuardian, type ActReason } from './guardian.js'
 import { Machine } from './machine.js'
+import type { NativeEngineParts, NativeSimEngine } from './native-engine.js'
 import { nothingHeld, type Flaw, type Page, type PageGroup } from './page.js'
 import { SimSlots } from './slots.js'
 
@@ -39,6 +40,8 @@ export interface NodeObserver {
 export interface NodeWires {
   heartbeat(from: SimNode, status: Status): void
   message(from: SimNode, fields: readonly Field[], generation: number): void
+  /** Of a native engine. */
+  packet(from: SimNode, bytes: Uint8Array): void
   gasp(from: SimNode, gasp: Gasp): void
   arbiter(from: SimNode, order: ArbiterRunEffect, done: (answer: ArbiterAnswer) => void): void
   fence(from: SimNode, order: FenceRunEffect, done: (answer: FenceAnswer) => void): void
@@ -56,6 +59,8 @@ export interface NodeBuild {
   readonly twinbeat: string | null
   readonly flaws: ReadonlySet<Flaw>
   readonly limits: NodeLimits
+  /** Null: the engine is simulated too. */
+  readonly nativeEngine: ((parts: NativeEngineParts) => NativeSimEngine) | null
 }
 
 export interface NodeLimits {
@@ -75,7 +80,7 @@ export class SimNode {
   readonly twinbeat: string | null
   config: CoreConfig
   core: Core | null = null
-  engine: SimEngine | null = null
+  engine: MembershipEngine | null = null
   slots: SimSlots | null = null
   guardian: SimGuardian | null = null
   page: Page
@@ -217,16 +222,23 @@ export class SimNode {
 
   // -------------------------------------------------------------------------------- engine, slots, guardian
 
-  #newEngine(): SimEngine {
+  #newEngine(): MembershipEngine {
     const { life } = this
     const peer = this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody')
+    const record = (event: SimEvent): void => { if (this.life === life) this.#record(event) }
+    if (this.build.nativeEngine !== null) {
+      return this.build.nativeEngine({
+        clock: this.clock, seed: this.build.prng.below(1 << 30), self: this.id, peer, generation: this.generation, timing: this.config.timing,
+        packet: (bytes) => { this.wires.packet(this, bytes) }, record,
+      })
+    }
     return new SimEngine(
       this.clock, this.config.timing, this.twinbeat, peer, this.generation,
       {
         heartbeat: (status) => { this.wires.heartbeat(this, status) },
         message: (fields, generation) => { this.wires.message(this, fields, generation) },
       },
-      (event) => { if (this.life === life) this.#record(event) },
+      record,
       this.build.flaws,
     )
   }

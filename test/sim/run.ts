@@ -15,6 +15,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     replay: { type: 'string' },
     real: { type: 'boolean', default: false },
+    engine: { type: 'string', default: 'simulated' },
     mutant: { type: 'string' },
     mutants: { type: 'boolean', default: false },
     threads: { type: 'string' },
@@ -27,9 +28,10 @@ function modeOf(text: string): Protection {
   throw new Error(`--mode is accept, fence or lease, not '${text}'`)
 }
 
-const order: SweepOrder = { mode: modeOf(values.mode), realPeer: values.real, mutant: values.mutant ?? null }
+const order: SweepOrder = { mode: modeOf(values.mode), realPeer: values.real, engine: values.engine === 'native' ? 'native' : 'simulated', mutant: values.mutant ?? null }
 const words = [
   ...(order.mode === 'accept' ? [] : [`--mode ${order.mode}`]), ...(order.realPeer ? ['--real'] : []),
+  ...(order.engine === 'native' ? ['--engine native'] : []),
   ...(order.mutant === null ? [] : [`--mutant '${order.mutant}'`]),
 ].map((word) => `${word} `).join('')
 

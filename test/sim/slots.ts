@@ -20,6 +20,8 @@ interface Slot {
   state: 'armed' | 'firing' | 'fired'
   mark: Authority | null
   readonly interfaceIncarnation: number
+  /** A release since then voids it. */
+  readonly stamp: number
 }
 
 interface Ownership { readonly token: number; readonly deadlineAt: number }
@@ -98,7 +100,7 @@ export class SimSlots {
     if (slot !== undefined && slot.state !== 'fired') return 'busy'
     if (!this.host.guardianReady()) return 'unguarded'
     const { interfaceIncarnation } = this.host.machine
-    this.#slots.set(plan.group, { plan, state: 'armed', mark: null, interfaceIncarnation })
+    this.#slots.set(plan.group, { plan, state: 'armed', mark: null, interfaceIncarnation, stamp: this.#stampOf(plan.group) })
     return 'armed'
   }
 
@@ -139,8 +141,7 @@ export class SimSlots {
     if (guard !== null) return this.#withhold(slot, guard)
     this.host.claims(slot.plan, authority, slot.interfaceIncarnation)
     slot.state = 'firing'
-    const stamp = this.#stampOf(group)
-    this.#later(this.#ringUs(), () => { this.#act(slot, authority, stamp, detectedAt) })
+    this.#later(this.#ringUs(), () => { this.#act(slot, authority, slot.stamp, detectedAt) })
   }
 
   /** The netlink thread: asks again, adds, and looks at the clock once more. */
@@ -175,13 +176,14 @@ export class SimSlots {
     }
     const peer = host.peer()
     const about = 'peerGeneration' in authority ? authority.peerGeneration : 0
-    if (about !== 0 && peer.generation !== about) return 'peer-incarnation'
+    if (about !== 0 && peer.generation !== 0 && peer.generation !== about) return 'peer-incarnation'
     if (authority.kind === 'accept') {
       if (host.lateUs() > stallLimitUs) return 'late'
       if (peer.alive) return 'peer-alive'
     }
-    if (slot.plan.needsOwnership && !this.#ownsNow(slot.plan.group)) return 'ownership'
-    return this.#gateOf(slot.plan.group, authority, this.#stampOf(slot.plan.group))
+    const owned = slot.plan.needsOwnership || authority.kind === 'lease' || this.#owned.has(slot.plan.group)
+    if (owned && !this.#ownsNow(slot.plan.group)) return 'ownership'
+    return this.#gateOf(slot.plan.group, authority, slot.stamp)
   }
 
   /** What the netlink thread asks again before it acts. */

@@ -6,11 +6,13 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import type { Protection } from '../../src/core/types.js'
 import type { CheckerName } from './checkers/scene.js'
 import { mutants, optionsOf, type Mutant } from './mutants/mutants.js'
+import { NativeSimEngine, type NativeEngineParts } from './native-engine.js'
 import { defaults, runSeed, type Options } from './world.js'
 
 export interface SweepOrder {
   readonly mode: Protection
   readonly realPeer: boolean
+  readonly engine: 'simulated' | 'native'
   /** Name of a mutant; null: the program as it is. */
   readonly mutant: string | null
 }
@@ -44,7 +46,8 @@ const threadsDefault = Math.max(1, Math.min(availableParallelism(), 8))
 
 export function optionsFor(order: SweepOrder): Options {
   const mutant = mutants.find((one) => one.name === order.mutant)
-  const base: Options = { ...defaults, mode: order.mode, realPeer: order.realPeer }
+  const nativeEngine = order.engine === 'native' ? (parts: NativeEngineParts): NativeSimEngine => new NativeSimEngine(parts) : null
+  const base: Options = { ...defaults, mode: order.mode, realPeer: order.realPeer, nativeEngine }
   return mutant === undefined ? base : { ...base, ...optionsOf(mutant) }
 }
 
@@ -101,7 +104,7 @@ export interface Catch {
 }
 
 const huntOf = (mutant: Mutant, seedsMax: number): Chunk => ({
-  order: { mode: mutant.mode, realPeer: false, mutant: mutant.name }, from: 1, seeds: seedsMax, failuresMax: 1, wanted: mutant.caughtBy,
+  order: { mode: mutant.mode, realPeer: false, engine: 'simulated', mutant: mutant.name }, from: 1, seeds: seedsMax, failuresMax: 1, wanted: mutant.caughtBy,
 })
 
 /** On this thread. */

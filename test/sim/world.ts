@@ -16,6 +16,8 @@ import type { SimEvent } from './events.js'
 import { drawFaults, scheduleFaults, type Ambush, type Faults } from './faults.js'
 import { FenceDevices, goodDevice } from './fence-device.js'
 import { goodManners } from './machine.js'
+import { SimEngine } from './engine.js'
+import type { NativeEngineParts, NativeSimEngine } from './native-engine.js'
 import { Network } from './network.js'
 import { SimNode, type MakeCore, type NodeLimits, type NodeObserver, type NodeWires } from './node.js'
 import { olderWords } from './older.js'
@@ -28,6 +30,8 @@ export interface Options {
   readonly makeCore: MakeCore
   /** Rules below the core that are broken on purpose. */
   readonly flaws: readonly Flaw[]
+  /** Makes the C++ engine of a node; null: the engine is simulated too. */
+  readonly nativeEngine: ((parts: NativeEngineParts) => NativeSimEngine) | null
   /** The second node is a model of a real heartbeat. */
   readonly realPeer: boolean
   /** Restrict the faults; null: as the seed draws them. */
@@ -43,7 +47,7 @@ export interface Outcome {
 }
 
 export const defaults: Options = {
-  trace: null, mode: 'accept', makeCore: createCore, flaws: [], realPeer: false, faults: null,
+  trace: null, mode: 'accept', makeCore: createCore, flaws: [], nativeEngine: null, realPeer: false, faults: null,
 }
 
 const faultPhaseUs = 60_000_000
@@ -177,7 +181,7 @@ export class World implements Scene {
     return new SimNode({
       index, config, world: this.clock, prng: createPrng(prng.below(1 << 30)), rate: this.#rate(),
       makeCore: real ? (one) => new RealHeartbeat(one) : options.makeCore,
-      twinbeat: real ? null : '1', flaws: this.flaws, limits: limitsFor(options.mode, createPrng(shared + 1)),
+      nativeEngine: options.nativeEngine, twinbeat: real ? null : '1', flaws: this.flaws, limits: limitsFor(options.mode, createPrng(shared + 1)),
     }, this.#wires(), this.#observer())
   }
 
@@ -195,11 +199,20 @@ export class World implements Scene {
           this.#reach(to, () => {
             this.checkers.detection.arrived(to, status)
             this.checkers.authority.heard(to)
-            to.engine?.hear(status)
+            if (to.engine instanceof SimEngine) to.engine.hear(status)
           })
         })
       },
       message: (from, fields, generation) => { this.#message(from, fields, generation) },
+      packet: (from, bytes) => {
+        const to = this.#other(from)
+        this.network.datagram(from.index, () => {
+          this.#reach(to, () => {
+            this.checkers.authority.heard(to)
+            if (to.engine !== null && 'heard' in to.engine) (to.engine as NativeSimEngine).heard(bytes)
+          })
+        })
+      },
       gasp: (from, gasp) => {
         const to = this.#other(from)
         if (to.twinbeat === null || from.older || to.older) return
@@ -217,7 +230,9 @@ export class World implements Scene {
     const words = from.older || to.older ? olderWords(fields) : fields
     if (words === null) return
     this.network.message(
-      from.index, () => { this.#reach(to, () => { to.engine?.receive(words, generation) }) },
+      from.index, () => { this.#reach(to, () => {
+        if (to.engine instanceof SimEngine) to.engine.receive(words, generation)
+      }) },
       () => from.life === lives[0] && to.life === lives[1] && from.generation === generation && to.engine === engine,
     )
   }
