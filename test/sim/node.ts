@@ -228,7 +228,8 @@ export class SimNode {
     const record = (event: SimEvent): void => { if (this.life === life) this.#record(event) }
     if (this.build.nativeEngine !== null) {
       return this.build.nativeEngine({
-        clock: this.clock, seed: this.build.prng.below(1 << 30), self: this.id, peer, generation: this.generation, timing: this.config.timing,
+        clock: this.clock, seed: this.build.prng.below(1 << 30), self: this.id, peer, generation: this.generation,
+        timing: this.config.timing,
         packet: (bytes) => { this.wires.packet(this, bytes) }, record,
       })
     }

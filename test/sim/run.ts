@@ -28,7 +28,10 @@ function modeOf(text: string): Protection {
   throw new Error(`--mode is accept, fence or lease, not '${text}'`)
 }
 
-const order: SweepOrder = { mode: modeOf(values.mode), realPeer: values.real, engine: values.engine === 'native' ? 'native' : 'simulated', mutant: values.mutant ?? null }
+const order: SweepOrder = {
+  mode: modeOf(values.mode), realPeer: values.real, engine: values.engine === 'native' ? 'native' : 'simulated',
+  mutant: values.mutant ?? null,
+}
 const words = [
   ...(order.mode === 'accept' ? [] : [`--mode ${order.mode}`]), ...(order.realPeer ? ['--real'] : []),
   ...(order.engine === 'native' ? ['--engine native'] : []),

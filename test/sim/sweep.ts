@@ -104,7 +104,8 @@ export interface Catch {
 }
 
 const huntOf = (mutant: Mutant, seedsMax: number): Chunk => ({
-  order: { mode: mutant.mode, realPeer: false, engine: 'simulated', mutant: mutant.name }, from: 1, seeds: seedsMax, failuresMax: 1, wanted: mutant.caughtBy,
+  order: { mode: mutant.mode, realPeer: false, engine: 'simulated', mutant: mutant.name },
+  from: 1, seeds: seedsMax, failuresMax: 1, wanted: mutant.caughtBy,
 })
 
 /** On this thread. */

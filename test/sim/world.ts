@@ -181,7 +181,8 @@ export class World implements Scene {
     return new SimNode({
       index, config, world: this.clock, prng: createPrng(prng.below(1 << 30)), rate: this.#rate(),
       makeCore: real ? (one) => new RealHeartbeat(one) : options.makeCore,
-      nativeEngine: options.nativeEngine, twinbeat: real ? null : '1', flaws: this.flaws, limits: limitsFor(options.mode, createPrng(shared + 1)),
+      nativeEngine: options.nativeEngine, twinbeat: real ? null : '1', flaws: this.flaws,
+      limits: limitsFor(options.mode, createPrng(shared + 1)),
     }, this.#wires(), this.#observer())
   }
 
