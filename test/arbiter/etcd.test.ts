@@ -198,7 +198,10 @@ test('TLS with a certificate of our own authority on both sides', async () => {
     const tls = { key: text('server.key'), cert: text('server.pem'), ca: text('ca.pem') }
     bench.members = [await new FakeMember(bench.cluster, '1').listen(tls)]
     const known = bench.arbiter('a', { ca: file('ca.pem'), cert: file('client.pem'), key: file('client.key') })
-    await acquired(known)
+    // The first handshake on a busy machine takes longer than these tests wait for an answer.
+    let first = await ask(known, 'acquire')
+    for (let left = 10; first.outcome !== 'held' && left > 0; left -= 1) first = await ask(known, 'acquire')
+    assert.equal(first.outcome, 'held', first.text)
     for (const stranger of [bench.arbiter('b'), bench.arbiter('b', { ca: file('ca.pem') }), bench.arbiter('b', { ca: file('none.pem') })]) {
       assert.equal((await ask(stranger, 'acquire')).outcome, 'unknown')
     }

@@ -29,7 +29,7 @@ export const disputeTimer = 'resource.dispute'
 
 export class Doubts {
   #ownerlessSince: { asked: boolean; answered: boolean } | null = null
-  #disputeAsked: { answered: boolean } | null = null
+  #disputeAsked: { asked: boolean; answered: boolean } | null = null
 
   constructor(
     private readonly ctx: Context,
@@ -66,13 +66,16 @@ export class Doubts {
       if (this.#disputeAsked !== null) this.ctx.cancel(disputeTimer)
       this.#disputeAsked = null
     } else if (this.#disputeAsked === null) {
-      this.#askAgain()
+      // A real node that hears us again after a partition restarts itself within that time; asked meanwhile, it would
+      // only log an error of its own.
+      this.#disputeAsked = { asked: false, answered: false }
+      this.ctx.note('error', 'owners.two', `both nodes say that they hold the ${this.disputed().join(' and ')} groups`, {})
+      this.ctx.timer(disputeTimer, disputeUs)
     }
   }
 
-  #askAgain(): void {
-    this.#disputeAsked = { answered: false }
-    this.ctx.note('error', 'owners.two', `both nodes say that they hold the ${this.disputed().join(' and ')} groups`, {})
+  #ask(): void {
+    this.#disputeAsked = { asked: true, answered: false }
     this.provoke()
     this.ctx.timer(disputeTimer, disputeUs)
   }
@@ -83,7 +86,7 @@ export class Doubts {
       this.#disputeAsked = null
       return
     }
-    if (!this.#disputeAsked.answered) return this.#askAgain()
+    if (!this.#disputeAsked.asked || !this.#disputeAsked.answered) return this.#ask()
     this.#disputeAsked = null
     this.ctx.note('error', 'owners.yielded', `the peer insists: giving up the ${sides.join(' and ')} groups`, {})
     for (const side of sides) this.host.answerFor(side, false)
