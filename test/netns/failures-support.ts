@@ -166,10 +166,13 @@ export class Machine {
 
   /** So that nobody is left to let go of what the daemon held. */
   killWithGuardian(): void {
-    // The guardian first, or it has acted before its own end comes. The kernel keeps 15 characters of a name.
+    // The kernel keeps 15 characters of a name.
     const all = this.node.processes().map((pid) => ({ pid, name: comm(pid) }))
     const named = (wanted: string): number[] => all.filter(({ name }) => name === wanted).map(({ pid }) => pid)
-    this.node.kill([...named('twinbeat-guardi'), ...named('twinbeatd')])
+    // Stopped, not killed: for a dead one the daemon would have another before its own end comes.
+    this.node.kill(named('twinbeat-guardi'), 'SIGSTOP')
+    this.node.kill(named('twinbeatd'))
+    this.node.kill(named('twinbeat-guardi'))
   }
 
   /** A signal to one process that may be gone. */
