@@ -60,6 +60,8 @@ const protocolVersion = 1
 const frameMax = 4 * 1024 * 1024
 const headerBytes = 9
 const peekMs = 500
+/** The helper answers an order within a second or so, also one whose disk hangs; one that says nothing for this long hangs itself. */
+const silenceMaxMs = 10_000
 const requests = { start: 1, peek: 2 } as const
 const replies = { hello: 1, started: 2, failed: 3, output: 4, exited: 5 } as const
 const stages: readonly SpawnStage[] = ['request', 'fork', 'cgroup', 'identity', 'folder', 'exec']
@@ -82,6 +84,7 @@ export function spawnerCandidates(root: string): string[] {
 
 export class Spawner {
   readonly #program: string
+  readonly #silenceMaxMs: number
   readonly #running = new Map<number, Running>()
   #child: ChildProcess | null = null
   #socket: Socket | null = null
@@ -89,8 +92,12 @@ export class Spawner {
   #nextId = 1
   #pending: Buffer = Buffer.alloc(0)
   #closed = false
+  #watch: NodeJS.Timeout | null = null
+  #heardAt = 0
 
-  constructor(candidates: readonly string[] = spawnerCandidates(packageRoot())) {
+  /** Only tests wait for less than `silenceMaxMs`. */
+  constructor(candidates: readonly string[] = spawnerCandidates(packageRoot()), silenceMax = silenceMaxMs) {
+    this.#silenceMaxMs = silenceMax
     const found = candidates.find((path) => existsSync(path))
     if (found === undefined) {
       throw new TwinbeatError('TB_ADDON_MISSING', `no helper to run programs: none of ${candidates.join(', ')} exists`)
@@ -128,6 +135,7 @@ export class Spawner {
     this.#connection()
     this.#running.set(id, running)
     this.#keepAlive(true)
+    this.#watchHelper()
     this.#socket?.write(frame)
     return { pid, end, peek: async () => await this.#peek(id) }
   }
@@ -164,6 +172,25 @@ export class Spawner {
     else this.#socket?.unref()
   }
 
+  /** While an order waits for its start: a helper that hangs must not take every deadline with it. */
+  #watchHelper(): void {
+    if (this.#watch !== null) return
+    this.#heardAt = performance.now()
+    this.#watch = setInterval(() => {
+      const waits = [...this.#running.values()].some((running) => running.pid === null)
+      if (!waits) return this.#unwatch()
+      if (performance.now() - this.#heardAt < this.#silenceMaxMs) return
+      this.#unwatch()
+      if (this.#pid !== null) killProcess(this.#pid)
+      this.#socket?.destroy()
+    }, this.#silenceMaxMs / 10)
+  }
+
+  #unwatch(): void {
+    if (this.#watch !== null) clearInterval(this.#watch)
+    this.#watch = null
+  }
+
   #lost(child: ChildProcess): void {
     if (this.#child !== child) return
     this.#child = null
@@ -178,6 +205,7 @@ export class Spawner {
 
   #read(child: ChildProcess, chunk: Buffer): void {
     if (this.#child !== child) return
+    this.#heardAt = performance.now()
     this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
     while (this.#pending.length >= headerBytes) {
       const size = this.#pending.readUInt32LE(0)
@@ -307,9 +335,11 @@ function readTail(body: Buffer, at: number): [text: string, next: number] {
   return [dropped === 0 ? text : `[${dropped} bytes left out]\n${text}`, at + 12 + size]
 }
 
-function killGroup(pid: number): void {
+const killGroup = (pid: number): void => { killProcess(-pid) }
+
+function killProcess(pid: number): void {
   try {
-    process.kill(-pid, 'SIGKILL')
+    process.kill(pid, 'SIGKILL')
   } catch {
     // Gone already.
   }

@@ -103,6 +103,18 @@ test('when the helper dies, what ran under it is ended, said to be lost, and a n
   assert.equal((await one.run(shell('exit 4')).end).kind, 'exited')
 })
 
+test('a helper that hangs is given up: the order ends, and the next one has a helper that works', async (t) => {
+  const one = new Spawner(undefined, 500)
+  t.after(() => { one.close() })
+  assert.equal((await one.run(shell('true')).end).kind, 'exited')
+  const { pid } = one
+  assert.ok(pid !== null)
+  process.kill(pid, 'SIGSTOP')
+  assert.deepEqual(await one.run(shell('true')).end, { kind: 'unstartable', code: 'EPIPE', stage: 'request' })
+  await until('the hanging helper is gone', () => !isAlive(pid))
+  assert.equal((await one.run(shell('exit 5')).end).kind, 'exited')
+})
+
 test('when the daemon is gone, starts are killed and stops run to their end', async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'twinbeat-spawner-'))
   t.after(() => { rmSync(dir, { recursive: true, force: true }) })
