@@ -161,6 +161,12 @@ export class LabNode extends EventEmitter<NodeEvents> {
     ])
   }
 
+  /** The number of the switch's interface at the other end of a link, in the switch's namespace. */
+  async portIndex(link: LinkId): Promise<number> {
+    const out = await must([...this.spec.hub.enterNetwork(), 'ip', '-o', 'link', 'show', 'dev', this.port(link)])
+    return Number.parseInt(out, 10)
+  }
+
   /** Pulls or plugs the cable: the node loses its carrier. */
   async cable(link: LinkId, state: 'down' | 'up'): Promise<void> {
     await this.spec.hub.ip([`link set ${this.port(link)} ${state}`])
