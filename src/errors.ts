@@ -143,6 +143,14 @@ export const errorTable = {
     exit: 1,
     hint: "the daemon writes records to 'record' in its state folder; a file of another version needs the program that wrote it",
   },
+  TB_MEASURE_ICMP: {
+    exit: 2,
+    hint: "only --icmp needs it: 'npm install raw-socket' (g++ and make), or measure a port of the service with --port",
+  },
+  TB_MEASURE_SOCKET: {
+    exit: 2,
+    hint: '--icmp needs root or CAP_NET_RAW; --port needs a route to the address',
+  },
   TB_USAGE: { exit: 64, hint: "see 'twinbeat --help'" },
   TB_INTERNAL: { exit: 70, hint: 'this is a fault of the program: keep the log and report it' },
 } as const satisfies Record<string, ErrorEntry>

@@ -5,6 +5,7 @@ import { errorTable } from '../errors.js'
 import { checkCommand } from './commands/check.js'
 import { decodeCommand } from './commands/decode.js'
 import { confirmFencedCommand, fenceCommand, fenceHistoryCommand } from './commands/fence.js'
+import { measureCommand } from './commands/measure.js'
 import {
   explainCommand,
   reloadCommand,
@@ -40,6 +41,7 @@ export const commands: readonly (() => Command)[] = [
   fenceHistoryCommand,
   decodeCommand,
   replayCommand,
+  measureCommand,
 ]
 
 export function programVersion(): string {
