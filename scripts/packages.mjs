@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs'
 import { onPath } from './node-home.mjs'
 
-/** @typedef {'demo' | 'test' | 'fuzz'} SetUp */
+/** @typedef {'demo' | 'test' | 'fuzz' | 'bench'} SetUp */
 /**
  * @typedef {{ name: string, probe: string, neededBy: readonly SetUp[], rival?: true, why: string }} DebianPackage
  * `probe` is a command, or a file when it starts with a slash. `rival`: takes resources on its own when it runs.
@@ -18,27 +18,33 @@ const fuzzerRuntime = '/usr/lib/llvm-14/lib/clang/14.0.6/include/fuzzer/FuzzedDa
 
 /** @type {readonly DebianPackage[]} */
 export const packages = [
-  { name: 'g++', probe: 'g++', neededBy: ['demo', 'test', 'fuzz'], why: 'compiles the native engine' },
-  { name: 'make', probe: 'make', neededBy: ['demo', 'test', 'fuzz'], why: 'node-gyp builds by it' },
-  { name: 'python3', probe: 'python3', neededBy: ['demo', 'test', 'fuzz'], why: 'node-gyp is written in it' },
-  { name: 'iproute2', probe: 'ip', neededBy: ['demo', 'test'], why: 'network namespaces of the lab' },
+  { name: 'g++', probe: 'g++', neededBy: ['demo', 'test', 'fuzz', 'bench'], why: 'compiles the native engine' },
+  { name: 'make', probe: 'make', neededBy: ['demo', 'test', 'fuzz', 'bench'], why: 'node-gyp builds by it' },
+  { name: 'python3', probe: 'python3', neededBy: ['demo', 'test', 'fuzz', 'bench'], why: 'node-gyp is written in it' },
+  { name: 'iproute2', probe: 'ip', neededBy: ['demo', 'test', 'bench'], why: 'network namespaces of the lab' },
   { name: 'cmake', probe: 'cmake', neededBy: ['test', 'fuzz'], why: 'builds the C++ tests' },
   { name: 'libc6-dev', probe: '/usr/include/stdio.h', neededBy: ['test', 'fuzz'], why: 'C headers' },
   { name: 'doctest-dev', probe: doctest, neededBy: ['test', 'fuzz'], why: 'the C++ test framework' },
   { name: 'git', probe: 'git', neededBy: ['test'], why: 'the install test clones the repository' },
-  { name: 'heartbeat', probe: realHeartbeat, neededBy: ['test'], rival: true, why: 'the real peer of interop tests' },
-  { name: 'resource-agents', probe: ocfAgent, neededBy: ['test'], why: 'agents that must run unmodified' },
+  { name: 'heartbeat', probe: realHeartbeat, neededBy: ['test', 'bench'], rival: true, why: 'the real peer of interop tests' },
+  { name: 'resource-agents', probe: ocfAgent, neededBy: ['test', 'bench'], why: 'agents that must run unmodified' },
   { name: 'pacemaker-resource-agents', probe: pacemakerAgent, neededBy: ['test'], why: 'more of those agents' },
   { name: 'kmod', probe: '/sbin/modprobe', neededBy: ['test'], why: 'agents for file systems ask for it' },
   { name: 'net-tools', probe: '/sbin/ifconfig', neededBy: ['test'], why: 'the oldest address agent calls it' },
   { name: 'iptables', probe: '/sbin/iptables', neededBy: ['test'], why: 'the agent that blocks ports calls it' },
-  { name: 'cluster-glue', probe: '/usr/sbin/stonith', neededBy: ['test'], why: 'the libraries of the real peer' },
+  { name: 'cluster-glue', probe: '/usr/sbin/stonith', neededBy: ['test', 'bench'], why: 'the libraries of the real peer' },
   { name: 'fence-agents', probe: '/usr/sbin/fence_dummy', neededBy: ['test'], why: 'real agents that fencing runs' },
-  { name: 'nftables', probe: 'nft', neededBy: ['test'], why: 'drops packets in lab machines' },
-  { name: 'procps', probe: 'ps', neededBy: ['test'], why: 'agents look for processes by it' },
-  { name: 'iputils-ping', probe: 'ping', neededBy: ['test'], why: 'the lab and some agents ping' },
+  { name: 'nftables', probe: 'nft', neededBy: ['test', 'bench'], why: 'drops packets in lab machines' },
+  { name: 'procps', probe: 'ps', neededBy: ['test', 'bench'], why: 'agents look for processes by it' },
+  { name: 'iputils-ping', probe: 'ping', neededBy: ['test', 'bench'], why: 'the lab and some agents ping' },
   { name: 'etcd-server', probe: '/usr/bin/etcd', neededBy: ['test'], why: 'the arbiter of lease tests' },
   { name: 'etcd-client', probe: '/usr/bin/etcdctl', neededBy: ['test'], why: 'sets up users in that arbiter' },
+  { name: 'keepalived', probe: '/usr/sbin/keepalived', neededBy: ['bench'], rival: true, why: 'a peer to be measured' },
+  { name: 'ucarp', probe: '/usr/sbin/ucarp', neededBy: ['bench'], rival: true, why: 'a peer to be measured' },
+  { name: 'corosync', probe: '/usr/sbin/corosync', neededBy: ['bench'], rival: true, why: 'a peer to be measured' },
+  { name: 'pacemaker', probe: '/usr/sbin/pacemakerd', neededBy: ['bench'], rival: true, why: 'a peer to be measured' },
+  { name: 'pacemaker-cli-utils', probe: '/usr/sbin/crm_resource', neededBy: ['bench'], why: 'sets that peer up' },
+  { name: 'iputils-arping', probe: 'arping', neededBy: ['bench'], why: 'what scripts announce an address by' },
   { name: 'tcpdump', probe: 'tcpdump', neededBy: ['test'], why: 'writes captures for the decoder' },
   { name: 'clang-14', probe: 'clang++-14', neededBy: ['fuzz'], why: 'libFuzzer' },
   { name: 'libclang-rt-14-dev', probe: fuzzerRuntime, neededBy: ['fuzz'], why: 'the run-time of libFuzzer' }

@@ -1,0 +1,223 @@
+// twinbeat with each of its profiles: two heartbeat links, an address or an address with a service.
+import { createConnection, type Socket } from 'node:net'
+import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+import type { LabNode } from '../../../lab/node.js'
+import { SERIAL_DEVICE } from '../../../lab/serial-line.js'
+import { until, within } from '../../../lab/processes.js'
+import { proberProgram, type ProbeMark } from '../../../lab/prober.js'
+import { TwinbeatNode, twinbeatObstacle } from '../../../lab/twinbeat-node.js'
+import type { Fault, GroupKind } from '../samples.js'
+import { answerPort, vip, type Stage } from '../stage.js'
+import { pidsNamed, type Running, type System } from './system.js'
+
+interface Profile {
+  readonly name: string
+  readonly keepaliveMs: number
+  readonly deadtimeMs: number
+}
+
+const profiles: readonly Profile[] = [
+  { name: 'extreme', keepaliveMs: 1, deadtimeMs: 3 },
+  { name: 'fast', keepaliveMs: 1, deadtimeMs: 5 },
+  { name: 'safe', keepaliveMs: 2, deadtimeMs: 10 },
+  { name: 'lan', keepaliveMs: 50, deadtimeMs: 200 },
+]
+
+interface Variant {
+  readonly profile: Profile
+  /** Set in ha.cf, in place of the profile's. */
+  readonly deadtimeMs?: number
+  readonly fencing: boolean
+  readonly serial: boolean
+}
+
+const initdeadS = 3
+const leaveTimeoutMs = 60_000
+const guardianName = 'twinbeat-guardian'
+
+/** A profile that this build does not know is written out as what it stands for. */
+function knowsProfiles(): boolean {
+  const table = fileURLToPath(new URL('../../../src/config/twinbeat-cf-table.js', import.meta.url))
+  return existsSync(table) && /directive\('profile'/.test(readFileSync(table, 'utf8'))
+}
+
+function ownVersion(): string {
+  const file = fileURLToPath(new URL('../../../../package.json', import.meta.url))
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
+}
+
+function haCf(variant: Variant): string {
+  const { keepaliveMs } = variant.profile
+  const deadtimeMs = variant.deadtimeMs ?? variant.profile.deadtimeMs
+  const written = variant.deadtimeMs !== undefined || !knowsProfiles()
+  return [
+    'logfile /var/log/ha-log',
+    ...(written ? [`keepalive ${keepaliveMs}ms`, `deadtime ${deadtimeMs}ms`] : []),
+    `initdead ${Math.max(initdeadS, Math.ceil((2 * deadtimeMs) / 1000))}`,
+    'udpport 694', 'auto_failback off', 'crm off', 'bcast eth1', 'bcast eth0',
+    ...(variant.serial ? ['baud 115200', `serial ${SERIAL_DEVICE}`] : []),
+    'node nodea', 'node nodeb', '',
+  ].join('\n')
+}
+
+function twinbeatCf(variant: Variant): string {
+  const written = variant.deadtimeMs !== undefined || !knowsProfiles()
+  return [
+    'log_format json',
+    ...(written ? [] : [`profile ${variant.profile.name}`]),
+    ...(variant.fencing ? ['split_brain fence', 'fence_device pretend type=null targets=nodea,nodeb'] : []),
+    '',
+  ].join('\n')
+}
+
+function serviceScript(node: LabNode, responder: string): string {
+  return `#!/bin/sh
+pid=/run/service.pid
+running() { [ -f $pid ] && kill -0 $(cat $pid) 2>/dev/null; }
+case $1 in
+  start) running && exit 0
+    ${responder} answer --netns /proc/self/ns/net --name ${node.name} --port ${answerPort} >/dev/null 2>&1 </dev/null &
+    echo $! > $pid;;
+  stop) running && kill -KILL $(cat $pid); rm -f $pid;;
+  status) running && echo running || echo stopped;;
+esac
+exit 0
+`
+}
+
+class Twinbeat implements Running {
+  private readonly daemons: ReadonlyMap<string, TwinbeatNode>
+  private readonly controls = new Map<string, Socket>()
+
+  private constructor(private readonly stage: Stage, private readonly variant: Variant, daemons: Map<string, TwinbeatNode>) {
+    this.daemons = daemons
+  }
+
+  static async open(stage: Stage, variant: Variant, group: GroupKind): Promise<Twinbeat> {
+    const responder = await proberProgram()
+    const daemons = new Map<string, TwinbeatNode>()
+    for (const node of stage.nodes) {
+      daemons.set(node.name, await TwinbeatNode.prepare(node))
+      const write = (name: string, text: string, mode: number): void => {
+        const path = join(node.folders.haD, name)
+        writeFileSync(path, text)
+        chmodSync(path, mode)
+      }
+      write('ha.cf', haCf(variant), 0o644)
+      write('twinbeat.cf', twinbeatCf(variant), 0o644)
+      write('authkeys', 'auth 1\n1 sha1 a-key-of-the-bench\n', 0o600)
+      write('haresources', `nodea IPaddr2::${vip}/24/eth0${group === 'service' ? ' benchservice' : ''}\n`, 0o644)
+      if (group === 'service') write('resource.d/benchservice', serviceScript(node, responder), 0o755)
+    }
+    return new Twinbeat(stage, variant, daemons)
+  }
+
+  async start(node: LabNode): Promise<void> {
+    await this.of(node).start()
+    await this.openControl(node)
+  }
+
+  isRunning(node: LabNode): boolean {
+    return this.crashing(node).length > 0
+  }
+
+  crashing(node: LabNode): number[] {
+    return this.of(node).pids()
+  }
+
+  everything(node: LabNode): number[] {
+    return [...pidsNamed(node, [guardianName]), ...this.crashing(node)]
+  }
+
+  /** On a connection that is open already: what a supervisor or an operator's tool would have. */
+  async leave(node: LabNode): Promise<ProbeMark> {
+    const socket = this.controls.get(node.name)
+    if (socket === undefined) throw new Error(`no control connection to ${node.name}`)
+    const at = process.hrtime.bigint()
+    socket.write('{"id":1,"verb":"stop","args":{}}\n')
+    return this.stage.prober.mark('graceful', at)
+  }
+
+  async left(node: LabNode): Promise<void> {
+    if (await until(() => this.everything(node).length === 0, leaveTimeoutMs)) return
+    throw new Error(`twinbeatd on ${node.name} does not end`)
+  }
+
+  async isReady(owner: LabNode, standby: LabNode): Promise<boolean> {
+    const deadtimeMs = this.variant.deadtimeMs ?? this.variant.profile.deadtimeMs
+    const [ours, theirs] = await Promise.all([this.of(owner).status(), this.of(standby).status()])
+    if (ours === null || theirs === null || ours.operation !== null || theirs.operation !== null) return false
+    // A node that has just started asks its peer for more patience.
+    const patience = theirs.nodes.find((one) => one.name === owner.name)?.deadtimeMs ?? Infinity
+    const serial = this.variant.serial || patience <= deadtimeMs
+    const active = (report: typeof ours, name: string): boolean =>
+      report.nodes.find((one) => one.name === name)?.status === 'active'
+    return serial && active(ours, standby.name) && active(theirs, owner.name) && theirs.guardian !== null
+  }
+
+  /** Every number of the newest takeover in the log. */
+  stamps(node: LabNode): Record<string, number> | null {
+    const line = this.of(node).log().trimEnd().split('\n').findLast((one) => one.includes('"plan.fired"'))
+    if (line === undefined) return null
+    try {
+      const record = JSON.parse(line.slice(line.indexOf('{'))) as Record<string, unknown>
+      const numbers = Object.entries(record).filter((entry): entry is [string, number] => typeof entry[1] === 'number')
+      return Object.fromEntries(numbers.filter(([name]) => /Us$|Ns$/.test(name)))
+    } catch {
+      return null
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.controls.values()) socket.destroy()
+  }
+
+  private of(node: LabNode): TwinbeatNode {
+    const daemon = this.daemons.get(node.name)
+    if (daemon === undefined) throw new Error(`no daemon on ${node.name}`)
+    return daemon
+  }
+
+  private async openControl(node: LabNode): Promise<void> {
+    this.controls.get(node.name)?.destroy()
+    const socket = createConnection(`/proc/${node.pid}/root/run/twinbeat/control`)
+    socket.on('error', () => undefined)
+    socket.on('data', () => undefined)
+    await within(new Promise<void>((resolve) => socket.once('connect', resolve)), 10_000, 'opening the control socket')
+    this.controls.set(node.name, socket)
+  }
+}
+
+const everyFault: readonly Fault[] = ['kill', 'killall', 'cut', 'freeze', 'graceful', 'nic', 'link']
+
+function twinbeat(key: string, title: string, variant: Variant, faults: readonly Fault[], groups: readonly GroupKind[]): System {
+  const { keepaliveMs, name } = variant.profile
+  const deadtimeMs = variant.deadtimeMs ?? variant.profile.deadtimeMs
+  return {
+    key, title, family: 'twinbeat', fast: true, tries: 50, faults, groups,
+    settings: `profile ${name} (keepalive ${keepaliveMs} ms, deadtime ${deadtimeMs} ms), two Ethernet links` +
+      `${variant.fencing ? ', split_brain fence with a null device' : ''}${variant.serial ? ', serial line' : ''}`,
+    limitMs: 10_000 + 2 * deadtimeMs, phaseMs: Math.max(50, 4 * keepaliveMs),
+    ...(variant.serial ? { serial: { baud: 115_200 } } : {}),
+    obstacle: twinbeatObstacle,
+    version: async () => ownVersion(),
+    open: (stage, group) => Twinbeat.open(stage, variant, group),
+  }
+}
+
+const fast = profiles.find((one) => one.name === 'fast')!
+const lan = profiles.find((one) => one.name === 'lan')!
+
+export const twinbeatSystems: readonly System[] = [
+  ...profiles.map((profile) => twinbeat(`twinbeat-${profile.name}`, `twinbeat ${profile.name}`,
+    { profile, fencing: false, serial: false }, everyFault, profile.name === 'fast' ? ['address', 'service'] : ['address'])),
+  twinbeat('twinbeat-fenced', 'twinbeat fast, null fencing', { profile: fast, fencing: true, serial: false },
+    ['kill', 'cut', 'freeze'], ['address']),
+  twinbeat('twinbeat-patient', 'twinbeat, deadtime 30 s', { profile: lan, deadtimeMs: 30_000, fencing: false, serial: false },
+    ['kill', 'graceful'], ['address']),
+  twinbeat('twinbeat-serial', 'twinbeat fast, serial last', { profile: fast, fencing: false, serial: true },
+    ['serial'], ['address']),
+]
