@@ -46,6 +46,43 @@ TEST_CASE_FIXTURE(TwoNodes, "a silent peer is late after warntime and dead after
   CHECK(dead.body.size() == 2 * (1 + 4 + 8));
 }
 
+TEST_CASE("a gap falls into the class whose shortest it is not below") {
+  GapHistogram gaps;
+  for (std::size_t i = 1; i < GapHistogram::kClasses; ++i) {
+    gaps.add(GapHistogram::least_of(i));
+    gaps.add(GapHistogram::least_of(i) - 1);
+  }
+  gaps.add(INT64_MAX / 4);
+  // The shortest of a class is one, the longest of it is that before the next; the last one has no end.
+  CHECK(gaps.counts()[0] == 1);
+  for (std::size_t i = 1; i < GapHistogram::kClasses; ++i) CHECK(gaps.counts()[i] == 2);
+  CHECK(gaps.max() == INT64_MAX / 4);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "gaps are counted for each link and for the peer, but not over its death") {
+  meet();
+  const auto snapshot = [this] {
+    std::string text(64 * 1024, ' ');
+    text.resize(a->engine.write_snapshot({text.data(), text.size()}, now));
+    return text;
+  };
+  // 100 ms between heartbeats: the class from 98304 us.
+  CHECK(snapshot().find("\"gaps\":{\"maxUs\":100000,\"classes\":[") != std::string::npos);
+  cut("eth0");
+  run(300'000);
+  heal();
+  run(200'000);
+  const std::string one_lost = snapshot();
+  CHECK(one_lost.find("\"name\":\"eth0\"") != std::string::npos);
+  CHECK(one_lost.find("\"gaps\":{\"maxUs\":400000") != std::string::npos);
+  cut();
+  run(2 * kSecond);
+  heal();
+  run(kSecond);
+  REQUIRE(a->of(RecordType::kPeerReturned).size() == 1);
+  CHECK(snapshot().find("\"gaps\":{\"maxUs\":400000") != std::string::npos);
+}
+
 TEST_CASE_FIXTURE(TwoNodes, "the loss of one of two links changes link states only") {
   meet();
   cut("eth0");

@@ -138,6 +138,23 @@ export interface FenceHistoryEntry {
   readonly tookMs: number
 }
 
+/** Times in classes, four to each doubling, without the empty ones: shortest of the class and how many. */
+export interface GapReport {
+  readonly maxUs: number
+  readonly classes: readonly (readonly [fromUs: number, count: number])[]
+}
+
+/** How long the silences between heartbeats were since the last start or reload: what `tune` judges. */
+export interface GapsReport {
+  /** 0: the engine has not begun. */
+  readonly countedForMs: number
+  /** How late the engine's own thread ran. */
+  readonly lateness: GapReport
+  /** Whichever link brought a heartbeat first. */
+  readonly peers: readonly { readonly node: string; readonly kind: 'normal' | 'ping'; readonly gaps: GapReport }[]
+  readonly links: readonly { readonly link: string; readonly intervalMs: number; readonly gaps: GapReport }[]
+}
+
 export interface StatusReport {
   readonly at: string
   readonly version: string
@@ -168,6 +185,7 @@ export interface StatusReport {
     readonly warntimeMs: number
     readonly initdeadMs: number
   }
+  readonly gaps: GapsReport
   readonly nodes: readonly NodeReport[]
   readonly links: readonly LinkReport[]
   readonly groups: readonly GroupReport[]

@@ -1,7 +1,9 @@
 // Builds the report of `status` from what the core believes and what the engine sees.
 import type { ClusterConfig } from '../config/model.js'
 import type { ArbiterHealth } from '../arbiter/arbiter.js'
-import type { ArbiterReport, FencingReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport } from '../control/report.js'
+import type {
+  ArbiterReport, FencingReport, GapsReport, GroupReport, LeaseReport, LinkReport, NodeReport, StatusReport,
+} from '../control/report.js'
 import type { Authority, CoreSnapshot, GroupSnapshot } from '../core/types.js'
 import type { EngineSnapshot, LinkSnapshot, PeerSnapshot } from '../engine/engine.js'
 import type { Members } from './effects/members.js'
@@ -59,6 +61,7 @@ export function buildStatus(input: StatusInput): StatusReport {
       warntimeMs: ms(config.timing.warntimeUs),
       initdeadMs: ms(config.timing.initdeadUs),
     },
+    gaps: gapsReport(engine),
     nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
     links: [...engine.links.map((link) => linkReport(link, ago)), ...input.closedLines.map(closedLineReport)],
     groups: core.groups.map((group) => groupReport(group, input)),
@@ -86,6 +89,15 @@ function fencingReport(
         problem: known?.problem ?? null,
       }
     }),
+  }
+}
+
+function gapsReport({ at, countedSince, lateness, peers, links }: EngineSnapshot): GapsReport {
+  return {
+    countedForMs: countedSince === null ? 0 : ms(Math.max(0, at - countedSince)),
+    lateness,
+    peers: peers.filter((peer) => !peer.self).map(({ name, kind, gaps }) => ({ node: name, kind, gaps })),
+    links: links.map(({ name, intervalUs, gaps }) => ({ link: name, intervalMs: intervalUs / 1000, gaps })),
   }
 }
 

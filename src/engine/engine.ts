@@ -253,6 +253,13 @@ export type EngineRecord =
 
 // --------------------------------------------------------------------------------------------- snapshot
 
+/** Times in classes, four to each doubling, without the empty ones. */
+export interface GapSnapshot {
+  readonly maxUs: number
+  /** Shortest time of the class (the first class begins at 0, the last one never ends) and how many. */
+  readonly classes: readonly (readonly [fromUs: number, count: number])[]
+}
+
 export interface LinkSnapshot {
   readonly name: string
   readonly type: LinkType
@@ -268,6 +275,7 @@ export interface LinkSnapshot {
   readonly bytesOut: number
   readonly sendErrors: number // EPERM, ENOBUFS and their like: counted as loss
   readonly queueDrops: number // serial: frames that found the line busy
+  readonly gaps: GapSnapshot // between the statuses of each peer on this link
   readonly rejected: Readonly<Record<RejectReason, number>>
 }
 
@@ -292,6 +300,7 @@ export interface PeerSnapshot {
   readonly missing: number // sequence numbers waited for
   readonly acknowledged: number // highest own sequence number it acknowledged
   readonly load: string
+  readonly gaps: GapSnapshot // between statuses, whichever link brought them first
   readonly links: readonly PeerLinkSnapshot[]
 }
 
@@ -313,6 +322,8 @@ export interface EngineSnapshot {
   readonly sequence: number
   readonly deadtimeUs: number // announced by us, without extension
   readonly historyKept: number
+  readonly countedSince: Micros | null // since when the gaps and the lateness count: the last configure or start
+  readonly lateness: GapSnapshot // of the engine's own thread
   readonly realtime: RealtimeSnapshot
   readonly peers: readonly PeerSnapshot[]
   readonly links: readonly LinkSnapshot[]

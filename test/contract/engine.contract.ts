@@ -2,7 +2,7 @@
 // lets time pass for both (really or by a manual clock).
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Engine, EngineConfig, EngineRecord, LinkConfig } from '../../src/engine/engine.js'
+import type { Engine, EngineConfig, EngineRecord, GapSnapshot, LinkConfig } from '../../src/engine/engine.js'
 import { bytes, text, textOf } from '../../src/engine/engine.js'
 
 export interface Node {
@@ -94,6 +94,17 @@ export function engineContract(kind: string, make: MakePair): void {
     assert.equal(status?.uuid, Buffer.from('right...........').toString('hex'))
     await pair.until('all links are up', () => pair.left.engine.snapshot().links.every((link) => link.state === 'up'))
     assert.deepEqual(of(pair.left, 'peer.dead'), [])
+  })
+
+  check('the gaps between the heartbeats of a peer are counted, on each link and together', calm, async (pair) => {
+    const counted = (gaps: GapSnapshot): number => gaps.classes.reduce((sum, [, count]) => sum + count, 0)
+    await pair.until('ten gaps on every link', () => pair.left.engine.snapshot().links.every(({ gaps }) => counted(gaps) >= 10))
+    const { peers, countedSince, lateness, at } = pair.left.engine.snapshot()
+    const { maxUs, classes } = peers.find((one) => one.name === 'right')!.gaps
+    assert.ok(counted({ maxUs, classes }) >= 10)
+    assert.ok(maxUs > 0 && (classes.at(-1)?.[0] ?? Infinity) <= maxUs)
+    assert.ok(countedSince !== null && countedSince < at)
+    assert.ok(lateness.maxUs >= 0)
   })
 
   check('a message arrives as it was sent, once, with the sender beside it', calm, async (pair) => {

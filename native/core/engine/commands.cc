@@ -103,6 +103,7 @@ void Engine::apply_setup(std::unique_ptr<Setup> setup, const Cycle& cycle) noexc
   }
   update_timing();
   ++links_version_;
+  count_anew(cycle.now);
   // Words signed with a key that is no longer ours would be heard by nobody.
   if (running_) takeover_.sign_all(scene(), *this);
 }
@@ -114,9 +115,18 @@ void Engine::start(const Cycle& cycle) noexcept {
   planned_at_ = 0;
   for (Peer& peer : peers_->all()) peer.watched_since = cycle.now;
   timing_.resumed_at = cycle.now;
+  count_anew(cycle.now);
   takeover_.set_running(true);
   tend_links(cycle);
   new_conversation(cycle);
+}
+
+// Gaps of another keepalive, or of a time in which nobody was listening, say nothing about now.
+void Engine::count_anew(Micros now) noexcept {
+  counted_since_ = now;
+  lateness_seen_.clear();
+  for (LinkPlace& place : links_) place.gaps.clear();
+  for (Peer& peer : peers_->all()) peer.gaps.clear();
 }
 
 // The first two heartbeats leave at once: `init`, and then what we are by now.

@@ -81,6 +81,7 @@ void Engine::notice_pause(const Cycle& cycle) noexcept {
   const Micros late = cycle.now - planned_at_;
   if (late <= 0) return;
   lateness_ = std::max(lateness_, late);
+  lateness_seen_.add(late);
   port_.raise(Counter::kLatenessMaxUs, static_cast<std::uint64_t>(late));
   if (late <= stall_limit()) return;
   port_.count(Counter::kStalls);

@@ -47,6 +47,7 @@ struct LinkPlace {
   bool reported_open = false;
   bool failing = false;  // open, but the last send says the interface is down
   int error = 0;
+  GapHistogram gaps;  // between the statuses of each peer on this link
 };
 
 // Last words about one group: unsequenced, signed, and only to a node that showed the field `twinbeat`.
@@ -88,6 +89,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   // commands.cc
   void run_commands(const Cycle& cycle) noexcept;
   void run_command(Bytes command, const Cycle& cycle) noexcept;
+  void count_anew(Micros now) noexcept;
   void apply_setup(std::unique_ptr<Setup> setup, const Cycle& cycle) noexcept;
   void start(const Cycle& cycle) noexcept;
   void new_conversation(const Cycle& cycle) noexcept;
@@ -120,6 +122,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
                       ConversationEvent event, std::uint64_t previous_generation) noexcept;
   void publish_message(const Peer& peer, const Message& message) noexcept;
   void heard(Peer& peer, bool fresh_status) noexcept;
+  void count_gap(GapHistogram& gaps, Micros& from, const Peer& peer) noexcept;
   [[nodiscard]] bool is_for_us(const Message& message) const noexcept;
   void answer_rexmit(Peer& peer, const Message& message) noexcept;
 
@@ -180,6 +183,8 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   bool muted_ = false;
   bool silent_ = false;          // for good: this life has let go of everything
   Micros lateness_ = 0;          // worst of ours since the last heartbeat
+  GapHistogram lateness_seen_;
+  Micros counted_since_ = 0;     // since when the histograms count
   bool history_full_ = false;
   std::size_t draining_ = 0;      // whose socket is read
   std::size_t current_link_ = 0;  // on which the packet in hand came

@@ -1,6 +1,7 @@
 // From bytes of a link to what they say: who sent it, is it new, what does it change.
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/engine/engine.h"
 
@@ -138,11 +139,21 @@ bool Engine::is_for_us(const Message& message) const noexcept {
   return !dest.has_value() || *dest == setup_->self_name.view();
 }
 
+// By the kernel's stamps, so our own lateness is not in it. Neither a pause of ours nor the time in which a peer was
+// dead or started anew is a gap between heartbeats.
+void Engine::count_gap(GapHistogram& gaps, Micros& from, const Peer& peer) noexcept {
+  const Micros before = std::exchange(from, std::max(from, current_at_));
+  if (before == 0 || current_at_ <= before || timing_.resumed_at > before || !peer.is_live()) return;
+  gaps.add(current_at_ - before);
+}
+
 void Engine::heard(Peer& peer, bool fresh_status) noexcept {
   PeerLink& link = peer.links[current_link_];
   link.heard_at = std::max(link.heard_at, current_at_);
   peer.heard_at = std::max(peer.heard_at, current_at_);
   if (fresh_status) {
+    count_gap(links_[current_link_].gaps, link.gap_from, peer);
+    count_gap(peer.gaps, peer.gap_from, peer);
     link.status_at = std::max(link.status_at, current_at_);
     peer.status_at = std::max(peer.status_at, current_at_);
   }
@@ -216,6 +227,8 @@ void Engine::receive_sequenced(Peer& peer, const Message& message, const Opened&
     peer.ack_base = seq_;
     peer.status_seq = 0;
     peer.wants_acks = true;
+    peer.gap_from = 0;
+    for (PeerLink& link : peer.links) link.gap_from = 0;
   }
   peer.remember(opened.seq, current_at_, is_status);
   if (result.verdict == SequenceVerdict::kAcceptedGap) {

@@ -24,6 +24,17 @@ void write_uuid(JsonWriter& json, const Peer& peer) noexcept {
   json.key("uuid").string(peer.has_uuid ? std::string_view(hex.data(), hex.size()) : std::string_view());
 }
 
+void write_gaps(JsonWriter& json, std::string_view key, const GapHistogram& gaps) noexcept {
+  json.key(key).open('{');
+  json.key("maxUs").number(gaps.max());
+  json.key("classes").open('[');
+  for (std::size_t i = 0; i < GapHistogram::kClasses; ++i) {
+    if (gaps.counts()[i] == 0) continue;
+    json.open('[').number(i == 0 ? 0 : GapHistogram::least_of(i)).number(gaps.counts()[i]).close(']');
+  }
+  json.close(']').close('}');
+}
+
 void write_peer(JsonWriter& json, const Peer& peer, std::span<const LinkPlace> links) noexcept {
   json.open('{');
   json.key("name").string(peer.name.view());
@@ -42,6 +53,7 @@ void write_peer(JsonWriter& json, const Peer& peer, std::span<const LinkPlace> l
   json.key("missing").number(integer(peer.sequence.missing().size()));
   json.key("acknowledged").number(integer(peer.acknowledged));
   json.key("load").string(peer.load.view());
+  write_gaps(json, "gaps", peer.gaps);
   json.key("links").open('[');
   for (std::size_t i = 0; i < links.size(); ++i) {
     if (links[i].link->spec().is_ping() != (peer.kind == NodeKind::kPing)) continue;
@@ -79,6 +91,7 @@ void write_link(JsonWriter& json, const LinkPlace& place, std::size_t index, std
   json.key("bytesOut").number(integer(place.stats.bytes_out));
   json.key("sendErrors").number(integer(place.stats.send_errors));
   json.key("queueDrops").number(integer(place.stats.queue_drops));
+  write_gaps(json, "gaps", place.gaps);
   json.key("rejected").open('{');
   for (std::size_t i = 0; i < kRejectReasons; ++i) {
     json.key(kReasonNames[i]).number(integer(place.stats.rejected[i]));
@@ -101,6 +114,8 @@ std::size_t Engine::write_snapshot(std::span<char> out, Micros now) const noexce
   json.key("sequence").number(integer(seq_));
   json.key("deadtimeUs").number(setup_ == nullptr ? 0 : setup_->announced_dead_time());
   json.key("historyKept").number(integer(history_.size()));
+  json.key("countedSince").moment(counted_since_);
+  write_gaps(json, "lateness", lateness_seen_);
   const std::span<const LinkPlace> links(links_.data(), link_count_);
   json.key("peers").open('[');
   for (const Peer& peer : peers_->all()) write_peer(json, peer, links);

@@ -11,6 +11,7 @@
 #include "core/base/fixed_vector.h"
 #include "core/engine/setup.h"
 #include "core/peer/fixed_text.h"
+#include "core/peer/gap_histogram.h"
 #include "core/peer/sequence.h"
 
 namespace twinbeat {
@@ -27,6 +28,7 @@ struct PeerLink {
   LinkState state = LinkState::kNever;
   Micros heard_at = 0;   // any fresh packet: says that the link carries
   Micros status_at = 0;  // any fresh status: says that the peer lives
+  Micros gap_from = 0;   // the last status of this conversation
 };
 
 // The first copy of a recent message, so that its copies on slower links can be told from a replay.
@@ -57,6 +59,8 @@ struct Peer {
   Micros dead_since = 0;       // when it was judged dead
   Micros not_dead_before = 0;  // our own pauses are not its silence
   std::array<PeerLink, kMaxLinks> links{};
+  GapHistogram gaps;    // between statuses, whichever link brought them first
+  Micros gap_from = 0;  // the last status of this conversation
 
   SequenceTracker sequence;
   std::array<RecentMessage, kRecentMessages> recent{};
