@@ -37,7 +37,7 @@ function foreignCluster() {
   return null
 }
 
-/** @param {'demo' | 'test' | 'fuzz' | 'bench'} command @param {{ yes: boolean }} options */
+/** @param {import('./packages.mjs').SetUp} command @param {{ yes: boolean }} options */
 async function debianPackages(command, { yes }) {
   const missing = missingPackages(command)
   if (missing.length === 0) return
@@ -118,7 +118,7 @@ async function rawSocket(env) {
 }
 
 /**
- * @param {{ command: 'demo' | 'test' | 'fuzz' | 'bench', yes: boolean, compile: boolean }} options `compile`: TypeScript too
+ * @param {{ command: import('./packages.mjs').SetUp, yes: boolean, compile: boolean }} options `compile`: TypeScript too
  */
 export async function bootstrap({ command, yes, compile }) {
   requireNode()
