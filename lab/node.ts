@@ -210,6 +210,17 @@ export class LabNode extends EventEmitter<NodeEvents> {
     await this.running().ip([`link set ${link} ${state}`])
   }
 
+  /** The interface is deleted and there again under its name, with the node's own address: another one for the kernel. */
+  async recreateInterface(link: LinkId): Promise<void> {
+    const space = this.running()
+    await space.ip([`link del ${link}`])
+    const bridge = link === 'eth0' ? 'br0' : 'br1'
+    await this.spec.hub.ip([
+      `link add ${this.port(link)} type veth peer name ${link} netns ${space.pid}`, `link set ${this.port(link)} master ${bridge} up`,
+    ])
+    await space.ip([`addr add ${this.address(link)}/24 brd + dev ${link}`, `link set ${link} up`])
+  }
+
   /** Ends the node without a word: the lab itself is being taken down. */
   async forget(): Promise<void> {
     this.forgotten = true

@@ -30,6 +30,8 @@ export class TwinbeatNode implements Daemon {
   private readonly node: LabNode
   /** Added to the daemon's environment at its next start; a successor inherits it. */
   environment: Readonly<Record<string, string>> = {}
+  /** What runs the daemon from its next start on, for example a shell that sets limits. */
+  prefix: readonly string[] = []
   private child: ChildProcess | null = null
 
   constructor(node: LabNode) {
@@ -52,7 +54,7 @@ export class TwinbeatNode implements Daemon {
     try {
       this.child = this.node.spawn([
         'env', ...Object.entries(this.environment).map(([name, value]) => `${name}=${value}`),
-        process.execPath, DAEMON, '--ha-dir', this.node.folders.haD, '--state-dir', this.node.folders.state,
+        ...this.prefix, process.execPath, DAEMON, '--ha-dir', this.node.folders.haD, '--state-dir', this.node.folders.state,
         '--run-dir', RUN_DIR, '--name', this.node.name,
       ], { stdio: ['ignore', out, out] })
     } finally {

@@ -1,0 +1,88 @@
+// One try of one row under one protection: watched from before the fault until everything is as before.
+import { VIPS } from '../../lab/pair-files.js'
+import { pause, until, within } from '../../lab/processes.js'
+import { decide, type Decided } from './decided.js'
+import { CURED, judge, measure, STRUCK, type Figures } from './judge.js'
+import { PATIENCE_MS, type Row } from './rows.js'
+import { Sampler } from './sampler.js'
+import type { Sample } from './samples.js'
+import type { Mode, Scene } from './scene.js'
+
+export interface TryResult {
+  readonly row: string
+  readonly mode: Mode
+  readonly number: number
+  readonly reloaded: boolean
+  readonly figures: Figures
+  readonly decided: Decided
+  /** Null: it never was again as before. */
+  readonly settledMs: number | null
+  readonly problems: readonly string[]
+  readonly seconds: number
+}
+
+export interface Played {
+  readonly result: TryResult
+  readonly samples: readonly Sample[]
+  readonly logs: readonly [string, string]
+}
+
+const LEAD_MS = 100
+const TAIL_MS = 300
+const SETTLE_MAX_MS = 60_000
+const EVERY_FOURTH = 4
+/** How long before the fault the files change: the reload is somewhere in its middle. */
+const RELOAD_LEADS_MS = [0, 8, 20, 40, 80] as const
+
+export async function play(scene: Scene, row: Row, number: number): Promise<Played> {
+  const beganMs = performance.now()
+  const { mode, pair } = scene
+  await scene.home()
+  await scene.calm()
+  const marks = [scene.struck.log().length, scene.peer.log().length] as const
+  const sampler = await Sampler.start(scene)
+  const reloaded = number % EVERY_FOURTH === EVERY_FOURTH - 1
+  const problems: string[] = []
+  let settledMs: number | null = null
+  let samples: Sample[]
+  try {
+    await pause(LEAD_MS)
+    const reload = reloaded ? scene.reload() : null
+    if (reload !== null) await pause(RELOAD_LEADS_MS[Math.floor(number / EVERY_FOURTH) % RELOAD_LEADS_MS.length] ?? 0)
+    settledMs = await strikeAndCure(scene, row, sampler)
+    if (reload !== null) await within(reload, SETTLE_MAX_MS, 'the reload')
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error))
+  } finally {
+    samples = await sampler.stop()
+  }
+  const nodes = [pair.a.node.name, pair.b.node.name] as const
+  const figures = measure({ samples, nodes, addresses: VIPS })
+  const logs = [scene.struck.log().slice(marks[0]), scene.peer.log().slice(marks[1])] as const
+  const all = judge(figures, row.rules(mode), { settledMs, problems })
+  return {
+    samples, logs,
+    result: {
+      row: row.name, mode, number, reloaded, figures, decided: decide(logs[0], logs[1], VIPS[0]), settledMs, problems: all,
+      seconds: Math.round((performance.now() - beganMs) / 100) / 10,
+    },
+  }
+}
+
+async function strikeAndCure(scene: Scene, row: Row, sampler: Sampler): Promise<number | null> {
+  const fault = row.fault(scene)
+  await sampler.mark(STRUCK)
+  await fault.strike()
+  const { until: what, thenMs } = row.lasts(scene.mode)
+  const name = scene.pair.a.node.name
+  if (what === 'taken') await scene.takenByPeer(PATIENCE_MS)
+  if (what === 'gone') await until(() => !scene.owners().includes(name), PATIENCE_MS, 5)
+  await pause(thenMs)
+  await sampler.mark(CURED)
+  const curedMs = performance.now()
+  await fault.cure()
+  const settled = await scene.settled(SETTLE_MAX_MS)
+  const tookMs = Math.round(performance.now() - curedMs)
+  await pause(TAIL_MS)
+  return settled ? tookMs : null
+}
