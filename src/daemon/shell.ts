@@ -77,9 +77,10 @@ export class Shell {
 
   /** The engine has something to say. */
   wake(): void {
-    if (!this.#renew()) return
+    const alive = this.#renew()
+    // Also after a lapse: what is being released then waits for its answers.
     this.#collect()
-    this.#pump()
+    if (alive) this.#pump()
   }
 
   /** From now on the engine counts on a sign of life, at least so often. */

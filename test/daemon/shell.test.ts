@@ -25,6 +25,11 @@ class Scene {
   readonly told: string[] = []
   readonly notes: string[] = []
   full = false
+  /** The engine has ended this life. */
+  lapsed = false
+  lapses = 0
+  /** What the runner of address changes was given. */
+  readonly records: string[] = []
   snapshots = 0
   react: (event: CoreEvent) => readonly Effect[] = () => []
   readonly shell: Shell
@@ -32,7 +37,9 @@ class Scene {
   constructor() {
     const engine = {
       drain: () => this.pending.splice(0),
-      renewController: () => undefined,
+      renewController: () => {
+        if (this.lapsed) throw new TwinbeatError('TB_LAPSED', 'engine: not renewed for too long')
+      },
       now,
       send: (fields: readonly { value: unknown }[]) => {
         if (String(fields[0]?.value).includes('\0')) throw new TwinbeatError('TB_ENGINE_ARGUMENT', 'cannot travel')
@@ -66,7 +73,12 @@ class Scene {
     this.shell = new Shell({
       engine, core,
       members: { ownerOf: () => null } as unknown as Members,
-      addresses: { onRecord: () => false } as unknown as AddressRunner,
+      addresses: {
+        onRecord: (record: EngineRecord) => {
+          this.records.push(record.type)
+          return record.type === 'steps.done'
+        },
+      } as unknown as AddressRunner,
       arbiter: { run: async () => ({ outcome: 'unknown', token: null, deadlineAt: null, holder: null, text: '' }) },
       fence: {
         run: async () => await Promise.resolve({ outcome: 'failed' as const, text: '' }), record: async () => { await Promise.resolve() },
@@ -76,7 +88,7 @@ class Scene {
       raiseGeneration: () => 2,
       onNote: (note) => { this.notes.push(note.event) },
       onReply: () => undefined, onHalt: () => undefined, onStatus: () => undefined, onRecord: () => undefined,
-      onBroken: (error) => { throw error as Error }, onLapsed: (error) => { throw error },
+      onBroken: (error) => { throw error as Error }, onLapsed: () => { this.lapses += 1 },
     })
   }
 
@@ -149,4 +161,17 @@ it('a flood is left in the engine, and nothing of it is forgotten', async () => 
   await sleep(200)
   assert.equal(scene.seen.length, 5001)
   assert.equal(scene.seen.at(-1), 'last')
+})
+
+it('after a lapse the core hears nothing more, and whoever releases still gets its answers', () => {
+  const scene = new Scene()
+  scene.say('before')
+  scene.lapsed = true
+  scene.say('after')
+  assert.equal(scene.lapses, 1)
+  scene.pending.push({ type: 'steps.done', at: now(), token: 1, ok: true, results: [] })
+  scene.shell.wake()
+  assert.deepEqual(scene.seen, ['before'])
+  assert.equal(scene.records.at(-1), 'steps.done')
+  assert.equal(scene.lapses, 1)
 })
