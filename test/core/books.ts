@@ -18,6 +18,8 @@ export class FakeBooks {
   /** Keys that stand in the arbiter, owned or not. */
   readonly keys = new Set<string>()
   startAlone = false
+  /** The arbiter does not answer this node. */
+  silent = false
 
   readonly fencing: FencingBook = {
     ...noFencing,
@@ -25,21 +27,24 @@ export class FakeBooks {
     request: (peer: NodeId, generation: number, group: GroupId) => { this.requests.add(`${peer} ${generation} ${group}`) },
   }
 
-  readonly lease: LeaseBook = {
-    ...noLease,
-    ownership: (group: GroupId) => this.owned.get(group) ?? null,
-    confirming: (group: GroupId) => this.confirming.has(group),
-    want: (group: GroupId, wanted: boolean) => {
-      if (wanted) this.wanted.add(group)
-      else this.wanted.delete(group)
-    },
-    gone: (group: GroupId) => !this.keys.has(group),
-  }
+  readonly lease: LeaseBook
 
   readonly holds: HoldBook
 
   constructor() {
     const isAlone = (): boolean => this.startAlone
+    const isSilent = (): boolean => this.silent
+    this.lease = {
+      ...noLease,
+      ownership: (group: GroupId) => this.owned.get(group) ?? null,
+      confirming: (group: GroupId) => this.confirming.has(group),
+      want: (group: GroupId, wanted: boolean) => {
+        if (wanted) this.wanted.add(group)
+        else this.wanted.delete(group)
+      },
+      gone: (group: GroupId) => !this.keys.has(group),
+      get healthy() { return !isSilent() },
+    }
     this.holds = {
       ...noHolds,
       withheld: (group: GroupId) => this.held.get(group) ?? null,

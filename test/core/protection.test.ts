@@ -272,6 +272,21 @@ test('a giver with leases says released only when the arbiter does not name it a
   assert.ok(!pair.books.wanted.has('web'))
 })
 
+test('a giver whose arbiter falls silent meanwhile says released all the same: the taker has to own it first', () => {
+  const pair = leasePair()
+  pair.operator('standby', 'web')
+  pair.tell('accept', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '')
+  pair.run(2 * second)
+  assert.ok(!pair.ops().includes('released web'))
+  pair.books.silent = true
+  tick(pair)
+  assert.equal(pair.group('web').state, 'stopped')
+  assert.ok(pair.ops().includes('released web'))
+  pair.tell('held', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '')
+  pair.run(second)
+  assert.equal(pair.group('web').state, 'stopped')
+})
+
 test('a taker with leases waits for the ownership, and gives the exchange up when it does not come', () => {
   const pair = leasePair()
   pair.tell('offer', '100.1', 'db')

@@ -145,10 +145,14 @@ export class Handover {
     else this.#released(group)
   }
 
-  /** Stopped and verified; told only when the arbiter does not name us any more either. */
+  /**
+   * Stopped and verified; told only when the arbiter does not name us any more either. An arbiter that is silent here may
+   * answer the taker, which owns nothing before our key has ended: waiting for it would leave the group with nobody.
+   */
   #released(group: Group): void {
     const one = this.#exchanges.get(group.id)
-    if (one?.role !== 'giver' || one.state !== 'releasing' || group.mayHold || !this.books.lease.gone(group.id)) return
+    if (one?.role !== 'giver' || one.state !== 'releasing' || group.mayHold) return
+    if (!this.books.lease.gone(group.id) && this.books.lease.healthy) return
     if (this.world.stopping || this.world.paused || !one.refused) {
       this.#enter(group.id, { ...one, state: 'released' })
     }
