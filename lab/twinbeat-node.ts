@@ -83,6 +83,16 @@ export class TwinbeatNode implements Daemon {
     return this.pids().length > 0
   }
 
+  /** What was started last has ended, however; a successor of a planned restart is the same process. */
+  get hasEnded(): boolean {
+    return this.child !== null && (this.child.exitCode !== null || this.child.signalCode !== null)
+  }
+
+  /** Its exit code; null while it runs, and after a signal. */
+  get exitCode(): number | null {
+    return this.child?.exitCode ?? null
+  }
+
   /** Asked over the daemon's own socket, which /proc shows from outside the node's mounts. */
   async status(): Promise<StatusReport | null> {
     if (!this.node.isOn) return null

@@ -1,23 +1,48 @@
 // Who let go of the address of the struck node, and what gave its peer the right to take it, as both nodes wrote down.
+import type { Figures } from './judge.js'
 
 export interface Decided {
   readonly letGo: string
   readonly taken: string
 }
 
-/** The first that matches; what ends a life stands before what follows from it. */
+export interface Told {
+  /** What each wrote since the fault. */
+  readonly struck: string
+  readonly peer: string
+  readonly address: string
+  readonly figures: Pick<Figures, 'goneMs' | 'curedMs'>
+}
+
+/** The first that matches: what ends a life stands before what follows from it. A guardian that found nothing did nothing. */
 const LETTING_GO: readonly (readonly [RegExp, string])[] = [
-  [/guardian\.acted: the daemon died/, 'guardian: daemon died'],
-  [/guardian\.acted: the daemon made no progress/, 'guardian: no progress'],
-  [/guardian\.acted: an ownership ended/, 'guardian: ownership over'],
-  [/guardian\.acted: the daemon ended/, 'guardian: daemon ended'],
-  [/guardian\.acted: no successor/, 'guardian: no successor'],
-  [/daemon\.lapsed/, 'engine: controller lapsed'],
-  [/group\.released/, 'engine: ownership over'],
+  [/guardian\.acted: the daemon died.*?: [1-9]\d* addresses removed/, 'guardian: daemon died'],
+  [/guardian\.acted: the daemon made no progress.*?: [1-9]\d* addresses removed/, 'guardian: no progress'],
+  [/guardian\.acted: an ownership ended.*?: [1-9]\d* addresses removed/, 'guardian: ownership over'],
+  [/guardian\.acted: .*?: [1-9]\d* addresses removed/, 'guardian'],
+  [/daemon\.lapsed/, 'engine: main loop stood still'],
+  [/ownership\.expired/, 'engine: ownership over'],
+  [/node\.paused/, 'engine: after its own pause'],
+  [/handover\.releasing/, 'hand-over'],
 ]
 
-export function decide(struckLog: string, peerLog: string, address: string): Decided {
-  const found = LETTING_GO.find(([pattern]) => pattern.test(struckLog))
-  const by = new RegExp(`takeover\\.done: \\S*${address.replaceAll('.', '\\.')}\\S* taken \\(([^)]*)\\) by authority (\\w+)`).exec(peerLog)
-  return { letGo: found?.[1] ?? '-', taken: by === null ? '-' : `${by[1] ?? ''} (${by[2] ?? ''})` }
+/** Nothing but its lifetime takes an address from a node that stands still as a whole. */
+const KERNEL = 'kernel: lifetime over'
+const OUTSIDE = 'from outside'
+/** What comes from outside is there at once. */
+const OUTSIDE_MS = 1_000
+
+export function decide({ struck, peer, address, figures }: Told): Decided {
+  const place = address.replaceAll('.', '\\.')
+  const by = new RegExp(`takeover\\.done: (?:\\S*:)?${place}(?!\\d)\\S* taken \\(([^)]*)\\) by authority (\\w+)`).exec(peer)
+  const taken = by === null ? '-' : by[1] === by[2] ? (by[1] ?? '-') : `${by[1] ?? ''}, ${by[2] ?? ''}`
+  return { letGo: lettingGo(struck, figures), taken }
+}
+
+function lettingGo(log: string, { goneMs, curedMs }: Told['figures']): string {
+  if (goneMs === null) return '-'
+  const found = LETTING_GO.find(([pattern]) => pattern.test(log))?.[1]
+  // Whoever wakes up at the end of the fault has not done what happened before.
+  if (found === 'engine: after its own pause' && goneMs < curedMs) return KERNEL
+  return found ?? (goneMs < OUTSIDE_MS ? OUTSIDE : KERNEL)
 }

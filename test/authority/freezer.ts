@@ -90,8 +90,14 @@ export class Freezer {
     return readFileSync(join(this.#folder, this.#kind === 'killable' ? 'cgroup.events' : 'freezer.state'), 'latin1')
   }
 
+  #order(what: 'freeze' | 'thaw'): void {
+    const [file, words] = this.#kind === 'killable'
+      ? ['cgroup.freeze', { freeze: '1', thaw: '0' }] as const : ['freezer.state', { freeze: 'FROZEN', thaw: 'THAWED' }] as const
+    writeFileSync(join(this.#folder, file), words[what])
+  }
+
   async #rest(): Promise<void> {
-    writeFileSync(join(this.#folder, this.#kind === 'killable' ? 'cgroup.freeze' : 'freezer.state'), this.#kind === 'killable' ? '1' : 'FROZEN')
+    this.#order('freeze')
     for (let waited = 0; waited < REST_MS; waited += STEP_MS) {
       if (/^(FROZEN|[^]*^frozen 1$)/m.test(this.#state())) return
       await pause(STEP_MS)
@@ -100,7 +106,7 @@ export class Freezer {
   }
 
   thaw(): void {
-    writeFileSync(join(this.#folder, this.#kind === 'killable' ? 'cgroup.freeze' : 'freezer.state'), this.#kind === 'killable' ? '0' : 'THAWED')
+    this.#order('thaw')
   }
 
   /** Thawed, everything back where it was or gone, and the group removed. */

@@ -19,6 +19,8 @@ export interface Figures {
   readonly takenMs: number | null
   /** From the fault until the struck node had not; null: it always had. */
   readonly goneMs: number | null
+  /** From the fault until it was taken away. */
+  readonly curedMs: number
   /** The longest time in which the sampler was not run. */
   readonly blindMs: number
 }
@@ -75,6 +77,7 @@ export function measure({ samples, nodes, addresses }: Watched): Figures {
     unansweredMs: ms(longest(silences(samples, struck, end), blind)),
     takenMs: taken === undefined ? null : ms(Math.max(0, taken.from - struck)),
     goneMs: gone === undefined || gone.to >= end ? null : ms(gone.to - struck),
+    curedMs: ms(cured - struck),
     blindMs: ms(Math.max(0, ...blind.map(({ from, to }) => to - from))),
   }
 }
@@ -101,7 +104,9 @@ export interface Ending {
 /** Empty: as it has to be. */
 export function judge(figures: Figures, rules: Rules, ending: Ending): string[] {
   const out = [...ending.problems]
-  if (rules.twoMaxMs !== null && figures.twoMs > rules.twoMaxMs) out.push(`two owners for ${figures.twoMs} ms, ${rules.twoMaxMs} ms allowed`)
+  if (rules.twoMaxMs !== null && figures.twoMs > rules.twoMaxMs) {
+    out.push(`two owners for ${figures.twoMs} ms, ${rules.twoMaxMs} ms allowed`)
+  }
   if (figures.twoAfterCureMs > rules.twoAfterCureMaxMs) {
     out.push(`two owners until ${figures.twoAfterCureMs} ms after the fault was over, ${rules.twoAfterCureMaxMs} ms allowed`)
   }

@@ -1,7 +1,7 @@
 // The faults, each with how it is made, how it is taken away, and what is allowed meanwhile.
 import type { PairMember } from '../../lab/pair.js'
 import { VIPS } from '../../lab/pair-files.js'
-import { pause, signalProcess, until } from '../../lab/processes.js'
+import { pause, signalProcess } from '../../lab/processes.js'
 import { freezerObstacle, Freezer } from './freezer.js'
 import type { Rules } from './judge.js'
 import { order } from './order.js'
@@ -11,7 +11,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 export interface Fault {
   /** Returns when the fault is there. */
   readonly strike: () => Promise<void>
-  /** Whatever ends the fault, and a supervisor that starts a daemon that has ended. */
+  /** The fault is taken away; from here on a daemon that has ended is started again. */
   readonly cure: () => Promise<void>
 }
 
@@ -29,7 +29,7 @@ export interface Row {
   readonly haCf?: readonly string[]
   readonly nodeOptions?: readonly string[]
   readonly prefix?: readonly string[]
-  readonly lasts: (mode: Mode) => Lasts
+  readonly lasts: (number: number) => Lasts
   readonly rules: (mode: Mode) => Rules
   readonly fault: (scene: Scene) => Fault
   /** Why it cannot be played here; null: it can. */
@@ -54,6 +54,10 @@ const LAPSE_NONE_MS = 2_000
 const DUMPING = ['sh', '-c', 'ulimit -c unlimited && cd /var/log && exec "$@"', 'sh']
 
 const taken = (thenMs: number) => (): Lasts => ({ until: 'taken', thenMs })
+const during = (thenMs: number) => (): Lasts => ({ until: 'at once', thenMs })
+/** In every fifth try until the lifetime of the addresses, which nobody refreshes, is over as well. */
+const LIFETIME_MS = 12_000
+const standing = (number: number): Lasts => ({ until: 'taken', thenMs: number % 5 === 4 ? LIFETIME_MS : 1_000 })
 const evenly = (seconds: number, lease = seconds + 5): Readonly<Record<Mode, number>> => ({ accept: seconds, fence: seconds, lease })
 
 /** The group moves, and at no moment both have it for longer than that. */
@@ -68,19 +72,15 @@ const inherent = (twoAfterCureMaxMs: number) => (mode: Mode): Rules => ({
 
 const stays: Rules = { twoMaxMs: 0, twoAfterCureMaxMs: 0, noneMaxMs: HARMLESS_NONE_MS, settledMaxMs: SETTLED_MS, taken: 'no' }
 
-async function revive(scene: Scene): Promise<void> {
-  scene.pair.a.node.thaw()
-  if (await scene.struck.isRunning() && await until(async () => (await scene.struck.status()) !== null, 2_000)) return
-  if (!(await until(() => scene.struck.pids().length === 0, PATIENCE_MS))) throw new Error('the daemon is neither dead nor alive')
-  await scene.struck.start()
-}
+/** What was stopped goes on; a daemon that has ended is started by who supervises it. */
+const thawed = (scene: Scene) => async (): Promise<void> => { scene.pair.a.node.thaw() }
 
 /** To processes that were looked up before: looking takes longer than all that follows. */
 const signalAll = (pids: readonly number[], name: NodeJS.Signals): void => pids.forEach((pid) => void signalProcess(pid, name))
 
 const killed = (name: NodeJS.Signals) => (scene: Scene): Fault => {
   const pids = scene.struck.pids()
-  return { strike: async () => { signalAll(pids, name) }, cure: () => revive(scene) }
+  return { strike: async () => { signalAll(pids, name) }, cure: thawed(scene) }
 }
 
 function guardianFirst(apartMs: number): Row['fault'] {
@@ -92,7 +92,7 @@ function guardianFirst(apartMs: number): Row['fault'] {
         if (apartMs > 0) await pause(apartMs)
         signalAll(daemon, 'SIGKILL')
       },
-      cure: () => revive(scene),
+      cure: thawed(scene),
     }
   }
 }
@@ -107,7 +107,6 @@ function blocked(ms: number): Row['fault'] {
       },
       cure: async () => {
         await pause(Math.max(0, since + ms - performance.now()))
-        await revive(scene)
       },
     }
   }
@@ -119,9 +118,8 @@ function frozen(make: (scene: Scene) => Promise<Freezer>): Row['fault'] {
     return {
       strike: async () => { freezer = await make(scene) },
       cure: async () => {
-        freezer?.thaw()
-        await revive(scene)
         await freezer?.close()
+        await thawed(scene)()
       },
     }
   }
@@ -141,30 +139,32 @@ const stuck = (kind: 'killable' | 'unkillable'): Row['fault'] =>
 
 export const ROWS: readonly Row[] = [
   {
-    name: 'daemon killed (SIGKILL)', tries: MANY, seconds: evenly(10), lasts: taken(300), rules: moves(KILL_TWO_MS), fault: killed('SIGKILL'),
+    name: 'daemon killed (SIGKILL)', tries: MANY, seconds: evenly(9), lasts: taken(300), rules: moves(KILL_TWO_MS),
+    fault: killed('SIGKILL'),
   },
   {
-    name: 'daemon stopped (SIGSTOP)', tries: MANY, seconds: evenly(12), lasts: taken(300), rules: moves(KILL_TWO_MS), fault: killed('SIGSTOP'),
+    name: 'daemon stopped (SIGSTOP)', tries: MANY, seconds: evenly(11), lasts: taken(300), rules: moves(KILL_TWO_MS),
+    fault: killed('SIGSTOP'),
   },
   {
-    name: 'daemon and guardian stopped', tries: MANY, seconds: evenly(14), lasts: taken(1_000), rules: inherent(THAW_TWO_MS),
+    name: 'daemon and guardian stopped', tries: MANY, seconds: evenly(14), lasts: standing, rules: inherent(THAW_TWO_MS),
     fault: (scene) => {
       const pids = [...scene.guardians(), ...scene.struck.pids()]
-      return { strike: async () => { signalAll(pids, 'SIGSTOP') }, cure: () => revive(scene) }
+      return { strike: async () => { signalAll(pids, 'SIGSTOP') }, cure: thawed(scene) }
     },
   },
   {
-    name: 'whole node frozen (freezer)', tries: MANY, seconds: evenly(14), lasts: taken(1_000), rules: inherent(THAW_TWO_MS),
+    name: 'whole node frozen (freezer)', tries: MANY, seconds: evenly(14), lasts: standing, rules: inherent(THAW_TWO_MS),
     fault: frozen((scene) => Freezer.all(scene.pair.a.node.processes())),
     obstacle: () => (freezerObstacle('unkillable') === null ? null : freezerObstacle('killable')),
   },
   {
-    name: 'abort, core dumps on', tries: FEW, seconds: evenly(11), haCf: ['coredumps on'], prefix: DUMPING, lasts: taken(300), rules: moves(KILL_TWO_MS),
-    fault: killed('SIGABRT'),
+    name: 'abort, core dumps on', tries: FEW, seconds: evenly(11), haCf: ['coredumps on'], prefix: DUMPING, lasts: taken(300),
+    rules: moves(KILL_TWO_MS), fault: killed('SIGABRT'),
   },
   {
     name: 'heap exhausted', tries: FEW, seconds: evenly(14), nodeOptions: ['--max-old-space-size=96'], lasts: taken(300),
-    rules: moves(KILL_TWO_MS), fault: (scene) => ({ strike: () => order(scene.pair.a.node, 'heap'), cure: () => revive(scene) }),
+    rules: moves(KILL_TWO_MS), fault: (scene) => ({ strike: () => order(scene.pair.a.node, 'heap'), cure: thawed(scene) }),
   },
   {
     name: 'guardian killed, half a second later the daemon', tries: MANY, seconds: evenly(11), lasts: taken(300),
@@ -175,15 +175,14 @@ export const ROWS: readonly Row[] = [
     rules: inherent(THAW_TWO_MS), fault: guardianFirst(0),
   },
   {
-    name: 'main loop blocked for 1 s', tries: FEW, seconds: evenly(5, 5), lasts: () => ({ until: 'at once', thenMs: 1_000 }), rules: () => stays,
-    fault: blocked(1_000),
+    name: 'main loop blocked for 1 s', tries: FEW, seconds: evenly(6, 6), lasts: during(1_000), rules: () => stays, fault: blocked(1_000),
   },
   {
-    name: 'main loop blocked for 6 s', tries: FEW, seconds: evenly(10, 20), lasts: () => ({ until: 'at once', thenMs: 6_000 }),
+    name: 'main loop blocked for 6 s', tries: FEW, seconds: evenly(11, 13), lasts: during(6_000),
     rules: (mode) => (mode === 'lease' ? { ...stays, noneMaxMs: NONE_MS.lease, taken: 'either' } : stays), fault: blocked(6_000),
   },
   {
-    name: 'main loop blocked for 60 s', tries: FEW, seconds: evenly(70), lasts: () => ({ until: 'at once', thenMs: 60_000 }),
+    name: 'main loop blocked for 60 s', tries: FEW, seconds: evenly(70), lasts: during(60_000),
     rules: (mode) => ({ ...moves(0)(mode), noneMaxMs: mode === 'lease' ? NONE_MS.lease : LAPSE_NONE_MS }), fault: blocked(60_000),
   },
   {
@@ -202,12 +201,12 @@ export const ROWS: readonly Row[] = [
     }),
   },
   {
-    name: 'interface recreated', tries: FEW, seconds: evenly(10), lasts: () => ({ until: 'at once', thenMs: 1_000 }),
+    name: 'interface recreated', tries: FEW, seconds: evenly(10), lasts: during(1_000),
     rules: (mode) => ({ ...moves(0)(mode), taken: 'either' }),
     fault: (scene) => ({ strike: () => scene.pair.a.node.recreateInterface('eth0'), cure: async () => undefined }),
   },
   {
-    name: 'address deleted by hand', tries: FEW, seconds: evenly(6), lasts: () => ({ until: 'at once', thenMs: 1_000 }),
+    name: 'address deleted by hand', tries: FEW, seconds: evenly(6), lasts: during(1_000),
     rules: () => ({ ...stays, taken: 'either' }),
     fault: (scene) => ({
       strike: () => deleteAddress(scene),

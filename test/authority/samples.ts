@@ -17,8 +17,8 @@ export interface Span {
 
 /** Time in which the sampler itself was not run: nothing that is said of it was seen. */
 export function blindSpans(samples: readonly Sample[]): Span[] {
-  const late = samples.flatMap((sample) => (sample.e === 'late' || sample.e === 'stall' ? [{ from: sample.t - sample.ns, to: sample.t }] : []))
-  return merged(late)
+  return merged(samples.flatMap((sample) =>
+    (sample.e === 'late' || sample.e === 'stall' ? [{ from: sample.t - sample.ns, to: sample.t }] : [])))
 }
 
 export function merged(spans: readonly Span[]): Span[] {
@@ -32,7 +32,8 @@ export function merged(spans: readonly Span[]): Span[] {
 }
 
 export function intersection(first: readonly Span[], second: readonly Span[]): Span[] {
-  return merged(first.flatMap((one) => second.map((other) => ({ from: Math.max(one.from, other.from), to: Math.min(one.to, other.to) }))))
+  return merged(first.flatMap((one) => second.map((other) => (
+    { from: Math.max(one.from, other.from), to: Math.min(one.to, other.to) }))))
 }
 
 /** The rest of `whole` without the spans. */

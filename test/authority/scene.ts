@@ -36,6 +36,13 @@ export interface SceneSpec {
   readonly prefix?: readonly string[]
 }
 
+export interface Supervision {
+  /** With which code the daemons ended that were started again; null: by a signal. */
+  readonly exits: readonly (number | null)[]
+  /** Rejects if one could not be started. */
+  readonly end: () => Promise<void>
+}
+
 const PAIR: Partial<PairSettings> = {
   keepalive: `${String(KEEPALIVE_MS)}ms`, warntime: '1', deadtime: String(DEADTIME_MS / 1000), initdead: '4', autoFailback: 'off',
 }
@@ -66,7 +73,7 @@ export class Scene {
     try {
       if (spec.mode === 'lease') etcd = await EtcdCluster.start(pair.lab, 1)
       const lines = protection(spec.mode, pair, etcd)
-      for (const { node } of [pair.a, pair.b]) writeFileSync(join(node.folders.haD, 'twinbeat.cf'), `${lines.join('\n')}\n`)
+      for (const { folders } of [pair.a.node, pair.b.node]) writeFileSync(join(folders.haD, 'twinbeat.cf'), `${lines.join('\n')}\n`)
       const scene = new Scene(pair, spec.mode, etcd, etcd === null ? traces : pair.lab.traces())
       scene.struck.environment = { NODE_OPTIONS: doorOptions(...(spec.nodeOptions ?? [])) }
       scene.struck.prefix = spec.prefix ?? []
@@ -114,13 +121,39 @@ export class Scene {
   async calm(): Promise<void> {
     const ordinary = (report: StatusReport | null): boolean =>
       report?.nodes.every((node) => node.self || node.kind === 'ping' || node.deadtimeMs === DEADTIME_MS) === true
-    const calm = await until(async () => (await Promise.all([this.struck.status(), this.peer.status()])).every(ordinary), SETTLE_MS, EVERY_MS)
+    const both = (): Promise<(StatusReport | null)[]> => Promise.all([this.struck.status(), this.peer.status()])
+    const calm = await until(async () => (await both()).every(ordinary), SETTLE_MS, EVERY_MS)
     if (!calm) throw new Error('the nodes announce more than their ordinary dead time')
     await pause(CALM_MS)
   }
 
   owners(address: string = VIPS[0]): string[] {
     return this.pair.owners.now(address)
+  }
+
+  /** Starts the daemon of the struck node again whenever it has ended, as whatever started it at boot does. */
+  supervise(): Supervision {
+    const exits: (number | null)[] = []
+    let problem: Error | null = null
+    let ending = false
+    const watch = async (): Promise<void> => {
+      while (!ending) {
+        if (this.struck.hasEnded) {
+          exits.push(this.struck.exitCode)
+          await this.struck.start()
+        }
+        await pause(EVERY_MS)
+      }
+    }
+    const watching = watch().catch((error: unknown) => { problem = error instanceof Error ? error : new Error(String(error)) })
+    return {
+      exits,
+      end: async () => {
+        ending = true
+        await watching
+        if (problem !== null) throw problem
+      },
+    }
   }
 
   /** Waits until the peer has the address of the struck node. */
@@ -138,8 +171,11 @@ export class Scene {
   reload(): Promise<unknown> {
     this.#edits += 1
     const guest = this.#edits % 2 === 1
-    for (const { node } of [this.pair.a, this.pair.b]) edit(join(node.folders.haD, 'haresources'), (text) => withGuest(text, this.pair.b.node.name, guest))
-    for (const { node } of [this.pair.a, this.pair.b]) edit(join(node.folders.haD, 'ha.cf'), (text) => text.replace(/^warntime .*$/m, `warntime ${guest ? '1200ms' : '1'}`))
+    const home = this.pair.b.node.name
+    for (const { node } of [this.pair.a, this.pair.b]) {
+      edit(join(node.folders.haD, 'haresources'), (text) => withGuest(text, home, guest))
+      edit(join(node.folders.haD, 'ha.cf'), (text) => text.replace(/^warntime .*$/m, `warntime ${guest ? '1200ms' : '1'}`))
+    }
     return Promise.allSettled([this.struck, this.peer].map((daemon) => daemon.ask('reload', RELOAD_MS)))
   }
 

@@ -49,7 +49,7 @@ export async function play(scene: Scene, row: Row, number: number): Promise<Play
     await pause(LEAD_MS)
     const reload = reloaded ? scene.reload() : null
     if (reload !== null) await pause(RELOAD_LEADS_MS[Math.floor(number / EVERY_FOURTH) % RELOAD_LEADS_MS.length] ?? 0)
-    settledMs = await strikeAndCure(scene, row, sampler)
+    settledMs = await strikeAndCure(scene, row, number, sampler)
     if (reload !== null) await within(reload, SETTLE_MAX_MS, 'the reload')
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
@@ -63,17 +63,18 @@ export async function play(scene: Scene, row: Row, number: number): Promise<Play
   return {
     samples, logs,
     result: {
-      row: row.name, mode, number, reloaded, figures, decided: decide(logs[0], logs[1], VIPS[0]), settledMs, problems: all,
+      row: row.name, mode, number, reloaded, figures, settledMs, problems: all,
+      decided: decide({ struck: logs[0], peer: logs[1], address: VIPS[0], figures }),
       seconds: Math.round((performance.now() - beganMs) / 100) / 10,
     },
   }
 }
 
-async function strikeAndCure(scene: Scene, row: Row, sampler: Sampler): Promise<number | null> {
+async function strikeAndCure(scene: Scene, row: Row, number: number, sampler: Sampler): Promise<number | null> {
   const fault = row.fault(scene)
   await sampler.mark(STRUCK)
   await fault.strike()
-  const { until: what, thenMs } = row.lasts(scene.mode)
+  const { until: what, thenMs } = row.lasts(number)
   const name = scene.pair.a.node.name
   if (what === 'taken') await scene.takenByPeer(PATIENCE_MS)
   if (what === 'gone') await until(() => !scene.owners().includes(name), PATIENCE_MS, 5)
@@ -81,8 +82,10 @@ async function strikeAndCure(scene: Scene, row: Row, sampler: Sampler): Promise<
   await sampler.mark(CURED)
   const curedMs = performance.now()
   await fault.cure()
+  const supervision = scene.supervise()
   const settled = await scene.settled(SETTLE_MAX_MS)
   const tookMs = Math.round(performance.now() - curedMs)
   await pause(TAIL_MS)
+  await supervision.end()
   return settled ? tookMs : null
 }
