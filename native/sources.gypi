@@ -54,6 +54,7 @@
       "native/core/takeover/lifetimes.cc",
       "native/core/takeover/plan_runner.cc",
       "native/core/takeover/release.cc",
+      "native/core/takeover/self_firing.cc",
       "native/core/takeover/take_gate.cc",
       "native/core/takeover/takeover.cc",
       "native/core/wire/base64.cc",

@@ -288,7 +288,7 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return Napi::Number::New(info.Env(), static_cast<int>(controller_.disarm(number_of(info[0]), number_of(info[1]))));
   }
 
-  // (slot, epoch, kind, peerGeneration, notAfterUs)
+  // (slot, epoch, kind, peerGeneration, notAfterUs) -> TakeoverController::Fire
   Napi::Value fire_plan(const Napi::CallbackInfo& info) {
     if (runner_ == nullptr || !are_integers(info, 5) || number_of(info[2]) >= kAuthorityKinds) {
       return refuse(info, "firePlan(slot, epoch, kind, peerGeneration, notAfterUs)");
@@ -296,9 +296,9 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     const PlanAuthority authority{.kind = static_cast<AuthorityKind>(number_of(info[2])),
                                   .peer_generation = number_of(info[3]),
                                   .not_after = static_cast<Micros>(number_of(info[4]))};
-    const bool marked = controller_.fire(number_of(info[0]), number_of(info[1]), authority);
-    if (marked) runner_->wake();
-    return Napi::Boolean::New(info.Env(), marked);
+    const auto fire = controller_.fire(number_of(info[0]), number_of(info[1]), authority);
+    if (fire == TakeoverController::Fire::kMarked) runner_->wake();
+    return Napi::Number::New(info.Env(), static_cast<int>(fire));
   }
 
   Napi::Value renew_controller(const Napi::CallbackInfo& info) {

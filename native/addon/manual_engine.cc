@@ -237,7 +237,7 @@ class ManualEngine : public Napi::ObjectWrap<ManualEngine> {
     const PlanAuthority authority{.kind = static_cast<AuthorityKind>(number_of(info[2])),
                                   .peer_generation = number_of(info[3]),
                                   .not_after = static_cast<Micros>(number_of(info[4]))};
-    return Napi::Boolean::New(info.Env(), controller_.fire(number_of(info[0]), number_of(info[1]), authority));
+    return Napi::Number::New(info.Env(), static_cast<int>(controller_.fire(number_of(info[0]), number_of(info[1]), authority)));
   }
 
   // (nowUs): the caller's clock may be ahead of the last cycle.

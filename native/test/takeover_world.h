@@ -92,14 +92,23 @@ class Taker {
       world.run(std::min<Micros>(left, 100'000));
     }
   }
+  struct Trigger {
+    bool peer_dead = false;
+    std::uint64_t gasp_epoch = 0;
+  };
   Arm arm(std::uint64_t epoch, std::uint64_t generation = 200, bool needs_ownership = false) {
+    return arm_for({}, epoch, generation, needs_ownership);
+  }
+  Arm arm_for(Trigger trigger, std::uint64_t epoch, std::uint64_t generation = 200, bool needs_ownership = false) {
     ByteText plan;
-    plan.number(kSlot, 1).number(epoch, 8).number(0, 1).number(needs_ownership ? 1 : 0, 1).number(1, 1);
-    plan.number(generation, 8).text("b").raw(addition("10.1.1.1") + addition("10.1.1.2"));
+    plan.number(kSlot, 1).number(epoch, 8).number(trigger.peer_dead ? 1 : 0, 1).number(needs_ownership ? 1 : 0, 1);
+    plan.number(1, 1).number(generation, 8).number(trigger.gasp_epoch, 8);
+    plan.text("b").raw(addition("10.1.1.1") + addition("10.1.1.2"));
     return controller.arm(as_bytes(plan.string()), a.steps.group_stamp(kSlot));
   }
   bool fire(std::uint64_t epoch, AuthorityKind kind, std::uint64_t generation = 0, Micros not_after = 0) {
-    return controller.fire(kSlot, epoch, {.kind = kind, .peer_generation = generation, .not_after = not_after});
+    const PlanAuthority authority{.kind = kind, .peer_generation = generation, .not_after = not_after};
+    return controller.fire(kSlot, epoch, authority) == TakeoverController::Fire::kMarked;
   }
   void hold(std::uint64_t epoch, bool peer_ready = true, bool held = true) {
     controller.note_held(kSlot, held);

@@ -3,18 +3,19 @@
 import { assertNever } from './base/invariant.js'
 import type {
   ArbiterResultEvent, ControllerLapsedEvent, FenceOrderEvent, FenceResultEvent, GaspEvent, GroupReleasedEvent, GuardianEvent,
-  PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanWithheldEvent,
+  PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanGoneEvent, PlanWithheldEvent,
 } from './events.js'
 import type { Machines } from './machines.js'
 
 export type AuthorityEvent =
-  | PlanArmedEvent | PlanDisarmedEvent | PlanFiredEvent | PlanWithheldEvent | ControllerLapsedEvent
+  | PlanArmedEvent | PlanDisarmedEvent | PlanFiredEvent | PlanGoneEvent | PlanWithheldEvent | ControllerLapsedEvent
   | GroupReleasedEvent | GaspEvent | GuardianEvent | FenceResultEvent | FenceOrderEvent | ArbiterResultEvent
 
 export function routeAuthority(node: Machines, event: AuthorityEvent): void {
   switch (event.type) {
     case 'plan.armed': return node.plans.armAnswered(event)
     case 'plan.disarmed': return node.plans.disarmAnswered(event)
+    case 'plan.gone': return node.plans.gone(event)
     case 'plan.fired': return node.plans.fired(event)
     case 'plan.withheld': return node.plans.withheld(event)
     case 'gasp': return node.lastWords.heard(event)

@@ -30,6 +30,8 @@ export function createCore(config: CoreConfig, prng: Prng, books: Partial<Author
       node.ctx.begin(event.at)
       if (node.world.halted) return node.ctx.end()
       dispatch(node, event)
+      // Of several that went off, none may be denied because the others are not known yet: it is only noted.
+      if (event.type === 'plan.gone') return node.ctx.end()
       let before = -1
       for (let round = 0; before !== node.ctx.count; round += 1) {
         if (round >= roundsMax) {
@@ -65,7 +67,7 @@ function dispatch(node: Machines, event: CoreEvent): void {
     case 'link.up': case 'link.down': case 'stall': case 'overflow': case 'send.history-full': case 'interface':
     case 'address.lost': case 'address.conflict':
       return routeEngine(node, event)
-    case 'plan.disarmed': case 'plan.armed': case 'plan.fired': case 'plan.withheld': case 'controller.lapsed':
+    case 'plan.disarmed': case 'plan.armed': case 'plan.gone': case 'plan.fired': case 'plan.withheld': case 'controller.lapsed':
     case 'group.released': case 'gasp': case 'guardian.ready': case 'guardian.lost': case 'fence.result':
     case 'fence.order': case 'arbiter.result':
       return routeAuthority(node, event)

@@ -87,13 +87,16 @@ export interface PlanArmEffect {
   readonly group: GroupId
   readonly digest: string
   readonly epoch: number
+  /** `peer-dead`: goes off by itself as soon as the engine holds this incarnation of the peer for dead. */
   readonly condition: 'staged' | 'peer-dead'
   readonly peerGeneration: number
+  /** Goes off by itself on the peer's last words about the claim with this epoch; 0: it does not. */
+  readonly gaspEpoch: number
   readonly needsOwnership: boolean
 }
 /** Answered by `plan.disarmed`, which is fed before anything else. */
 export interface PlanDisarmEffect { readonly type: 'plan.disarm'; readonly group: GroupId; readonly epoch: number }
-/** Answered by exactly one `plan.fired` or `plan.withheld`. */
+/** Answered by exactly one `plan.fired` or `plan.withheld`, also when it has gone off by itself already. */
 export interface PlanFireEffect {
   readonly type: 'plan.fire'
   readonly group: GroupId

@@ -143,6 +143,11 @@ export interface PlanArmedEvent {
   readonly epoch: number
   readonly answer: 'armed' | 'busy' | 'invalid' | 'unguarded'
 }
+/**
+ * A plan went off without an order; its `plan.fired`, and the record of why, are still to come. Told before everything
+ * that waits: whatever is said from here on must not deny that the group may be held.
+ */
+export interface PlanGoneEvent { readonly type: 'plan.gone'; readonly group: GroupId; readonly epoch: number }
 /** The members named are up, by the engine; the rest of the group is to be started. */
 export interface PlanFiredEvent {
   readonly type: 'plan.fired'
@@ -224,7 +229,7 @@ export interface ArbiterResultEvent {
 }
 
 export type EngineEvent =
-  | PlanFiredEvent | PlanWithheldEvent | ControllerLapsedEvent | GroupReleasedEvent | GaspEvent | GuardianEvent
+  | PlanGoneEvent | PlanFiredEvent | PlanWithheldEvent | ControllerLapsedEvent | GroupReleasedEvent | GaspEvent | GuardianEvent
   | PeerStatusEvent | PeerUpEvent | PeerLateEvent | PeerDeadEvent | PeerReturnedEvent | PeerRestartedEvent
   | LinkEvent | MessageEvent | StallEvent | OverflowEvent | HistoryFullEvent | InterfaceEvent
   | AddressLostEvent | AddressConflictEvent

@@ -25,7 +25,7 @@ import { Leftovers } from './takeover/leftovers.js'
 import { Legacy } from './takeover/legacy.js'
 import { Operator } from './takeover/operator.js'
 import { Pause } from './takeover/pause.js'
-import { PlanBook } from './takeover/plan-book.js'
+import { noTrigger, PlanBook, type Trigger } from './takeover/plan-book.js'
 import { Reload } from './takeover/reload.js'
 import { ResourceProtocol } from './takeover/resource-protocol.js'
 import { Standby } from './takeover/standby.js'
@@ -94,7 +94,7 @@ export class Machines {
     })
     for (const machine of [this.protocol, this.legacy, this.handover, this.claims]) machine.door = this.door
     this.claims.ready = (group) => this.#couldTake(group)
-    this.plans = new PlanBook(ctx, world, (group) => world.peer?.heard === true && this.#couldTake(group))
+    this.plans = new PlanBook(ctx, world, (group) => this.#mayBeArmed(group), (group) => this.#triggerOf(group))
     this.holdings = new HoldingBook(ctx, world, (group) => this.#peerReady(group))
     this.lastWords = new LastWords(ctx, world, { claims: this.claims, handover: this.handover, door: this.door })
     this.guard = new Guard(ctx, world, {
@@ -205,6 +205,29 @@ export class Machines {
     const { world } = this
     if (!world.joined || world.stopping || world.paused || world.halted || world.contested) return false
     return group.state === 'stopped' && !group.failed && !group.retired && this.door.forbidden(group) === null
+  }
+
+  #mayBeArmed(group: Group): boolean {
+    return this.world.peer?.heard === true && this.#couldTake(group)
+  }
+
+  /**
+   * A stopped group goes to this node without a word of this core only while the live peer says that it holds it, nothing
+   * is being moved between the two, and silence, or last words, would be authority enough for the take.
+   */
+  #triggerOf(group: Group): Trigger {
+    const { ctx, world, standby } = this
+    const { peer } = world
+    const { protection } = ctx.config
+    if (peer === null || !peer.active || !world.probed || !this.#couldTake(group) || !this.#heldByPeer(group)) return noTrigger
+    if (this.handover.busy(group.id) || standby.running) return noTrigger
+    if (peer.kind !== 'twinbeat') return { peerDead: protection === 'accept' && this.protocol.quiet, gaspEpoch: 0 }
+    if (!this.claims.settled) return noTrigger
+    return {
+      peerDead: protection === 'accept',
+      // Last words say that addresses are gone; an arbiter has to be asked all the same.
+      gaspEpoch: group.addressOnly && protection !== 'lease' ? this.claims.heldEpoch(group.id, peer.generation) : 0,
+    }
   }
 
   /** A real heartbeat takes everything when it hears us no more. */

@@ -122,6 +122,7 @@ export function routeEngine(node: Machines, event: Exclude<EngineEvent, MessageE
   const { ctx, world } = node
   switch (event.type) {
     case 'stall':
+      node.handover.stoodStill(event.us)
       if (!event.muted) return
       node.handover.leaving()
       return node.pause.begin(event.us)

@@ -16,6 +16,8 @@ export const guardNames: readonly Guard[] =
 export const armAnswers = ['armed', 'busy', 'invalid', 'unguarded'] as const
 /** In the order of `DisarmAnswer` in native/core/takeover/plan_slot.h. */
 export const disarmAnswers = ['disarmed', 'fired', 'firing', 'unknown'] as const
+/** In the order of `TakeoverController::Fire`. */
+export const fireAnswers = ['unknown', 'marked', 'fired'] as const
 /** In the order of `TakeoverController::Groups`, from 1 on. */
 export const groupRefusals = [
   'cannot be encoded', 'need a higher revision', 'hold more addresses or interfaces than fit',
@@ -62,6 +64,7 @@ export function encodePlan(plan: TakePlan): Uint8Array {
   const sink = new ByteSink().u8(checkSlot(plan.slot)).u64(checkEpoch(plan.epoch))
   sink.u8(plan.condition === 'peer-dead' ? 1 : 0).u8(plan.needsOwnership ? 1 : 0).u8(peer === null ? 0 : 1)
   sink.u64(peer === null ? 0 : checkInteger('plan.peer.generation', peer.generation, 0, integerMax))
+  sink.u64(checkInteger('plan.gaspEpoch', plan.gaspEpoch, 0, integerMax))
   sink.text(peer === null ? '' : checkText('plan.peer.node', peer.node, 255))
   return sink.raw(encodeSteps(plan.steps)).take()
 }

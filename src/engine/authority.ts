@@ -48,9 +48,14 @@ export interface TakePlan {
   readonly slot: number
   /** Of the plan, never reused in a process; the engine keeps it in the slot word. */
   readonly epoch: number
-  /** `staged`: only by `firePlan`. `peer-dead`: reserved for firing on silence. */
+  /**
+   * `staged`: only by `firePlan`. `peer-dead`: also by itself, as soon as exactly this incarnation of the peer is judged
+   * dead and nothing else forbids it; what forbids it is looked at again in every cycle, without a record.
+   */
   readonly condition: 'staged' | 'peer-dead'
   readonly peer: { readonly node: string; readonly generation: number } | null
+  /** Goes off by itself also on this incarnation's last words about the claim with this epoch; 0: it does not. */
+  readonly gaspEpoch: number
   /** The group's ownership (`renewOwnership`) must be valid as well. */
   readonly needsOwnership: boolean
   readonly steps: readonly AddressStep[]
@@ -130,9 +135,11 @@ export interface AuthorityCalls {
   /**
    * Only marks; claimed in the engine's judging step under the guards that this authority needs. Each mark is answered
    * by exactly one `plan.fired` or `plan.withheld`, unless the plan was `disarmed` before: then nothing follows. After
-   * `plan.withheld` the plan is armed still and waits for another mark.
+   * `plan.withheld` the plan is armed still and waits for another mark. `fired`: it has gone off by itself, and the
+   * record of that is the answer. From then on the group counts as held; `setHolding` with `held` takes it over, and what
+   * is not taken over within two seconds, although JavaScript runs, is released again.
    */
-  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'unknown'
+  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'fired' | 'unknown'
   /**
    * Sign of life of JavaScript; the lease begins with the first. Throws TB_LAPSED once this life has ended: the engine
    * has released and is silent for good. So does every call that takes or speaks; what only lets go or looks does not.

@@ -9,6 +9,7 @@ import { checkMessage } from './native.js'
 import type { Addon, ManualBatch, ManualHandle } from './native.js'
 import {
   armAnswers, disarmAnswers, encodeAuthority, encodeGroups, encodeHolding, encodePlan, groupRefusals,
+  fireAnswers,
 } from './authority-codec.js'
 import type { ControllerLimits, EngineGroup, GroupHolding, PlanAuthority, TakePlan } from './authority.js'
 import { refuse } from './config-codec.js'
@@ -89,8 +90,8 @@ export class ManualEngine {
   disarmPlan(slot: number, epoch: number): 'disarmed' | 'fired' | 'firing' | 'unknown' {
     return disarmAnswers[this.#native.disarmPlan(slot, epoch)] ?? 'unknown'
   }
-  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'unknown' {
-    return this.#native.firePlan(slot, epoch, ...encodeAuthority(authority)) ? 'marked' : 'unknown'
+  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'fired' | 'unknown' {
+    return fireAnswers[this.#native.firePlan(slot, epoch, ...encodeAuthority(authority))] ?? 'unknown'
   }
   renewController(now: Micros = this.#now): void {
     if (!this.#native.renewController(now)) throw new TwinbeatError('TB_LAPSED', 'engine: not renewed for too long')

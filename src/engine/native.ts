@@ -11,6 +11,7 @@ import {
 import {
   armAnswers, checkEpoch, checkSlot, disarmAnswers, encodeAuthority, encodeGroups, encodeHolding, encodePlan,
   groupRefusals,
+  fireAnswers,
 } from './authority-codec.js'
 import type { ControllerLimits, EngineGroup, GroupHolding, PlanAuthority, StepGate, TakePlan } from './authority.js'
 import { encodeSteps, encodeWatch, interfacesOf } from './step-codec.js'
@@ -35,7 +36,7 @@ interface NativeHandle {
   setHolding(slot: number, held: number, peerReady: number, agentBusy: number, claimEpoch: number): boolean
   armPlan(bytes: Uint8Array): number
   disarmPlan(slot: number, epoch: number): number
-  firePlan(slot: number, epoch: number, kind: number, peerGeneration: number, notAfterUs: number): boolean
+  firePlan(slot: number, epoch: number, kind: number, peerGeneration: number, notAfterUs: number): number
   renewController(): boolean
   renewOwnership(slot: number, token: number, deadlineAtUs: number): boolean
   lapsed(): boolean
@@ -63,7 +64,7 @@ export interface ManualHandle {
   setHolding(slot: number, held: number, peerReady: number, agentBusy: number, claimEpoch: number): boolean
   armPlan(bytes: Uint8Array): number
   disarmPlan(slot: number, epoch: number): number
-  firePlan(slot: number, epoch: number, kind: number, peerGeneration: number, notAfterUs: number): boolean
+  firePlan(slot: number, epoch: number, kind: number, peerGeneration: number, notAfterUs: number): number
   renewController(nowUs: number): boolean
   renewOwnership(slot: number, token: number, deadlineAtUs: number, nowUs: number): boolean
   batches(): ManualBatch[]
@@ -236,10 +237,10 @@ export class NativeEngine implements Engine {
     return disarmAnswers[this.#native.disarmPlan(checkSlot(slot), checkEpoch(epoch))] ?? 'unknown'
   }
 
-  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'unknown' {
+  firePlan(slot: number, epoch: number, authority: PlanAuthority): 'marked' | 'fired' | 'unknown' {
     const encoded = encodeAuthority(authority)
     this.#alive()
-    return this.#native.firePlan(checkSlot(slot), checkEpoch(epoch), ...encoded) ? 'marked' : 'unknown'
+    return fireAnswers[this.#native.firePlan(checkSlot(slot), checkEpoch(epoch), ...encoded)] ?? 'unknown'
   }
 
   renewController(): void {

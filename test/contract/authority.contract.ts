@@ -17,7 +17,7 @@ const group = (more: Partial<EngineGroup> = {}): EngineGroup =>
 const holding = (more: Partial<GroupHolding> = {}): GroupHolding =>
   ({ held: true, claimEpoch: 5, peerReady: true, agentBusy: false, ...more })
 const plan = (more: Partial<TakePlan> = {}): TakePlan => ({
-  slot: 3, epoch: 1, condition: 'staged', peer: null, needsOwnership: false,
+  slot: 3, epoch: 1, condition: 'staged', peer: null, gaspEpoch: 0, needsOwnership: false,
   steps: [{ type: 'add', address, checkDuplicate: false }], ...more,
 })
 const is = (code: string) => (error: unknown): boolean => error instanceof TwinbeatError && error.code === code

@@ -73,7 +73,7 @@ test('a plan on the manual clock: withheld while the peer lives, fired after its
   const { left, run } = pairOnManualClock()
   const of = (type: EngineRecord['type']): EngineRecord[] => left.records.filter((record) => record.type === type)
   const plan = {
-    slot: 0, epoch: 9, condition: 'staged', peer: { node: 'right', generation: 10 }, needsOwnership: false,
+    slot: 0, epoch: 9, condition: 'staged', peer: { node: 'right', generation: 10 }, gaspEpoch: 0, needsOwnership: false,
     steps: [{ type: 'add', address, checkDuplicate: false }],
   } as const
   const accept = { kind: 'accept', peerGeneration: 10, notAfterUs: null } as const

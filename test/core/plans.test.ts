@@ -44,6 +44,7 @@ test('what follows the addresses is started in the ordinary way', () => {
   assert.deepEqual([...pair.slots?.armed.keys() ?? []].sort(), ['db', 'web'])
   const before = pair.starts().length
   pair.tell('offer', '100.1')
+  pair.run(second / 100)
   pair.tell('released', '100.1')
   pair.run(second)
   assert.deepEqual(pair.starts().slice(before), ['start web/httpd by handover'])
@@ -210,6 +211,7 @@ test('addresses that went up before their service are withdrawn first when the s
   pair.failing.add('start:httpd')
   pair.trace.length = 0
   pair.tell('offer', '100.1')
+  pair.run(second / 100)
   pair.tell('released', '100.1')
   pair.run(second)
   const stops = pair.trace.flatMap((line) => /run (stop .+)$/.exec(line)?.[1] ?? [])

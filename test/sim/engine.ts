@@ -7,6 +7,7 @@ import type { Field } from '../../src/core/types.js'
 import type { Timeline } from './clock.js'
 import type { SimEvent } from './events.js'
 import type { Flaw } from './page.js'
+import { stallLimitUs } from './slots.js'
 
 export interface Status {
   readonly st: string
@@ -147,6 +148,13 @@ export class SimEngine implements MembershipEngine {
   thaw(us: number): void {
     const muted = us > this.deadtimeUs
     this.frozen = false
+    if (us <= stallLimitUs) {
+      // Too short to be called a stall, and long enough to be late: what lies in the socket is read first.
+      if (this.flaws.has('queue-ignored')) this.#judge()
+      for (const deliver of this.#buffer.splice(0)) deliver()
+      this.#judge()
+      return
+    }
     if (this.flaws.has('stall-is-silence')) this.#judge()
     this.#heardAt = Math.max(this.#heardAt, this.clock.now)
     this.#lateUs = us

@@ -3,6 +3,7 @@
 
 import type { Prng } from '../../src/core/base/prng.js'
 import type { SimNode } from './node.js'
+import { stallLimitUs } from './slots.js'
 import type { World } from './world.js'
 
 export interface Faults {
@@ -36,6 +37,8 @@ export interface Faults {
   holds: boolean
   /** A daemon or a machine dies in the middle of something. */
   ambushes: boolean
+  /** An engine is late for a moment just when the peer's dead time would pass, and its heartbeat lies in the socket. */
+  hiccups: boolean
 }
 
 export function drawFaults(prng: Prng): Faults {
@@ -47,7 +50,7 @@ export function drawFaults(prng: Prng): Faults {
     blocks: sometimes(), echoes: prng.below(6) === 0, reloads: prng.below(4) === 0,
     guardians: prng.below(4) === 0, interfaces: prng.below(4) === 0, upgrades: prng.below(6) === 0,
     devices: sometimes(), lyingDevices: prng.below(20) === 0, arbiter: sometimes(), hiddenPauses: prng.below(10) === 0,
-    holds: prng.below(4) === 0, ambushes: sometimes(),
+    holds: prng.below(4) === 0, ambushes: sometimes(), hiccups: prng.below(4) === 0,
   }
 }
 
@@ -129,6 +132,7 @@ function inject(world: World, prng: Prng, kind: Kind): void {
     case 'upgrades': return upgrade(world, node)
     case 'arbiter': return arbiter(world, prng)
     case 'hiddenPauses': return hiddenPause(world, prng, node)
+    case 'hiccups': return hiccup(world, prng, node)
     case 'ambushes': return ours ? ambush(world, prng, node) : undefined
     case 'holds': return ours ? hold(world, prng, node) : undefined
     case 'disk':
@@ -231,6 +235,26 @@ function freeze(world: World, prng: Prng, node: SimNode): void {
     const muted = node.engine?.muted === true
     if (!muted) return
     world.clock.after(1_000_000, () => { if (node.life === life) world.checkers.pair.wokeStill(node) })
+  })
+}
+
+/** The peer is cut off for nearly its dead time; when that would pass, it is heard again, and this node looks late. */
+function hiccup(world: World, prng: Prng, node: SimNode): void {
+  const limitUs = node.engine?.limitUs ?? 0
+  const { keepaliveUs } = node.config.timing
+  if (!node.up || node.busy || limitUs < 4 * keepaliveUs) return
+  const from = node.index === 0 ? 1 : 0
+  world.inject(`${node.id}: hears nothing for nearly a dead time`)
+  world.network.set(from, { cut: true })
+  const lateUs = stallLimitUs / 2 + prng.below(stallLimitUs / 2)
+  const backUs = limitUs - keepaliveUs - prng.below(2 * keepaliveUs)
+  world.clock.after(backUs, () => { world.network.set(from, { cut: false }) })
+  world.clock.after(limitUs - prng.below(lateUs + keepaliveUs), () => {
+    if (!node.up || node.busy) return
+    world.standsStill(node)
+    node.freeze()
+    const { life } = node
+    world.clock.after(lateUs, () => { if (node.life === life && node.frozen) world.thaw(node) })
   })
 }
 

@@ -144,7 +144,7 @@ export class SimGuardian {
       const quiet = (!group.holding.agentBusy && !busy.has(group.name)) || flaws.has('gasp-while-busy')
       const held = group.holding.held || flaws.has('gasp-not-held')
       const plain = group.kind === 'address' || flaws.has('gasp-while-busy')
-      if (plain && held && quiet) this.host.gasp(group)
+      if (plain && held && quiet && !group.unclaimed) this.host.gasp(group)
     }
   }
 

@@ -3,75 +3,21 @@
 // freeze, stand still, stop and start again.
 
 import { groupId, micros, nodeId, type NodeId } from '../../src/core/base/ids.js'
-import { createPrng, type Prng } from '../../src/core/base/prng.js'
+import { createPrng } from '../../src/core/base/prng.js'
 import type { Core } from '../../src/core/core.js'
-import type { ArbiterRunEffect, Effect, FenceRunEffect, PlanArmEffect } from '../../src/core/effects.js'
-import type { Authority, CoreConfig, Field } from '../../src/core/types.js'
-import type { Clock, MachineClock } from './clock.js'
-import { SimEngine, type Gasp, type MembershipEngine, type Status } from './engine.js'
-import type { ArbiterAnswer } from './etcd.js'
+import type { ArbiterRunEffect, Effect, FenceRunEffect } from '../../src/core/effects.js'
+import type { CoreConfig } from '../../src/core/types.js'
+import type { MachineClock } from './clock.js'
+import { SimEngine, type MembershipEngine } from './engine.js'
 import type { SimEvent } from './events.js'
-import type { FenceAnswer } from './fence-device.js'
-import { SimGuardian, type ActReason } from './guardian.js'
+import { SimGuardian } from './guardian.js'
 import { Machine } from './machine.js'
-import type { NativeEngineParts, NativeSimEngine } from './native-engine.js'
-import { nothingHeld, type Flaw, type Page, type PageGroup } from './page.js'
+import type { NodeBuild, NodeObserver, NodeWires } from './node-parts.js'
+import { nothingHeld, type Page, type PageGroup } from './page.js'
 import { SimSlots } from './slots.js'
 
-export type MakeCore = (config: CoreConfig, prng: Prng) => Core
+export type { ClaimedHow, MakeCore, NodeLimits, NodeObserver, NodeWires } from './node-parts.js'
 type RunEffect = Extract<Effect, { type: 'member.run' }>
-
-export interface NodeObserver {
-  event(node: SimNode, event: SimEvent): void
-  /** The engine says so now; the core may hear of it later. */
-  record(node: SimNode, event: SimEvent): void
-  effect(node: SimNode, effect: Effect): void
-  claims(node: SimNode, plan: PlanArmEffect, authority: Authority, interfaceIncarnation: number): void
-  /** The machine goes down. */
-  down(node: SimNode): void
-  /** What runs on a machine changed. */
-  truth(): void
-  guardian(node: SimNode, reason: ActReason | 'watchdog'): void
-  gasp(node: SimNode, group: PageGroup, by: 'guardian' | 'engine', generation: number): void
-  /** By the guardian of the life with that number. */
-  removes(node: SimNode, group: PageGroup, life: number): void
-}
-
-export interface NodeWires {
-  heartbeat(from: SimNode, status: Status): void
-  message(from: SimNode, fields: readonly Field[], generation: number): void
-  /** Of a native engine. */
-  packet(from: SimNode, bytes: Uint8Array): void
-  gasp(from: SimNode, gasp: Gasp): void
-  arbiter(from: SimNode, order: ArbiterRunEffect, done: (answer: ArbiterAnswer) => void): void
-  fence(from: SimNode, order: FenceRunEffect, done: (answer: FenceAnswer) => void): void
-}
-
-/** What the node is made of, besides its core. */
-export interface NodeBuild {
-  readonly index: 0 | 1
-  readonly config: CoreConfig
-  readonly world: Clock
-  readonly prng: Prng
-  readonly rate: number
-  readonly makeCore: MakeCore
-  /** What its heartbeats say of it; null: a real heartbeat, which has neither engine nor guardian of ours. */
-  readonly twinbeat: string | null
-  readonly flaws: ReadonlySet<Flaw>
-  readonly limits: NodeLimits
-  /** Null: the engine is simulated too. */
-  readonly nativeEngine: ((parts: NativeEngineParts) => NativeSimEngine) | null
-}
-
-export interface NodeLimits {
-  readonly withholdUs: number
-  readonly releaseUs: number
-  readonly freezeUs: number
-  readonly stopBudgetUs: number
-  /** 0: no watchdog. */
-  readonly watchdogUs: number
-  readonly killsServices: boolean
-}
 
 export class SimNode {
   readonly id: NodeId
@@ -222,10 +168,20 @@ export class SimNode {
 
   // -------------------------------------------------------------------------------- engine, slots, guardian
 
+  get #peerId(): NodeId {
+    return this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody')
+  }
+
   #newEngine(): MembershipEngine {
     const { life } = this
-    const peer = this.config.nodes.find((node) => node.id !== this.id)?.id ?? nodeId('nobody')
-    const record = (event: SimEvent): void => { if (this.life === life) this.#record(event) }
+    const peer = this.#peerId
+    const record = (event: SimEvent): void => {
+      if (this.life !== life) return
+      // In the same cycle, before anybody else hears of it.
+      if (event.type === 'peer.dead') this.slots?.silence()
+      if (event.type === 'gasp') this.slots?.lastWords(event)
+      this.#record(event)
+    }
     if (this.build.nativeEngine !== null) {
       return this.build.nativeEngine({
         clock: this.clock, seed: this.build.prng.below(1 << 30), self: this.id, peer, generation: this.generation,
@@ -253,7 +209,7 @@ export class SimNode {
       const before = this.build.flaws.has('pets-too-early') ? null : this.page?.groups.get(group.id)?.petUntil ?? null
       groups.set(group.id, {
         slot, name: group.id, digest: this.#digestOf(group.id), kind: services.length === 0 ? 'address' : 'service',
-        addresses: ids('address'), services, holding: nothingHeld, releaseBy: null, petUntil: before,
+        addresses: ids('address'), services, holding: nothingHeld, unclaimed: false, releaseBy: null, petUntil: before,
       })
     }
     return { groups, progressAt: 0, freezeUs: this.build.limits.freezeUs, keepUntil: null, generation: this.generation }
@@ -267,12 +223,12 @@ export class SimNode {
     const { life } = this
     return new SimSlots({
       machine: this.machine, page: this.page, prng: this.build.prng, flaws: this.build.flaws, limits: this.build.limits,
-      peer: () => ({ generation: this.engine?.peerGeneration ?? 0, alive: this.engine?.peerDead === false }),
+      peer: () => ({ id: this.#peerId, generation: this.engine?.peerGeneration ?? 0, alive: this.engine?.peerDead === false }),
       lateUs: () => this.engine?.lateUs ?? 0,
       frozen: () => this.frozen,
       guardianReady: () => this.guardian?.ready === true && this.guardian.alive,
       record: (event) => { if (this.life === life) this.#record(event) },
-      claims: (plan, authority, incarnation) => { this.observer.claims(this, plan, authority, incarnation) },
+      claims: (plan, authority, how) => { this.observer.claims(this, plan, authority, how) },
       gasp: (group) => { this.#gasp(group, 'engine', this.generation) },
       silence: () => { this.engine?.silence() },
     })
@@ -394,7 +350,13 @@ export class SimNode {
     const { life } = this
     let left = keep ?? Number.POSITIVE_INFINITY
     let lost = 0
-    for (const { at, event } of this.#records.splice(0)) {
+    const records = this.#records.splice(0)
+    for (const { at, event } of records) {
+      if (event.type === 'plan.fired' && this.slots?.byItself(event.group, event.epoch) === true) {
+        this.feed({ type: 'plan.gone', group: event.group, epoch: event.epoch }, at)
+      }
+    }
+    for (const { at, event } of records) {
       // Messages that find no room are not accepted, and come again; what answers an order is never lost.
       const droppable = !answersOrders.has(event.type)
       if (droppable) left -= 1
@@ -480,7 +442,7 @@ export class SimNode {
         return this.#answer({ type: 'plan.disarmed', group: effect.group, epoch: effect.epoch, answer })
       }
       case 'plan.fire':
-        if (this.slots?.fire(effect) === 'marked') return
+        if ((this.slots?.fire(effect) ?? 'unknown') !== 'unknown') return
         return this.#answer({ type: 'plan.withheld', group: effect.group, epoch: effect.epoch, guard: 'unknown' })
       case 'holding': {
         const { held, claimEpoch, peerReady, agentBusy } = effect

@@ -15,6 +15,7 @@ export type Flaw =
   | 'refresh-after-release' // queued refreshes are not voided
   | 'pets-too-early' // a new life pets although the last one's services are not accounted for
   | 'stall-is-silence' // judged before the socket buffers are read
+  | 'queue-ignored' // the same after a moment too short to be called a stall
   | 'duplicate-is-life'
   | 'deadline-from-answer'
   | 'no-stop-budget'
@@ -31,6 +32,8 @@ export interface PageGroup {
   addresses: readonly string[]
   services: readonly string[]
   holding: GroupHolding
+  /** Taken by the engine itself; the core has not said that it holds it, so nothing is said in its name. */
+  unclaimed: boolean
   /** The engine has let go by then, or the guardian does. */
   releaseBy: number | null
   /** The watchdog is petted until then, as long as a service of the group is not released. */

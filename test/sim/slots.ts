@@ -3,7 +3,7 @@
 
 import type { GroupHolding, Guard } from '../../src/engine/authority.js'
 import type { Prng } from '../../src/core/base/prng.js'
-import { groupId, micros } from '../../src/core/base/ids.js'
+import { groupId, micros, type NodeId } from '../../src/core/base/ids.js'
 import type { Effect } from '../../src/core/effects.js'
 import type { Authority } from '../../src/core/types.js'
 import type { SimEvent } from './events.js'
@@ -19,6 +19,7 @@ interface Slot {
   readonly plan: Arm
   state: 'armed' | 'firing' | 'fired'
   mark: Authority | null
+  byItself: boolean
   readonly interfaceIncarnation: number
   /** A release since then voids it. */
   readonly stamp: number
@@ -32,15 +33,15 @@ export interface SlotsHost {
   readonly prng: Prng
   readonly flaws: ReadonlySet<Flaw>
   readonly limits: { readonly withholdUs: number; readonly releaseUs: number; readonly stopBudgetUs: number; readonly watchdogUs: number }
-  peer(): { readonly generation: number; readonly alive: boolean }
+  peer(): { readonly id: NodeId; readonly generation: number; readonly alive: boolean }
   /** How late the engine's last cycle was. */
   lateUs(): number
   /** Nothing of the engine runs. */
   frozen(): boolean
   guardianReady(): boolean
   record(event: SimEvent): void
-  /** A plan passed its guards and is carried out. */
-  claims(plan: Arm, authority: Authority, interfaceIncarnation: number): void
+  /** A plan passed its guards and is carried out; `byItself`: without an order. */
+  claims(plan: Arm, authority: Authority, how: { readonly interfaceIncarnation: number; readonly byItself: boolean }): void
   /** The engine's own last words about a group that it released. */
   gasp(group: PageGroup): void
   /** No heartbeat from here on. */
@@ -48,7 +49,11 @@ export interface SlotsHost {
 }
 
 /** Own lateness above which nothing is taken on silence. */
-const stallLimitUs = 200_000
+export const stallLimitUs = 200_000
+/** How often the engine looks at what may go off by itself, while somebody is dead. */
+const cycleUs = 20_000
+/** As long as JavaScript runs, it says within this time that it holds what the engine took. */
+const claimWithinUs = 2_000_000
 const refreshUs = 3_000_000
 /** The kernel looks at lifetimes once a second, and what is asked in whole seconds is rounded down. */
 const lifetimeMarginUs = 1_250_000
@@ -61,6 +66,9 @@ export class SimSlots {
   readonly #stamps = new Map<string, number>()
   /** Addresses that the engine has added and not removed. */
   readonly #added = new Map<string, Set<string>>()
+  /** Taken by itself, and the core has not said that it holds it: since when it could have. */
+  readonly #unclaimed = new Map<string, number>()
+  #watching = false
   /** The controller lease has passed its release limit: nothing more is taken or said in this life. */
   terminal = false
   /** As it is, whatever a mutant makes of it. */
@@ -100,7 +108,9 @@ export class SimSlots {
     if (slot !== undefined && slot.state !== 'fired') return 'busy'
     if (!this.host.guardianReady()) return 'unguarded'
     const { interfaceIncarnation } = this.host.machine
-    this.#slots.set(plan.group, { plan, state: 'armed', mark: null, interfaceIncarnation, stamp: this.#stampOf(plan.group) })
+    const stamp = this.#stampOf(plan.group)
+    this.#slots.set(plan.group, { plan, state: 'armed', mark: null, byItself: false, interfaceIncarnation, stamp })
+    this.#watchSilence()
     return 'armed'
   }
 
@@ -115,12 +125,21 @@ export class SimSlots {
     return slot.state
   }
 
-  fire({ group, epoch, authority }: Fire): 'marked' | 'unknown' {
+  fire({ group, epoch, authority }: Fire): 'marked' | 'fired' | 'unknown' {
     const slot = this.#slots.get(group)
-    if (slot === undefined || slot.plan.epoch !== epoch || slot.state !== 'armed' || slot.mark !== null) return 'unknown'
+    if (slot === undefined || slot.plan.epoch !== epoch) return 'unknown'
+    const { condition, gaspEpoch } = slot.plan
+    if (slot.state !== 'armed') return condition === 'peer-dead' || gaspEpoch > 0 ? 'fired' : 'unknown'
+    if (slot.mark !== null) return 'unknown'
     slot.mark = authority
     this.#judgeLater(slot)
     return 'marked'
+  }
+
+  /** This plan went off without an order. */
+  byItself(group: string, epoch: number): boolean {
+    const slot = this.#slots.get(group)
+    return slot?.plan.epoch === epoch && slot.byItself
   }
 
   armedEpoch(group: string): number | null {
@@ -136,12 +155,85 @@ export class SimSlots {
     if (this.#slots.get(group) !== slot || slot.state !== 'armed' || slot.mark === null) return
     if (this.host.frozen()) return this.#judgeLater(slot)
     const authority = slot.mark
-    const guard = this.#guardOf(slot, authority)
-    const detectedAt = this.#now
+    const guard = this.#guardOf(slot, authority, { silence: authority.kind === 'accept' })
     if (guard !== null) return this.#withhold(slot, guard)
-    this.host.claims(slot.plan, authority, slot.interfaceIncarnation)
+    this.#claim(slot, authority, { byItself: false })
+  }
+
+  #claim(slot: Slot, authority: Authority, { byItself }: { readonly byItself: boolean }): void {
+    const { interfaceIncarnation } = slot
+    this.host.claims(slot.plan, authority, { interfaceIncarnation, byItself })
     slot.state = 'firing'
+    slot.byItself = byItself
+    const detectedAt = this.#now
+    const page = this.host.page.groups.get(slot.plan.group)
+    if (byItself && page !== undefined) {
+      this.#unclaimed.set(slot.plan.group, Number.POSITIVE_INFINITY)
+      page.holding = { held: true, claimEpoch: 0, peerReady: false, agentBusy: false }
+      page.unclaimed = true
+    }
     this.#later(this.#ringUs(), () => { this.#act(slot, authority, slot.stamp, detectedAt) })
+  }
+
+  // -------------------------------------------------------------------------------------- without an order
+
+  /** In the cycle in which the peer is found dead, and in every one after it while it is. */
+  silence(): void {
+    if (this.host.frozen() || this.terminal) return
+    for (const slot of this.#slots.values()) {
+      const { plan } = slot
+      if (plan.condition !== 'peer-dead' || slot.state !== 'armed') continue
+      const authority = this.#authorityOf(plan)
+      if (authority === null || this.#guardOf(slot, authority, { silence: true }) !== null) continue
+      if (this.host.peer().generation !== plan.peerGeneration) continue
+      this.#claim(slot, authority, { byItself: true })
+    }
+    this.#watchSilence()
+  }
+
+  #authorityOf({ group, peerGeneration, needsOwnership }: Arm): Authority | null {
+    if (!needsOwnership) return { kind: 'accept', peer: this.host.peer().id, peerGeneration }
+    const owned = this.#owned.get(group)
+    return owned === undefined ? null : { kind: 'lease', ...owned, deadlineAt: micros(owned.deadlineAt) }
+  }
+
+  #watchSilence(): void {
+    const waits = [...this.#slots.values()].some(({ plan, state }) => plan.condition === 'peer-dead' && state === 'armed')
+    if (this.#watching || !waits || this.host.peer().alive || this.host.peer().generation === 0) return
+    this.#watching = true
+    this.#later(cycleUs, () => {
+      this.#watching = false
+      this.silence()
+    })
+  }
+
+  /** Last words that reached the engine, already known to be of exactly the life that it tracks. */
+  lastWords(said: { readonly group: string; readonly generation: number; readonly claimEpoch: number; readonly digest: string }): void {
+    const slot = this.#slots.get(said.group)
+    const page = this.host.page.groups.get(said.group)
+    if (slot === undefined || page?.kind !== 'address' || page.digest !== said.digest || slot.state !== 'armed') return
+    const { gaspEpoch, peerGeneration, needsOwnership } = slot.plan
+    if (gaspEpoch === 0 || gaspEpoch !== said.claimEpoch || peerGeneration !== said.generation || needsOwnership) return
+    const { claimEpoch } = said
+    const authority: Authority = { kind: 'gasp', peer: this.host.peer().id, peerGeneration, claimEpoch }
+    if (this.host.frozen() || this.terminal || this.#guardOf(slot, authority, { silence: false }) !== null) return
+    this.#claim(slot, authority, { byItself: true })
+  }
+
+  /** Nobody takes over what was taken: it must not stay. */
+  #watchUnclaimed(group: string): void {
+    const since = this.#unclaimed.get(group)
+    if (since === undefined) return
+    const stands = this.#standsSince !== null || this.host.frozen()
+    if (!stands && this.#now - since >= claimWithinUs) return this.#release(group)
+    if (stands) this.#unclaimed.set(group, this.#now)
+    this.#later(claimWithinUs / 4, () => { this.#watchUnclaimed(group) })
+  }
+
+  #claimed(group: string): void {
+    this.#unclaimed.delete(group)
+    const page = this.host.page.groups.get(group)
+    if (page !== undefined) page.unclaimed = false
   }
 
   /** The netlink thread: asks again, adds, and looks at the clock once more. */
@@ -154,6 +246,10 @@ export class SimSlots {
       const addresses = this.#leading(group)
       this.#add(group, addresses)
       slot.state = 'fired'
+      if (this.#unclaimed.has(group)) {
+        this.#unclaimed.set(group, this.#now)
+        this.#watchUnclaimed(group)
+      }
       const members = addresses.map((member) => ({ member, ok: true, text: '' }))
       const at = micros(this.#now)
       this.#record({
@@ -166,10 +262,16 @@ export class SimSlots {
   #withhold(slot: Slot, guard: Guard): void {
     slot.state = 'armed'
     slot.mark = null
+    const page = this.host.page.groups.get(slot.plan.group)
+    if (this.#unclaimed.has(slot.plan.group) && page !== undefined) {
+      page.holding = { ...page.holding, held: false }
+      this.#claimed(slot.plan.group)
+    }
+    this.#watchSilence()
     this.#record({ type: 'plan.withheld', group: slot.plan.group, epoch: slot.plan.epoch, guard })
   }
 
-  #guardOf(slot: Slot, authority: Authority): Guard | null {
+  #guardOf(slot: Slot, authority: Authority, { silence }: { readonly silence: boolean }): Guard | null {
     const { host } = this
     if (!host.flaws.has('stale-interface')) {
       if (slot.interfaceIncarnation !== host.machine.interfaceIncarnation || !host.machine.carrier) return 'interface'
@@ -177,7 +279,7 @@ export class SimSlots {
     const peer = host.peer()
     const about = 'peerGeneration' in authority ? authority.peerGeneration : 0
     if (about !== 0 && peer.generation !== 0 && peer.generation !== about) return 'peer-incarnation'
-    if (authority.kind === 'accept') {
+    if (silence) {
       if (host.lateUs() > stallLimitUs) return 'late'
       if (peer.alive) return 'peer-alive'
     }
@@ -284,6 +386,7 @@ export class SimSlots {
     page.petUntil = deadlineAt + this.host.limits.stopBudgetUs - this.host.limits.watchdogUs - watchdogMarginUs
     this.#setLifetime(group)
     this.host.machine.clock.at(deadlineAt, () => { this.#ownershipDue(group, owned) })
+    this.#watchSilence()
     return 'renewed'
   }
 
@@ -313,6 +416,8 @@ export class SimSlots {
     this.host.machine.fly('net', group, this.#kernelUs(), () => {
       this.host.machine.runs(page.addresses, false)
       page.releaseBy = null
+      if (this.#unclaimed.has(group)) page.holding = { ...page.holding, held: false }
+      this.#claimed(group)
       if (!this.host.flaws.has('release-unverified')) told()
     })
   }
@@ -342,6 +447,9 @@ export class SimSlots {
   holding(group: string, holding: GroupHolding): void {
     const page = this.host.page.groups.get(group)
     if (page === undefined) return
+    // Said before the core knew that the engine took the group.
+    if (this.#unclaimed.has(group) && !holding.held) return
+    this.#claimed(group)
     page.holding = holding
     if (holding.held) return
     page.releaseBy = null
@@ -371,7 +479,8 @@ export class SimSlots {
     this.lapsed = true
     if (!this.host.flaws.has('no-terminal')) this.terminal = true
     this.#record({ type: 'controller.lapsed', stage: 'release', lateUs })
-    const groups = [...this.host.page.groups.values()].filter((group) => group.kind === 'address' && group.holding.held)
+    const groups = [...this.host.page.groups.values()]
+      .filter((group) => group.kind === 'address' && group.holding.held && !group.unclaimed)
     let left = groups.length
     if (left === 0) this.host.silence()
     for (const group of groups) {

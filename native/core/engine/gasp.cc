@@ -84,13 +84,15 @@ void Engine::receive_gasp(const Peer& peer, const Message& message) noexcept {
   const auto epoch = message.hex("tb_epoch");
   const auto digest = message.text("tb_digest");
   if (!group || group->empty() || !epoch || !digest) return reject(RejectReason::kField);
-  publisher_.publish({.type = RecordType::kGasp,
-                      .at = current_.now,
-                      .generation = peer.sequence.generation(),
-                      .previous = *epoch,
-                      .node = peer.name.view(),
-                      .text = *group,
-                      .extra = *digest});
+  const bool told = publisher_.publish({.type = RecordType::kGasp,
+                                        .at = current_.now,
+                                        .generation = peer.sequence.generation(),
+                                        .previous = *epoch,
+                                        .node = peer.name.view(),
+                                        .text = *group,
+                                        .extra = *digest});
+  // What the controller would not understand afterwards is not done before.
+  if (told) takeover_.note_gasp(peer, *group, *epoch, *digest);
 }
 
 }  // namespace twinbeat

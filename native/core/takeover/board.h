@@ -3,6 +3,7 @@
 //
 //   slots        controller arms and disarms, engine claims
 //   marks        controller writes a mark, engine takes it
+//   unclaimed    engine writes, controller reads
 //   lease        controller renews, engine ends it; exactly one of the two wins
 //   ownership    controller renews, engine ends it; likewise
 //   table        controller publishes; engine and netlink thread read, and say from which revision on they still do
@@ -96,6 +97,10 @@ class Ownership {
 struct TakeoverBoard {
   std::array<PlanSlot<TakePlan>, kSlots> slots;
   std::array<FireMark, kSlots> marks;
+  // One bit per slot. Controller: a plan that may go off by itself was armed there; only saves looking at the others.
+  std::atomic<std::uint64_t> self_firing{0};
+  // One bit per slot. Engine: addresses were taken by itself, and the controller has not said yet that it holds them.
+  std::atomic<std::uint64_t> unclaimed{0};
   std::array<Ownership, kSlots> ownership;
   ControllerLease lease;
   InterfaceBoard interfaces;

@@ -51,8 +51,9 @@ TakeoverController::Groups TakeoverController::set_groups(Bytes bytes) {
   if (!tables_.empty()) {
     const GroupTable& before = *tables_.back();
     if (table->revision <= before.revision) return Groups::kOld;
+    const std::uint64_t unclaimed = board_.unclaimed.load(std::memory_order_acquire);
     for (std::size_t slot = 0; slot < kSlots; ++slot) {
-      if (!held_[slot]) continue;
+      if (!held_[slot] && (unclaimed >> slot & 1) == 0) continue;
       const TableGroup& next = table->groups[slot];
       if (next.used && !(next.name == before.groups[slot].name)) return Groups::kSlotInUse;
       if (!carry_over(before, slot, *table)) return Groups::kFull;
@@ -90,8 +91,12 @@ TakeoverController::Arm TakeoverController::arm(Bytes bytes, std::uint32_t stamp
   const bool needs_ownership = in.u8() != 0;
   const bool has_peer = in.u8() != 0;
   const std::uint64_t generation = in.u64();
+  const std::uint64_t gasp_epoch = in.u64();
   const std::string_view peer = in.text();
   if (!in.ok() || slot >= kSlots || peer.size() > kMaxNodeNameBytes || tables_.empty()) return Arm::kInvalid;
+  const bool self_firing = on_peer_dead || gasp_epoch != 0;
+  // Whose silence, whose last words?
+  if (self_firing && (!has_peer || generation == 0)) return Arm::kInvalid;
   const std::uint32_t count = net::parse_steps(in.raw(in.remaining()), steps_);
   const GroupTable& table = *tables_.back();
   if (count == 0 || !table.groups[slot].used) return Arm::kInvalid;
@@ -101,9 +106,13 @@ TakeoverController::Arm TakeoverController::arm(Bytes bytes, std::uint32_t stamp
   if (!own) return Arm::kInvalid;
   if (!is_written_ahead(board_, slot, {steps_.data(), count})) return Arm::kUnguarded;
   bool interfaces = true;
+  // Before the plan is there: the engine may look at once.
+  const std::uint64_t bit = std::uint64_t{1} << slot;
+  if (self_firing) board_.self_firing.fetch_or(bit, std::memory_order_release);
   const ArmAnswer answer = board_.slots[slot].arm(epoch, [&](TakePlan& plan) {
     plan.on_peer_dead = on_peer_dead;
     plan.needs_ownership = needs_ownership;
+    plan.gasp_epoch = gasp_epoch;
     plan.has_peer = has_peer;
     plan.peer.assign(peer);
     plan.peer_generation = generation;
@@ -111,35 +120,45 @@ TakeoverController::Arm TakeoverController::arm(Bytes bytes, std::uint32_t stamp
     plan.step_count = count;
     std::copy_n(steps_.begin(), count, plan.steps.begin());
     interfaces = note_interfaces(plan, board_.interfaces);
+    // It is taken back below, and must not go off before that.
+    if (!interfaces) plan.on_peer_dead = false;
+    if (!interfaces) plan.gasp_epoch = 0;
   });
   if (answer == ArmAnswer::kBusy) return Arm::kBusy;
   if (answer == ArmAnswer::kStale) return Arm::kInvalid;
-  if (interfaces) return Arm::kArmed;
-  static_cast<void>(board_.slots[slot].disarm(epoch));
-  return Arm::kInvalid;
+  if (!interfaces) {
+    static_cast<void>(board_.slots[slot].disarm(epoch));
+    return Arm::kInvalid;
+  }
+  self_firing_[slot] = self_firing ? epoch : 0;
+  if (!self_firing) board_.self_firing.fetch_and(~bit, std::memory_order_release);
+  return Arm::kArmed;
 }
 
 DisarmAnswer TakeoverController::disarm(std::size_t slot, std::uint64_t epoch) noexcept {
   return slot < kSlots ? board_.slots[slot].disarm(epoch) : DisarmAnswer::kUnknown;
 }
 
-bool TakeoverController::fire(std::size_t slot, std::uint64_t epoch, const PlanAuthority& authority) noexcept {
-  if (slot >= kSlots) return false;
+TakeoverController::Fire TakeoverController::fire(std::size_t slot, std::uint64_t epoch,
+                                                  const PlanAuthority& authority) noexcept {
+  if (slot >= kSlots) return Fire::kUnknown;
   const SlotWord word = board_.slots[slot].peek();
-  if (word.counter != epoch || word.state != SlotState::kArmed) return false;
+  if (word.counter != epoch || word.state == SlotState::kEmpty) return Fire::kUnknown;
+  if (word.state != SlotState::kArmed) return self_firing_[slot] == epoch ? Fire::kUnderWay : Fire::kUnknown;
   FireMark& mark = board_.marks[slot];
   // The mark of a plan that was disarmed since is nobody's; the engine would throw it away.
   const std::uint64_t before = mark.epoch.load(std::memory_order_acquire);
-  if (before == epoch) return false;
+  if (before == epoch) return Fire::kUnknown;
   if (before != 0) {
     std::uint64_t expected = before;
-    if (!mark.epoch.compare_exchange_strong(expected, 0, std::memory_order_acq_rel) && expected != 0) return false;
+    const bool taken_back = mark.epoch.compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
+    if (!taken_back && expected != 0) return Fire::kUnknown;
   }
   mark.kind.store(static_cast<std::uint8_t>(authority.kind), std::memory_order_relaxed);
   mark.peer_generation.store(authority.peer_generation, std::memory_order_relaxed);
   mark.not_after.store(authority.not_after, std::memory_order_relaxed);
   mark.epoch.store(epoch, std::memory_order_release);
-  return true;
+  return Fire::kMarked;
 }
 
 bool TakeoverController::renew_ownership(std::size_t slot, std::uint64_t token, Micros deadline, Micros now) noexcept {

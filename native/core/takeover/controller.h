@@ -13,6 +13,11 @@ namespace twinbeat {
 class TakeoverController {
  public:
   enum class Arm : std::uint8_t { kArmed, kBusy, kInvalid, kUnguarded };
+  enum class Fire : std::uint8_t {
+    kUnknown,  // no such plan is armed, or an order to fire it is under way already
+    kMarked,
+    kUnderWay,  // it has gone off by itself: its record follows
+  };
   enum class Groups : std::uint8_t { kPublished, kInvalid, kOld, kFull, kSlotInUse };
 
   explicit TakeoverController(TakeoverBoard& board) noexcept : board_(board) {}
@@ -29,8 +34,7 @@ class TakeoverController {
   // The slot that the bytes are about, kSlots if they make no sense.
   [[nodiscard]] static std::size_t slot_of(Bytes bytes) noexcept;
   [[nodiscard]] DisarmAnswer disarm(std::size_t slot, std::uint64_t epoch) noexcept;
-  // False: no such plan is armed, or an order to fire it is under way already.
-  [[nodiscard]] bool fire(std::size_t slot, std::uint64_t epoch, const PlanAuthority& authority) noexcept;
+  [[nodiscard]] Fire fire(std::size_t slot, std::uint64_t epoch, const PlanAuthority& authority) noexcept;
 
   [[nodiscard]] bool renew(Micros now) noexcept { return board_.lease.renew(now); }
   // `deadline` 0 ends it. False: past, too far away, or with a lower token.
@@ -42,6 +46,7 @@ class TakeoverController {
   TakeoverBoard& board_;
   std::vector<std::unique_ptr<const GroupTable>> tables_;  // the last one is published
   std::array<bool, kSlots> held_{};
+  std::array<std::uint64_t, kSlots> self_firing_{};  // number of the last plan that may go off by itself
   std::array<std::uint64_t, kSlots> tokens_{};
   std::array<net::AddressStep, net::kBatchStepsMax> steps_{};
 };

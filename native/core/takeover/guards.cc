@@ -17,7 +17,7 @@ const Peer* peer_of(const TakePlan& plan, std::span<const Peer> peers) noexcept 
 }
 
 Guard judge_peer(const TakePlan& plan, const PlanAuthority& authority, const GuardScene& scene) noexcept {
-  const bool silence = rests_on_silence(plan, authority);
+  const bool silence = rests_on_silence(authority);
   if (!plan.has_peer) {
     // Alone by configuration: there must really be nobody.
     const bool somebody = std::any_of(scene.peers.begin(), scene.peers.end(), [](const Peer& peer) {
@@ -46,8 +46,8 @@ Guard judge_interfaces(const TakePlan& plan, const InterfaceBoard& board) noexce
 
 }  // namespace
 
-bool rests_on_silence(const TakePlan& plan, const PlanAuthority& authority) noexcept {
-  return plan.on_peer_dead || authority.kind == AuthorityKind::kAccept;
+bool rests_on_silence(const PlanAuthority& authority) noexcept {
+  return authority.on_silence || authority.kind == AuthorityKind::kAccept;
 }
 
 Guard judge_guards(const TakePlan& plan, const PlanAuthority& authority, std::size_t slot, std::uint32_t stamp,
@@ -60,7 +60,7 @@ Guard judge_guards(const TakePlan& plan, const PlanAuthority& authority, std::si
   if (owned ? !ownership.valid(scene.now) : !ownership.permits(scene.now)) return Guard::kOwnership;
   if (!is_written_ahead(board, slot, {plan.steps.data(), plan.step_count})) return Guard::kGuardian;
   // Whoever was not there himself cannot say that the others were silent.
-  if (rests_on_silence(plan, authority) && scene.lateness > scene.stall_limit) return Guard::kLate;
+  if (rests_on_silence(authority) && scene.lateness > scene.stall_limit) return Guard::kLate;
   if (const Guard guard = judge_peer(plan, authority, scene); guard != Guard::kNone) return guard;
   return judge_interfaces(plan, board.interfaces);
 }

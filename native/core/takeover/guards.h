@@ -19,7 +19,7 @@ struct GuardScene {
 };
 
 // Whether an authority rests on the peer's silence, so that our own hearing must be beyond doubt.
-[[nodiscard]] bool rests_on_silence(const TakePlan& plan, const PlanAuthority& authority) noexcept;
+[[nodiscard]] bool rests_on_silence(const PlanAuthority& authority) noexcept;
 
 // kNone: nothing forbids it. `stamp` is the group's current one.
 [[nodiscard]] Guard judge_guards(const TakePlan& plan, const PlanAuthority& authority, std::size_t slot,

@@ -40,7 +40,8 @@ void Takeover::drive_lifetimes(const TakeoverScene& scene) noexcept {
   board_.page.set_lifetime(scene.peer_present ? whole_seconds(std::max(kLifetimeLeast, scene.deadtime)) : 0);
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
     Slot& place = slots_[slot];
-    const bool idle = !place.holding.held || place.release != Release::kNone || place.refresh_token != 0;
+    const bool busy = place.release != Release::kNone || place.refresh_token != 0 || place.firing;
+    const bool idle = !place.holding.held || busy;
     if (idle || lapsed_ || table_ == nullptr || table_->of(slot).empty()) continue;
     std::uint32_t seconds = 0;
     if (!wanted_lifetime(slot, scene, seconds)) continue;

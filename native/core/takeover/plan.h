@@ -41,8 +41,9 @@ struct PlanInterface {
 };
 
 struct TakePlan {
-  bool on_peer_dead = false;  // condition `peer-dead`
+  bool on_peer_dead = false;  // condition `peer-dead`: goes off by itself on the peer's silence
   bool needs_ownership = false;
+  std::uint64_t gasp_epoch = 0;  // goes off by itself on the peer's last words about exactly this claim; 0: it does not
   bool has_peer = false;
   FixedText<kMaxNodeNameBytes> peer;
   std::uint64_t peer_generation = 0;
@@ -55,6 +56,7 @@ struct TakePlan {
 
 struct PlanAuthority {
   AuthorityKind kind = AuthorityKind::kOperator;
+  bool on_silence = false;            // the plan goes off by itself because nothing is heard
   std::uint64_t peer_generation = 0;  // 0: none
   Micros not_after = 0;               // 0: no deadline
 };

@@ -74,6 +74,8 @@ void Takeover::run_plan(std::size_t slot, std::uint64_t epoch, const TakePlan& p
   if (deadline > 0) not_after = not_after == 0 ? deadline : std::min(not_after, deadline);
   std::uint32_t seconds = 0;
   if (!wanted_lifetime(slot, scene, seconds)) seconds = 0;
+  place.lifetime_s = seconds;
+  place.lifetime_for = std::max<Micros>(deadline, 0);
   place.plan_token = new_token(Errand::kPlan, slot);
   batch->token = place.plan_token;
   batch->not_after_us = not_after;
@@ -88,7 +90,7 @@ void Takeover::run_plan(std::size_t slot, std::uint64_t epoch, const TakePlan& p
   place.answer.epoch = epoch;
   place.answer.detected_at = scene.guard.now;
   const Peer* peer = plan.has_peer ? find_peer(scene.guard.peers, plan) : nullptr;
-  if (peer != nullptr && peer->state == PeerState::kDead && rests_on_silence(plan, authority)) {
+  if (peer != nullptr && peer->state == PeerState::kDead && rests_on_silence(authority)) {
     place.answer.detected_at = peer->dead_since;
   }
 }
@@ -128,7 +130,14 @@ void Takeover::plan_done(std::size_t slot, const net::StepBatchResult& result, M
     if (why == Guard::kNone) untouched = false;
     if (guard == Guard::kNone) guard = why;
   }
-  if (untouched) return owe_withheld(slot, place.answer.epoch, guard);
+  if (untouched) {
+    if (place.unclaimed) {
+      place.holding.held = false;
+      note_claimed(slot);
+      tell_page(slot);
+    }
+    return owe_withheld(slot, place.answer.epoch, guard);
+  }
   Answer& answer = place.answer;
   answer.owed = true;
   answer.fired = true;
@@ -136,7 +145,10 @@ void Takeover::plan_done(std::size_t slot, const net::StepBatchResult& result, M
   answer.first_announce_at = result.first_announce_at_us;
   answer.count = std::min<std::uint32_t>(result.count, net::kBatchStepsMax);
   for (std::uint32_t i = 0; i < answer.count; ++i) answer.errors[i] = result.results[i].error;
-  place.refresh_at = now;
+  // Every address was added with its lifetime: the next look at it is due when the first refresh is.
+  place.lifetime_known = true;
+  const Micros life = Micros{place.lifetime_s} * kMicrosPerSecond;
+  place.refresh_at = life == 0 ? kNever : now + life / 3;
 }
 
 void Takeover::pay_answers(Micros now) noexcept {
@@ -157,6 +169,7 @@ void Takeover::pay_answers(Micros now) noexcept {
       return;
     }
     answer.owed = false;
+    if (answer.fired && place.unclaimed) place.unclaimed_since = now;
     if (answer.fired) {
       board_.slots[slot].finish();
     } else {

@@ -11,7 +11,8 @@
 //
 // Controller: arm, disarm. Engine: claim, finish, refuse, rearm. `claim` and `disarm` meet on one compare-and-swap:
 // exactly one of them wins, and the other knows at once. A body is written only while the word names no live plan,
-// and read only between a successful claim and finish or rearm.
+// and read between a successful claim and finish or rearm, or by `look`: the engine judges in every cycle whether a plan
+// may go off by itself, and a plan that may not must not be claimed for it, since every claim owes an answer.
 #pragma once
 
 #include <array>
@@ -59,11 +60,14 @@ class PlanSlot {
     const SlotWord now = peek();
     if (now.state != SlotState::kEmpty && now.state != SlotState::kFired) return ArmAnswer::kBusy;
     if (counter <= now.counter || counter > SlotWord::kCounterMax) return ArmAnswer::kStale;
+    // The engine still looks at the plan before the last one, whose place this one would get.
+    if (looking_.load(std::memory_order_seq_cst) != 0) return ArmAnswer::kBusy;
     // The other body than before: whoever still looks at the last plan does not see this one half written.
     const auto body = static_cast<std::uint8_t>(now.body ^ 1);
     fill(bodies_[body]);
     // Empty and fired are left by the controller alone: nothing to compare with.
-    word_.store(SlotWord{counter, body, SlotState::kArmed}.pack(), std::memory_order_release);
+    // Sequentially consistent with `looking_`: whoever does not see the engine looking has been seen by it.
+    word_.store(SlotWord{counter, body, SlotState::kArmed}.pack(), std::memory_order_seq_cst);
     return ArmAnswer::kArmed;
   }
 
@@ -88,6 +92,16 @@ class PlanSlot {
     }
   }
 
+  // Engine. The number of the armed plan of which `judge(body)` says yes, 0 if there is none; nothing changes by it.
+  template <typename Judge>
+  [[nodiscard]] std::uint64_t look(Judge&& judge) noexcept {
+    looking_.store(1, std::memory_order_seq_cst);
+    const SlotWord now = SlotWord::unpack(word_.load(std::memory_order_seq_cst));
+    const Body& body = bodies_[now.body];
+    const std::uint64_t found = now.state == SlotState::kArmed && judge(body) ? now.counter : 0;
+    looking_.store(0, std::memory_order_release);
+    return found;
+  }
   // Engine. The plan if this call won it, nullptr if it is not armed (any more).
   [[nodiscard]] const Body* claim(std::uint64_t counter) noexcept {
     std::uint64_t seen = word_.load(std::memory_order_acquire);
@@ -119,6 +133,7 @@ class PlanSlot {
   }
 
   Word word_{0};
+  Word looking_{0};  // 1 while the engine reads a body without having claimed it
   std::array<Body, 2> bodies_{};
 };
 

@@ -100,13 +100,15 @@ void Takeover::finish_release(std::size_t slot, const TakeoverScene& scene, Take
   place.release = Release::kNone;
   place.release_token = 0;
   place.holding.held = false;
+  const bool unclaimed = place.unclaimed;
+  note_claimed(slot);
   place.lifetime_known = false;
   tell_page(slot);
   board_.page.set_release_by(slot, 0);
   place.owes_released = true;
   place.released_epoch = epoch;
   const bool address_only = table_ != nullptr && table_->groups[slot].address_only;
-  if (place.say_gasp && was_held && address_only && !place.holding.agent_busy && scene.gasp_is_heard) {
+  if (place.say_gasp && was_held && !unclaimed && address_only && !place.holding.agent_busy && scene.gasp_is_heard) {
     voice.say_gasp(slot, epoch);
   }
   place.say_gasp = false;

@@ -17,6 +17,9 @@ void Takeover::set_holding(std::size_t slot, const GroupHolding& holding) noexce
   if (slot >= kSlots) return;
   Slot& place = slots_[slot];
   if (place.holding.claim_epoch != holding.claim_epoch) place.signed_gasp = false;
+  // Said before the controller knew that the engine took the group: it may be held all the same.
+  if (place.unclaimed && !holding.held) return;
+  if (place.unclaimed) note_claimed(slot);
   if (holding.held && !place.holding.held) place.lifetime_known = false;
   place.holding = holding;
   tell_page(slot);
@@ -51,7 +54,9 @@ void Takeover::work(const TakeoverScene& scene, TakeoverVoice& voice) noexcept {
   watch_ownership(now);
   drive_releases(scene, voice);
   judge_marks(scene);
+  judge_self_firing(scene);
   pay_answers(now);
+  watch_unclaimed(now);
   drive_lifetimes(scene);
   sign_all(scene, voice);
   if (!lapsed_ || silent_) return;
@@ -171,7 +176,9 @@ void Takeover::sign_all(const TakeoverScene& scene, TakeoverVoice& voice) noexce
   if (!board_.page.is_open() || table_ == nullptr) return;
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
     Slot& place = slots_[slot];
-    const bool wanted = place.holding.held && table_->groups[slot].address_only && scene.gasp_is_heard && !lapsed_;
+    // What was taken by itself bears no claim of the controller yet: nothing can be said about it.
+    const bool held = place.holding.held && !place.unclaimed;
+    const bool wanted = held && table_->groups[slot].address_only && scene.gasp_is_heard && !lapsed_;
     const bool current = place.signed_gasp && place.signed_epoch == place.holding.claim_epoch &&
                          place.signed_generation == scene.generation && place.signed_keys == scene.keys &&
                          place.signed_revision == table_->revision;

@@ -2,6 +2,7 @@
 // JavaScript. One call of work() per duty cycle, after silence was judged. Engine thread only; allocates nothing.
 //
 //   a plan       marked -> claimed -> batch under way -> plan.fired, or plan.withheld and armed again
+//                or by itself, on silence or on last words: looked at in every cycle, claimed only when nothing forbids it
 //   a release    stamp voided -> removals under way -> looked at again -> group.released; repeated until it is true
 //   the lease    fresh -> withheld (no takes) -> ended: everything that may be is released, then we are silent
 #pragma once
@@ -59,6 +60,8 @@ class Takeover {
   // Before the commands of a cycle: a mark counts only when everything that was said before it is known.
   void note_marks() noexcept;
   void set_holding(std::size_t slot, const GroupHolding& holding) noexcept;
+  // The peer's authenticated last words about one group; a plan that waits for exactly them goes off in this cycle.
+  void note_gasp(const Peer& peer, std::string_view group, std::uint64_t claim_epoch, std::string_view digest) noexcept;
   void set_freeze(Micros freeze, bool realtime) noexcept;
   void set_running(bool running) noexcept;
   void work(const TakeoverScene& scene, TakeoverVoice& voice) noexcept;
@@ -90,6 +93,12 @@ class Takeover {
   struct Slot {
     GroupHolding holding;
     Micros owned_until = 0;  // the ownership that page and guardian know of
+
+    // Taken by itself, and the controller has not said yet that it holds it.
+    bool unclaimed = false;
+    Micros unclaimed_since = 0;  // when the controller was told; 0: not yet
+    std::uint64_t gasp_epoch = 0;  // last words of this cycle; 0: none
+    std::uint64_t gasp_generation = 0;
 
     bool firing = false;
     std::uint64_t plan_token = 0;
@@ -128,6 +137,11 @@ class Takeover {
 
   // plan_runner.cc
   void judge_marks(const TakeoverScene& scene) noexcept;
+  void judge_self_firing(const TakeoverScene& scene) noexcept;
+  void fire_by_itself(std::size_t slot, const PlanAuthority& authority, const TakeoverScene& scene) noexcept;
+  void note_taken(std::size_t slot) noexcept;
+  void note_claimed(std::size_t slot) noexcept;
+  void watch_unclaimed(Micros now) noexcept;
   void run_plan(std::size_t slot, std::uint64_t epoch, const TakePlan& plan, const PlanAuthority& authority,
                 const TakeoverScene& scene) noexcept;
   void owe_withheld(std::size_t slot, std::uint64_t epoch, Guard guard) noexcept;
@@ -156,6 +170,8 @@ class Takeover {
   const GroupTable* table_ = nullptr;
   std::array<Slot, kSlots> slots_{};
   std::uint64_t marked_ = 0;  // one bit per slot
+  std::uint64_t gasped_ = 0;  // likewise: last words were heard in this cycle
+  std::uint64_t unclaimed_ = 0;
   std::uint64_t tokens_ = 0;
   std::uint64_t told_ready_ = 0;   // revision of the last guardian.ready
   std::uint32_t attached_ = 0;     // guardians so far

@@ -93,7 +93,9 @@ export class Door {
         return peer !== null && peer.generation === grant.peerGeneration ? grant : { withheld: 'peer-restarted' }
       case 'lease': return { withheld: 'no-authority' }
       case 'handover':
-        return this.exchanges.permits(grant.exchange) ? grant : { withheld: 'exchange-ended' }
+        if (!this.exchanges.permits(grant.exchange)) return { withheld: 'exchange-ended' }
+        // It held us for dead meanwhile, and took back what it had given.
+        return this.world.peerIsTwinbeat && this.exchanges.heldByPeer(group) ? { withheld: 'peer-holds-it' } : grant
     }
   }
 

@@ -105,10 +105,15 @@ export class Claims {
 
   /** As far as we know, this life of the peer holds the group, with exactly this claim. */
   believes(id: GroupId, generation: number, epoch: number): boolean {
-    if (this.#theirs?.generation !== generation || this.theirWord(id) !== 'held' || epoch === 0) return false
+    return epoch !== 0 && this.heldEpoch(id, generation) === epoch
+  }
+
+  /** Of the claim with which this life of the peer holds the group as far as we know; 0: none is known. */
+  heldEpoch(id: GroupId, generation: number): number {
+    if (this.#theirs?.generation !== generation || this.theirWord(id) !== 'held') return 0
     const floor = this.#floors.get(id)
-    if (floor !== undefined && this.#theirs.n <= floor.n) return floor.epoch === epoch
-    return this.#theirs.claims.get(id)?.epoch === epoch
+    if (floor !== undefined && this.#theirs.n <= floor.n) return floor.epoch
+    return this.#theirs.claims.get(id)?.epoch ?? 0
   }
 
   /** The live peer said that it could take the group; one of an earlier version only says that it does not hold it. */
@@ -328,6 +333,7 @@ export class Claims {
       case 'giving': return group.leftBehind ? 'found' : 'held'
       default: return 'held'
     }
+    if (group.takenByEngine) return 'unknown'
     if (this.exchanges.promised(group.id)) return 'promised'
     if (this.world.stopping || this.world.paused || group.failed || this.world.unguarded) return 'waive'
     if (this.door?.forbidden(group) !== null) return 'free'

@@ -72,6 +72,8 @@ export class Group {
   #keep = false
   /** Left behind by an earlier life and not taken since. */
   leftBehind = false
+  /** The engine has acted without an order, and what it did is still to be told. */
+  takenByEngine = false
 
   constructor(
     readonly ctx: Context,

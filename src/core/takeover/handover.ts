@@ -293,6 +293,20 @@ export class Handover {
     this.#end(group.id, 'revoked')
   }
 
+  /**
+   * This node did not run for so long that the giver may have held it for dead, and taken back what it released: what
+   * it said before that is no permission any more.
+   */
+  stoodStill(us: number): void {
+    const { deadtimeUs, keepaliveUs } = this.ctx.config.timing
+    if (us + 2 * keepaliveUs < deadtimeUs) return
+    for (const [id, one] of [...this.#exchanges]) {
+      if (one.role !== 'taker' || one.state !== 'accepted') continue
+      this.#refuse(id, one.x)
+      this.#end(id, 'grant-expired')
+    }
+  }
+
   // ------------------------------------------------------------------------------------- timers, outcomes
 
   timeout(id: GroupId): void {

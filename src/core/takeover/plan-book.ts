@@ -4,10 +4,14 @@
 //
 //   none --arm--> asked --armed--> armed --fire--> firing --fired | withheld--> none, or armed again
 // The engine may never answer: what is only `asked` is never relied on, and the take goes the ordinary way.
+//
+// A plan may also go off by itself, on the silence or the last words of the peer that holds the group (its trigger).
+// Then the death, or the words, come as a record before `plan.fired`, and the group's take finds its plan under way. If
+// the core does not take the group at that, what the engine did is left behind, and dealt with like any other leftover.
 
 import type { GroupId } from '../base/ids.js'
 import type { Context } from '../context.js'
-import type { PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanWithheldEvent } from '../events.js'
+import type { PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanGoneEvent, PlanWithheldEvent } from '../events.js'
 import type { Authority } from '../types.js'
 import type { Group } from './group.js'
 import type { World } from './world.js'
@@ -19,10 +23,19 @@ type State =
   | { readonly name: 'refused'; readonly again: boolean }
   | { readonly name: 'firing'; readonly unwanted: boolean }
 
+/** What sets a plan off without an order of this core. */
+export interface Trigger {
+  readonly peerDead: boolean
+  /** Claim epoch of the last words; 0: none do. */
+  readonly gaspEpoch: number
+}
+export const noTrigger: Trigger = { peerDead: false, gaspEpoch: 0 }
+
 interface Plan {
   readonly epoch: number
-  /** Everything that the plan rests on. */
+  /** Everything that the plan rests on, besides its trigger. */
   readonly stamp: string
+  readonly trigger: Trigger
   state: State
 }
 
@@ -47,7 +60,15 @@ export class PlanBook {
     private readonly world: World,
     /** This node may take the group as far as it is known now. */
     private readonly may: (group: Group) => boolean,
+    /** What may set off the plan of a stopped group without an order. */
+    private readonly triggerOf: (group: Group) => Trigger,
   ) {}
+
+  gone(event: PlanGoneEvent): void {
+    const plan = this.#plans.get(event.group)
+    const group = this.world.groups.get(event.group)
+    if (plan?.epoch === event.epoch && group?.state === 'stopped') group.takenByEngine = true
+  }
 
   armed(id: GroupId): boolean {
     return this.#plans.get(id)?.state.name === 'armed'
@@ -93,10 +114,14 @@ export class PlanBook {
 
   disarmAnswered(event: PlanDisarmedEvent): void {
     const plan = this.#plans.get(event.group)
-    // Of a plan that did not go off here nothing is expected; if it did all the same, its record follows.
-    if (plan?.epoch !== event.epoch || plan.state.name !== 'firing' || event.answer === 'firing') return
-    this.#ended(event.group)
     const group = this.world.groups.get(event.group)
+    if (plan?.epoch !== event.epoch || plan.state.name !== 'firing') {
+      // It went off by itself at the very moment at which it was taken back: from here on the group may be held.
+      if ((event.answer === 'fired' || event.answer === 'firing') && group?.state === 'stopped') group.doubt()
+      return
+    }
+    if (event.answer === 'firing') return
+    this.#ended(event.group)
     // Unless it was taken back before it went off, its record may still be on the way, or lost.
     if (event.answer === 'disarmed') group?.planWithheld('ordinary')
     else group?.planFired(null)
@@ -105,13 +130,20 @@ export class PlanBook {
   fired(event: PlanFiredEvent): void {
     const plan = this.#plans.get(event.group)
     const group = this.world.groups.get(event.group)
-    if (plan?.epoch !== event.epoch || plan.state.name !== 'firing') {
+    if (group !== undefined) group.takenByEngine = false
+    // By itself while the take waited for a guard to clear: that is the answer to the order as well.
+    const awaited = plan?.epoch === event.epoch &&
+      (plan.state.name === 'firing' || (plan.state.name === 'armed' && group?.waitsForPlan === true))
+    if (plan?.epoch === event.epoch) this.#ended(event.group)
+    if (!awaited) {
       // Not by our order, or told after we had ceased to wait. Letting go is always right.
       if (group?.state !== 'stopped') return
+      this.ctx.note('warn', 'plan.unwanted', `${event.group}: the engine added its addresses, and they are not to be here`, {
+        group: event.group,
+      })
       group.doubt()
       return group.give('left-behind')
     }
-    this.#ended(event.group)
     const us = event.firstAddressAt === null ? null : event.firstAddressAt - event.detectedAt
     const failed = event.members.filter((member) => !member.ok).length
     this.ctx.note(failed === 0 ? 'info' : 'warn', 'plan.fired',
@@ -178,7 +210,7 @@ export class PlanBook {
     for (const [id, plan] of this.#plans) {
       const group = this.world.groups.get(id)
       if (plan.state.name === 'firing') continue
-      if (group !== undefined && this.#wanted(group) && plan.stamp === this.#stampOf(group)) continue
+      if (group !== undefined && this.#stands(plan, group)) continue
       this.#drop(id, plan)
       // It was withheld and would have been fired again: what it rested on is gone.
       if (group?.waitsForPlan === true) group.planWithheld('ordinary')
@@ -186,13 +218,21 @@ export class PlanBook {
     for (const group of this.world.groups.values()) {
       if (this.#plans.has(group.id) || !this.#wanted(group) || group.state !== 'stopped') continue
       this.#epoch += 1
-      this.#plans.set(group.id, { epoch: this.#epoch, stamp: this.#stampOf(group), state: { name: 'asked' } })
+      const trigger = this.triggerOf(group)
+      this.#plans.set(group.id, { epoch: this.#epoch, stamp: this.#stampOf(group), trigger, state: { name: 'asked' } })
       this.ctx.arm({
-        group: group.id, digest: group.config.digest, epoch: this.#epoch,
-        // Silence alone fires nothing yet: every plan goes off by an order of this core.
-        condition: 'staged', peerGeneration: this.world.peer?.generation ?? 0, needsOwnership: this.#owned,
+        group: group.id, digest: group.config.digest, epoch: this.#epoch, condition: trigger.peerDead ? 'peer-dead' : 'staged',
+        peerGeneration: this.world.peer?.generation ?? 0, gaspEpoch: trigger.gaspEpoch, needsOwnership: this.#owned,
       })
     }
+  }
+
+  /** A take that waits for its plan is under way, whatever may set off the next one. */
+  #stands(plan: Plan, group: Group): boolean {
+    if (!this.#wanted(group) || plan.stamp !== this.#stampOf(group)) return false
+    if (group.waitsForPlan) return true
+    const { peerDead, gaspEpoch } = this.triggerOf(group)
+    return plan.trigger.peerDead === peerDead && plan.trigger.gaspEpoch === gaspEpoch
   }
 
   /** Also while the take waits for a guard to clear. */

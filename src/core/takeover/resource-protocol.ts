@@ -87,6 +87,11 @@ export class ResourceProtocol {
     return this.stage === 'stable'
   }
 
+  /** Both nodes have said what they hold, and both stand by it. */
+  get quiet(): boolean {
+    return this.stable && this.otherStable && this.other !== null
+  }
+
   get held(): Bits {
     return { local: this.#holds('local'), foreign: this.#holds('foreign') }
   }
@@ -100,7 +105,7 @@ export class ResourceProtocol {
 
   #holds(side: Side): boolean {
     const groups = this.world.groupsOf(side)
-    if (groups.some((group) => group.mayHold)) return true
+    if (groups.some((group) => group.mayHold || group.takenByEngine)) return true
     // A take that waits its turn is claimed already; one that failed for good, or lacks its authority, is not.
     const claimed = (group: Group): boolean =>
       !group.failed && !this.#lacksAuthority(group) && this.world.ordered(group.id) === null

@@ -53,6 +53,8 @@ export class Plans {
   readonly #slots = new Map<string, number>()
   readonly #armed = new Map<number, Armed>()
   readonly #held = new Set<string>()
+  /** Of each slot, the last plan that was told to fire. */
+  readonly #ordered = new Map<number, number>()
   #revision = 0
   #written = ''
   /** Revision that the guardian holds; null: nothing was attached, and nothing waits for it. */
@@ -170,7 +172,8 @@ export class Plans {
     const peer = this.#parts.peer()
     const steps = picture.leading.map(({ address }): AddressStep => ({ type: 'add', address, checkDuplicate: false }))
     const answer = this.#parts.engine.armPlan({
-      slot, epoch: effect.epoch, condition: effect.condition, needsOwnership: effect.needsOwnership, steps,
+      slot, epoch: effect.epoch, condition: effect.condition, gaspEpoch: effect.gaspEpoch,
+      needsOwnership: effect.needsOwnership, steps,
       peer: peer === null ? null : { node: peer, generation: effect.peerGeneration },
     })
     if (answer === 'armed') {
@@ -194,7 +197,9 @@ export class Plans {
       // Watched from before the addition: a rival that answers in between must not be missed.
       this.#tell(effect.group, plan, () => true)
       plan.watched = true
-      if (this.#parts.engine.firePlan(slot, effect.epoch, authorityOf(effect.authority)) === 'marked') return null
+      this.#ordered.set(slot, plan.epoch)
+      // Gone off by itself: what became of it is among the records that follow.
+      if (this.#parts.engine.firePlan(slot, effect.epoch, authorityOf(effect.authority)) !== 'unknown') return null
       this.#unwatch(effect.group, slot)
     }
     return { type: 'plan.withheld', group: effect.group, epoch: effect.epoch, guard: 'voided' }
@@ -227,6 +232,13 @@ export class Plans {
     if (slot === null) return
     if (this.#parts.engine.renewOwnership(slot, effect.token, effect.deadlineAt) === 'renewed') return
     this.#parts.onWarning({ event: 'ownership.refused' }, `${effect.group}: the engine refuses this ownership: past, or with an old token`)
+  }
+
+  /** A plan that nobody told to fire has fired: the core is told before it hears why. */
+  goneOff(record: EngineRecord): Occurrence | null {
+    if (record.type !== 'plan.fired' || this.#ordered.get(record.slot) === record.epoch) return null
+    const group = [...this.#slots].find(([, slot]) => slot === record.slot)?.[0]
+    return group === undefined ? null : { type: 'plan.gone', group: groupId(group), epoch: record.epoch }
   }
 
   /** Records about authority in the words of the core; null: the record is about something else. */

@@ -6,7 +6,7 @@ import type { Authority, GroupConfig } from '../../../src/core/types.js'
 import type { SimEvent } from '../events.js'
 import type { ActReason } from '../guardian.js'
 import type { PageGroup } from '../page.js'
-import type { SimNode } from '../node.js'
+import type { ClaimedHow, SimNode } from '../node.js'
 import { Violation, type CheckerName, type Scene } from './scene.js'
 
 /** After a hidden pause the machine hears what happened meanwhile, and lets go. */
@@ -144,11 +144,20 @@ export class AuthorityCheckers {
   }
 
   /** The engine found nothing against it. */
-  claims(node: SimNode, plan: PlanArmEffect, authority: Authority, interfaceIncarnation: number): void {
+  claims(node: SimNode, plan: PlanArmEffect, authority: Authority, { interfaceIncarnation, byItself }: ClaimedHow): void {
     const key = this.#planKey(node, plan.group, plan.epoch)
+    if (byItself) this.#goesOff(node, plan, key)
     if (!this.#marked.has(key)) this.fail('authority', `${key} was never fired`)
     if (interfaceIncarnation !== node.machine.interfaceIncarnation) this.fail('stale-plan', `${key} names an interface that is gone`)
     this.#take(node, plan.group, authority, 'plan')
+  }
+
+  /** Without an order, and perhaps before the core knows: as if it had been ordered at this moment. */
+  #goesOff(node: SimNode, plan: PlanArmEffect, key: string): void {
+    if (plan.peerGeneration !== node.engine?.peerGeneration) this.fail('authority', `${key} goes off for another life of the peer`)
+    if (plan.condition !== 'peer-dead' && plan.gaspEpoch === 0) this.fail('authority', `${key} goes off, and was only staged`)
+    if (this.#isHeldBack(node, plan.group)) this.fail('held-back', `${key} goes off while ${plan.group} is on hold`)
+    this.#marked.add(key)
   }
 
   #take(node: SimNode, id: string, authority: Authority, how: string): void {

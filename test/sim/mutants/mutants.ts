@@ -10,6 +10,7 @@ import { duplicateIsLife } from './duplicate-is-life.js'
 import { engineReleaseUnverified } from './engine-release-unverified.js'
 import { exchangeForgotten } from './exchange-forgotten.js'
 import { fenceAssumed } from './fence-assumed.js'
+import { firesOnHold } from './fires-on-hold.js'
 import { gaspOfOldGeneration } from './gasp-of-old-generation.js'
 import { gaspUnverified } from './gasp-unverified.js'
 import { gaspWithAddition } from './gasp-with-addition-in-flight.js'
@@ -23,6 +24,7 @@ import { petsTooEarly } from './pets-too-early.js'
 import { promiseForgotten } from './promise-forgotten.js'
 import { promiseOfEarlierLife } from './promise-of-earlier-life.js'
 import { promiseOfNobody } from './promise-of-nobody.js'
+import { queueIgnored } from './queue-ignored.js'
 import { refreshAfterRelease } from './refresh-after-release.js'
 import { releasedBeforeDone } from './released-before-done.js'
 import { resumesAfterLapse } from './resumes-after-lapse.js'
@@ -82,6 +84,8 @@ export const mutants: readonly Mutant[] = [
   promiseOfEarlierLife,
   exchangeForgotten,
   armsOnHold,
+  firesOnHold,
+  queueIgnored,
   bootsWithoutWaiting,
   unequalClaims,
 ]
