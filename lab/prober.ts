@@ -31,6 +31,8 @@ export type ProbeEvent =
   | { readonly t: number, readonly e: 'garp', readonly address: string, readonly mac: string, readonly where: Where }
   /** Somebody answers for the address when asked. */
   | { readonly t: number, readonly e: 'arp', readonly address: string, readonly mac: string, readonly where: Where }
+  /** Two heartbeats of one sender were this far apart. */
+  | { readonly t: number, readonly e: 'gap', readonly mac: string, readonly ns: number }
   | { readonly t: number, readonly e: 'sent', readonly seq: number }
   | ProbeAnswer
   /** The prober itself woke up this much too late: more than 1 ms, or more than 5 ms. */
@@ -66,6 +68,8 @@ export interface ProberOptions {
   readonly client: InNetwork
   readonly clientInterface?: string
   readonly bridge?: { readonly space: InNetwork, readonly interface: string }
+  /** Where heartbeats (UDP port 694, VRRP) pass, and how far apart they must be to be told. */
+  readonly gaps?: { readonly space: InNetwork, readonly interface: string, readonly leastUs: number }
   /** What is asked each tick; without it the prober only watches. */
   readonly target?: { readonly kind: 'udp' | 'tcp', readonly address: string, readonly port: number }
   | { readonly kind: 'icmp', readonly address: string }
@@ -78,6 +82,8 @@ export interface ProberOptions {
   readonly raw?: boolean
   /** Answers are told only when the answering node changes or three ticks are missing. */
   readonly brief?: boolean
+  /** Answers are told to `onEvent` only: a long watch would keep millions of them. */
+  readonly forgetAnswers?: boolean
   /** Called for each event as it arrives, which is some 10 ms after it happened. */
   readonly onEvent?: (event: ProbeEvent) => void
 }
@@ -129,11 +135,12 @@ function targetWords(target: ProberOptions['target']): string[] {
 
 export function proberWords(options: ProberOptions): string[] {
   const number = (word: string, value: number | undefined): string[] => (value === undefined ? [] : [word, String(value)])
-  const { bridge, addresses = [] } = options
+  const { bridge, gaps, addresses = [] } = options
   return [
     ...options.nodes.flatMap((node) => ['--node', `${node.name}=${netOf(node)}`]),
     '--client', `${netOf(options.client)}:${options.clientInterface ?? 'eth0'}`,
     ...(bridge === undefined ? [] : ['--bridge', `${netOf(bridge.space)}:${bridge.interface}`]),
+    ...(gaps === undefined ? [] : ['--gaps', `${netOf(gaps.space)}:${gaps.interface}`, '--gap-us', String(gaps.leastUs)]),
     ...targetWords(options.target),
     ...(addresses.length === 0 ? [] : ['--address', addresses.join(',')]),
     ...number('--every-us', options.everyUs), ...number('--arp-every-us', options.arpEveryUs),
@@ -159,7 +166,7 @@ interface Waiting {
 
 export class Prober {
   private readonly child: ChildProcess
-  private readonly onEvent: ((event: ProbeEvent) => void) | undefined
+  private readonly options: ProberOptions
   private events: ProbeEvent[] = []
   private readonly waiting: Waiting[] = []
   private printed = ''
@@ -169,9 +176,9 @@ export class Prober {
   /** All lines have been read. */
   private readonly read: Promise<void>
 
-  private constructor(child: ChildProcess, onEvent: ((event: ProbeEvent) => void) | undefined) {
+  private constructor(child: ChildProcess, options: ProberOptions) {
     this.child = child
-    this.onEvent = onEvent
+    this.options = options
     if (child.stdout === null) throw new Error('the prober has no output')
     child.stdin?.on('error', () => undefined)
     child.stderr?.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-4096)))
@@ -185,7 +192,7 @@ export class Prober {
   static async start(options: ProberOptions): Promise<Prober> {
     const program = await proberProgram()
     const child = spawnChild([program, ...proberWords(options)], { stdio: ['pipe', 'pipe', 'pipe'] })
-    const prober = new Prober(child, options.onEvent)
+    const prober = new Prober(child, options)
     const begun = new Promise<void>((resolve, reject) => {
       prober.begun = resolve
       child.once('error', reject)
@@ -240,9 +247,9 @@ export class Prober {
       this.realtime = event.realtime
       this.begun?.()
     }
-    this.events.push(event)
+    if (event.e !== 'answer' || this.options.forgetAnswers !== true) this.events.push(event)
     if (event.e === 'mark' || event.e === 'done' || event.e === 'error') this.answerOf(event)
-    this.onEvent?.(event)
+    this.options.onEvent?.(event)
   }
 
   private answerOf(event: Extract<ProbeEvent, { e: 'mark' | 'done' | 'error' }>): void {

@@ -1,5 +1,6 @@
 // npm run bench:failover: how long a client is without its address, for twinbeat and for its peers, on one machine.
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 
 import { labObstacle } from '../../lab/lab.js'
 import { headOf } from './machine.js'
@@ -8,7 +9,10 @@ import { readResults, ResultsFile, emptyResults } from './results-file.js'
 import { playAll } from './run.js'
 import type { System } from './systems/system.js'
 import { systems } from './systems/table.js'
+import { markdownOf, withResults } from './markdown.js'
+import { htmlPage } from './page.js'
 import { terminalReport } from './report.js'
+import { playStress } from './stress.js'
 
 function chosen(options: BenchOptions): System[] {
   return systems.filter((one) => options.systems.includes(one.key)).filter((one) => {
@@ -26,12 +30,23 @@ async function measure(options: BenchOptions): Promise<void> {
   const file = new ResultsFile(options.json)
   const before = options.resume ? file.resume() : emptyResults
   file.append(await headOf(some))
-  await playAll(some, options, file, before)
+  if (options.stressS > 0) await playStress(some, options.stressS, file)
+  else await playAll(some, options, file, before)
+}
+
+function writeTo(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, text)
 }
 
 function report(options: BenchOptions): void {
   const results = readResults(options.json)
   process.stdout.write(terminalReport(results))
+  if (options.html !== null) writeTo(options.html, htmlPage(results))
+  if (options.markdown !== null) {
+    const page = existsSync(options.markdown) ? readFileSync(options.markdown, 'utf8') : '# What was measured\n'
+    writeTo(options.markdown, withResults(page, markdownOf(results)))
+  }
 }
 
 async function main(): Promise<number> {

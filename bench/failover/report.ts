@@ -92,5 +92,9 @@ export function terminalReport(results: Results): string {
     const rss = cost.processes.reduce((total, one) => total + one.rssKiB, 0) / 1024
     lines.push(`${cost.system} ${cost.role}: ${sum.toFixed(3)} % of a core, ${rss.toFixed(1)} MiB`)
   }
+  for (const one of results.stresses) {
+    lines.push(`${one.system} under load for ${one.seconds} s: ${one.moves} moves, ${one.movesInStalls} of them in ${one.stalls} stalls of ` +
+      `the machine (longest ${short(one.longestStallMs)} ms); longest gap between heartbeats ${short(one.longestGapMs)} ms`)
+  }
   return `${lines.join('\n')}\n`
 }

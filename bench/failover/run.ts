@@ -5,7 +5,7 @@ import type { BenchOptions } from './options.js'
 import { Progress } from './progress.js'
 import { stillToDo, type Results, type ResultsFile } from './results-file.js'
 import type { Sample, TryKey } from './samples.js'
-import { Stage } from './stage.js'
+import { probeEveryUs, slowProbeEveryUs, Stage } from './stage.js'
 import { randomOf } from './statistics.js'
 import type { Running, System } from './systems/system.js'
 import { oneTry, settle } from './try.js'
@@ -70,7 +70,7 @@ async function playUntilBroken(block: Block, tries: readonly TryKey[], player: P
   let at = 0
   try {
     stage = await Stage.open({
-      name: `bench-${system.key}`, probe: 'udp', responders: group === 'address',
+      name: `bench-${system.key}`, probe: 'udp', responders: group === 'address', everyUs: system.fast ? probeEveryUs : slowProbeEveryUs,
       ...(system.serial === undefined ? {} : { serial: system.serial }),
     })
     running = await system.open(stage, group)

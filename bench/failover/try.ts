@@ -5,7 +5,7 @@ import type { LabNode } from '../../lab/node.js'
 import { pause, until } from '../../lab/processes.js'
 import type { ProbeEvent, ProbeMark } from '../../lab/prober.js'
 import { judge } from './judge.js'
-import { expectsTakeover, type Fault, type Sample, type TryKey } from './samples.js'
+import { expectsTakeover, type Fault, type Measured, type Sample, type TryKey } from './samples.js'
 import { vip, type Stage } from './stage.js'
 import type { Running, System } from './systems/system.js'
 
@@ -15,8 +15,9 @@ const leadMs = 60
 const tailMs = 250
 const steadyMs = 200
 const settleLimitMs = 120_000
-/** A prober that was this late between fault and takeover has not seen the moment. */
+/** A prober that was this late between fault and takeover has not seen the moment, unless it is nothing beside it. */
 const proberLateMsMax = 1
+const proberLateShareMax = 0.02
 
 interface Injury {
   readonly mark: ProbeMark
@@ -32,7 +33,7 @@ export async function settle(stage: Stage, running: Running): Promise<void> {
     return (await running.isReady(owner, stage.other(owner.name))) && stage.isSteady(steadyMs)
   }
   if (await until(ready, settleLimitMs, 50)) return
-  throw new Error(`the pair does not come to rest: ${stage.describe()}`)
+  throw new Error(`the pair does not come to rest: ${stage.describe()}${await stage.evidence()}`)
 }
 
 async function clearAddress(node: LabNode): Promise<void> {
@@ -135,7 +136,7 @@ export async function oneTry({ stage, running, system, key, random }: TryParts):
   return {
     kind: 'try', ...key, ...measured, at: new Date().toISOString(), load: Number((loadavg()[0] ?? 0).toFixed(2)),
     victim: victim.name,
-    voided: voidReason({ quiet, proberLateMs: measured.proberLateMs }),
+    voided: voidReason(quiet, measured),
     ...(stamps === null ? {} : { engine: stamps }),
   }
 }
@@ -145,8 +146,8 @@ function withStart(events: readonly ProbeEvent[], owner: string, t: number): Pro
   return [{ t, e: 'held', node: owner, address: vip, on: true }, ...events]
 }
 
-function voidReason(facts: { quiet: boolean, proberLateMs: number }): string | null {
-  if (!facts.quiet) return 'not at rest when the fault came'
-  if (facts.proberLateMs > proberLateMsMax) return `the prober was ${facts.proberLateMs.toFixed(1)} ms late`
-  return null
+function voidReason(quiet: boolean, { proberLateMs, takeoverMs }: Measured): string | null {
+  if (!quiet) return 'not at rest when the fault came'
+  const allowedMs = Math.max(proberLateMsMax, proberLateShareMax * (takeoverMs ?? 0))
+  return proberLateMs > allowedMs ? `the prober was ${proberLateMs.toFixed(1)} ms late` : null
 }

@@ -5,7 +5,6 @@
 #include <linux/if_packet.h>
 #include <netinet/icmp6.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <cstring>
 
@@ -43,17 +42,6 @@ int open_ip6_tap(const std::string& interface) {
   const sock_fprog program{sizeof code / sizeof code[0], code};
   checked(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program), "filter");
   return fd;
-}
-
-std::int64_t stamp_of(const msghdr& header, std::int64_t to_monotonic_ns) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
-       part = CMSG_NXTHDR(const_cast<msghdr*>(&header), part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
-    timespec at{};
-    std::memcpy(&at, CMSG_DATA(part), sizeof at);
-    return static_cast<std::int64_t>(at.tv_sec) * 1'000'000'000 + at.tv_nsec + to_monotonic_ns;
-  }
-  return now_ns();
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -152,15 +151,8 @@ void Client::read(std::int64_t to_monotonic_ns) noexcept {
     std::memcpy(&question, buffer + skip, sizeof question);
     if (question.magic != kMagic) continue;
     skip += sizeof question;
-    const cmsghdr* stamp = CMSG_FIRSTHDR(&header);
-    std::int64_t at_ns = now_ns();
-    if (stamp != nullptr && stamp->cmsg_level == SOL_SOCKET && stamp->cmsg_type == SCM_TIMESTAMPNS) {
-      timespec at{};
-      std::memcpy(&at, CMSG_DATA(stamp), sizeof at);
-      at_ns = static_cast<std::int64_t>(at.tv_sec) * 1'000'000'000 + at.tv_nsec + to_monotonic_ns;
-    }
     const auto* name = reinterpret_cast<const char*>(buffer + skip);
-    answered(question.seq, name, static_cast<std::size_t>(got) - skip, at_ns);
+    answered(question.seq, name, static_cast<std::size_t>(got) - skip, stamp_of(header, to_monotonic_ns));
   }
 }
 

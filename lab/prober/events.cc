@@ -68,6 +68,7 @@ std::string body(const Names& names, const Event& event) {
     case Kind::kHeld: return "\"e\":\"held\"" + owned;
     case Kind::kGarp: return seen("garp", names, event);
     case Kind::kArp: return seen("arp", names, event);
+    case Kind::kGap: return "\"e\":\"gap\",\"mac\":\"" + mac_of(event) + '"' + ns;
     case Kind::kSent: return "\"e\":\"sent\",\"seq\":" + std::to_string(event.seq);
     case Kind::kAnswer: return answer(names, event);
     case Kind::kLate: return "\"e\":\"late\"" + ns;

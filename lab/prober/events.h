@@ -17,6 +17,7 @@ enum class Kind : std::uint8_t {
   kHeld,
   kGarp,
   kArp,
+  kGap,
   kSent,
   kAnswer,
   kLate,

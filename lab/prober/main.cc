@@ -14,6 +14,7 @@
 #include "client.h"
 #include "events.h"
 #include "faults.h"
+#include "gaps.h"
 #include "holders.h"
 #include "options.h"
 #include "protocol.h"
@@ -29,7 +30,7 @@ constexpr std::int64_t kLateNs = 1'000'000;
 // Nothing of its own kind keeps it waiting this long: the machine stood.
 constexpr std::int64_t kStallNs = 5'000'000;
 
-constexpr std::uint64_t kTick = 1, kInput = 2, kSignal = 3, kClient = 4, kTap = 5, kMonitor = 16;
+constexpr std::uint64_t kTick = 1, kInput = 2, kSignal = 3, kClient = 4, kTap = 5, kGaps = 6, kMonitor = 16;
 
 Names names_of(const Options& options) {
   Names names;
@@ -72,7 +73,8 @@ class Watch {
   int timer_;
   Faults faults_;
   Holders holders_;
-  std::vector<std::pair<std::unique_ptr<Announcements>, int>> taps_;
+  std::vector<std::unique_ptr<Announcements>> taps_;
+  std::unique_ptr<Gaps> gaps_;
   std::unique_ptr<Client> client_;
   std::int64_t next_ns_ = 0;
   std::int64_t next_arp_ns_ = 0;
@@ -94,6 +96,11 @@ Watch::Watch(const Options& options)
   if (!options.bridge.netns.empty()) {
     enter(options.bridge.netns);
     tap(options.bridge, Where::kBridge);
+  }
+  if (!options.gaps.netns.empty()) {
+    enter(options.gaps.netns);
+    gaps_ = std::make_unique<Gaps>(options, journal_);
+    add(gaps_->fd(), kGaps);
   }
   enter(options.client.netns);
   tap(options.client, Where::kClient);
@@ -120,7 +127,7 @@ void Watch::tap(const PortSpec& port, Where where) {
     if (fd < 0) continue;
     add(fd, kTap | static_cast<std::uint64_t>(taps_.size()) << 8 | static_cast<std::uint64_t>(fd) << 16);
   }
-  taps_.emplace_back(std::move(announcements), 0);
+  taps_.push_back(std::move(announcements));
 }
 
 void Watch::say(Kind kind, std::int64_t at_ns, std::int64_t value, std::uint64_t seq) {
@@ -162,6 +169,7 @@ void Watch::serve(std::uint64_t tag) {
   if ((tag & kAttemptTag) != 0) return client_->serve(tag & 0xffffffff);
   if (tag == kTick) return tick();
   if (tag == kClient) return client_->read(realtime_to_monotonic_ns());
+  if (tag == kGaps) return gaps_->read(realtime_to_monotonic_ns());
   if (tag == kInput) {
     if (!faults_.read()) running_ = false;
     return;
@@ -171,7 +179,7 @@ void Watch::serve(std::uint64_t tag) {
     return;
   }
   if ((tag & 0xff) == kTap) {
-    taps_[tag >> 8 & 0xff].first->read(static_cast<int>(tag >> 16), realtime_to_monotonic_ns());
+    taps_[tag >> 8 & 0xff]->read(static_cast<int>(tag >> 16), realtime_to_monotonic_ns());
     return;
   }
   holders_.read_monitor(tag - kMonitor);
@@ -186,7 +194,7 @@ void Watch::tick() {
   client_->ask(at_ns);
   holders_.poll(at_ns);
   if (next_arp_ns_ > 0 && at_ns >= next_arp_ns_) {
-    taps_.back().first->ask();
+    taps_.back()->ask();
     next_arp_ns_ = at_ns + options_.arp_every_ns;
   }
   if (end_ns_ > 0 && at_ns >= end_ns_) running_ = false;

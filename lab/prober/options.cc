@@ -14,6 +14,7 @@ constexpr const char* kUsage =
     "usage: prober --client NETNS[:IF] [--node NAME=NETNS ...] [--bridge NETNS:IF]\n"
     "              [--target ADDR:PORT | --tcp ADDR:PORT | --icmp ADDR] [--address ADDR[,ADDR...]]\n"
     "              [--every-us 500] [--arp-every-us N] [--duration-ms N] [--raw] [--brief]\n"
+    "              [--gaps NETNS:IF] [--gap-us 3000]\n"
     "       prober answer --netns NETNS --name NODE --port PORT\n"
     "NETNS is a file such as /proc/PID/ns/net. Lines on standard input: mark TEXT | kill PID... | term PID... |\n"
     "stop PID... | cont PID... | port down|up INDEX... | link down|up INDEX... (interfaces of the bridge's namespace).\n";
@@ -91,6 +92,8 @@ void read_word(Options& options, const std::string& word, const std::string& val
   if (word == "--node") options.nodes.push_back(node_of(value));
   else if (word == "--client") options.client = port_of(value, "eth0");
   else if (word == "--bridge") options.bridge = port_of(value, "br0");
+  else if (word == "--gaps") options.gaps = port_of(value, "br1");
+  else if (word == "--gap-us") options.gap_ns = number_of(value) * 1000;
   else if (word == "--target") set_target(options, Probe::kUdp, endpoint_of(value));
   else if (word == "--tcp") set_target(options, Probe::kTcp, endpoint_of(value));
   else if (word == "--icmp") set_target(options, Probe::kIcmp, address_of(value, 0));

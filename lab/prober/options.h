@@ -37,6 +37,9 @@ struct Options {
   std::vector<NodeSpec> nodes;
   PortSpec client{"", "eth0"};
   PortSpec bridge;
+  /// Where heartbeats pass, and how far apart they must be to be told.
+  PortSpec gaps;
+  std::int64_t gap_ns = 3'000'000;
   Probe probe = Probe::kNone;
   Endpoint target;
   std::vector<Endpoint> addresses;

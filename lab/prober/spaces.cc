@@ -51,6 +51,17 @@ void set_option(int fd, int level, int name, int value) {
   checked(setsockopt(fd, level, name, &value, sizeof value), "setsockopt");
 }
 
+std::int64_t stamp_of(const msghdr& header, std::int64_t to_monotonic_ns) {
+  for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
+       part = CMSG_NXTHDR(const_cast<msghdr*>(&header), part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec at{};
+    std::memcpy(&at, CMSG_DATA(part), sizeof at);
+    return static_cast<std::int64_t>(at.tv_sec) * 1'000'000'000 + at.tv_nsec + to_monotonic_ns;
+  }
+  return now_ns();
+}
+
 int open_route_monitor() {
   const int fd = checked(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE), "netlink");
   sockaddr_nl address{};

@@ -2,6 +2,8 @@
 // made, wherever its thread goes afterwards.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <string>
 
@@ -23,6 +25,8 @@ void enter(const std::string& netns);
 int checked(int result, const char* what);
 int open_route_monitor();
 int open_packet_tap(const std::string& interface, int protocol);
+/// The kernel's stamp of a packet as CLOCK_MONOTONIC; now, where it gave none.
+std::int64_t stamp_of(const msghdr& header, std::int64_t to_monotonic_ns);
 void set_option(int fd, int level, int name, int value);
 
 }  // namespace prober

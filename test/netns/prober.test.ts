@@ -139,6 +139,29 @@ test('a fault is made by the prober: processes stop, run and die, a port of the 
   })
 })
 
+test('heartbeats that stay away are told, for each sender', needsLab, async () => {
+  const beat = (pauseS: number): string => 'import socket,time;s=socket.socket(2,2)\n' +
+    `for p in [.005]*20+[${pauseS}]+[.005]*20: s.sendto(b"x",("10.78.0.9",694));time.sleep(p)`
+  await withLab({ name: 'gaps', nodes: ['nodea', 'nodeb'] }, async (lab) => {
+    const events: ProbeEvent[] = []
+    const prober = await startProber({
+      nodes: lab.allNodes(), client: lab.client, gaps: { space: lab.switch, interface: 'br1', leastUs: 250_000 },
+      onEvent: (event) => events.push(event),
+    })
+    const neighbour = ['ip', 'neigh', 'replace', '10.78.0.9', 'lladdr', 'ff:ff:ff:ff:ff:ff', 'dev', 'eth1']
+    for (const node of lab.allNodes()) assert.equal((await node.exec(neighbour)).rc, 0)
+    for (const [name, pauseS] of [['nodea', 0.3], ['nodeb', 0.01]] as const) {
+      assert.equal((await lab.node(name).exec(['python3', '-c', beat(pauseS)])).rc, 0)
+    }
+    assert.ok(await until(() => of(events, 'gap').length > 0, 5_000))
+    await prober.stop()
+    const mac = (await lab.node('nodea').exec(['cat', '/sys/class/net/eth1/address'])).out.trim()
+    const [gap] = of(events, 'gap')
+    assert.equal(gap?.mac, mac)
+    assert.ok(gap !== undefined && gap.ns > 290e6 && gap.ns < 5e9, String(gap?.ns))
+  })
+})
+
 test('connections are probed as datagrams are, and pings without a name', needsLab, async () => {
   for (const kind of ['tcp', 'icmp'] as const) {
     await withScene({ target: { kind, address: vip, port }, brief: true }, async ({ give, seen }) => {

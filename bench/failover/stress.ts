@@ -1,0 +1,134 @@
+// Does an idle pair stay where it is while the machine is busy? All systems side by side, so that whatever happens to the machine
+// happens to all of them; two busy loops a core, interfaces that come and go, and a watcher on each core that notices when
+// the whole machine stood.
+import type { ChildProcess } from 'node:child_process'
+import { cpus, loadavg } from 'node:os'
+
+import { Lab } from '../../lab/lab.js'
+import { exited, pause, spawnChild, within } from '../../lab/processes.js'
+import { proberProgram, type ProbeEvent } from '../../lab/prober.js'
+import { holdingsOf, overlapOf } from './judge.js'
+import type { ResultsFile, Stress } from './results-file.js'
+import { Stage, vip } from './stage.js'
+import type { Running, System } from './systems/system.js'
+import { settle } from './try.js'
+
+const loopsPerCore = 2
+const probeEveryUs = 10_000
+const watchEveryUs = 500
+const leastGapUs = 2_000
+/** A move that begins so soon after a stall is the stall's. */
+const aftermathNs = 100e6
+const noise = 'while :; do ip link add noise0 type dummy && ip link set noise0 up && ip link del noise0; sleep 0.05; done'
+
+export interface Stall {
+  readonly fromNs: number
+  readonly toNs: number
+}
+
+/** Stretches in which every core stood: what one watcher alone missed is no stall of the machine. */
+export function commonStalls(perCore: readonly (readonly Stall[])[]): Stall[] {
+  const [first = [], ...others] = perCore
+  return others.reduce<Stall[]>((common, stalls) => common.flatMap((a) => stalls.flatMap((b) => {
+    const fromNs = Math.max(a.fromNs, b.fromNs)
+    const toNs = Math.min(a.toNs, b.toNs)
+    return toNs > fromNs ? [{ fromNs, toNs }] : []
+  })), [...first])
+}
+
+/** Every time the address came to a node, after the first: an idle pair has no reason for one. */
+export function movesOf(events: readonly ProbeEvent[], owner: string, endNs: number): number[] {
+  return holdingsOf(events, vip, endNs).filter((one, at) => at > 0 || one.node !== owner).map((one) => one.fromNs)
+}
+
+interface Watched {
+  readonly system: System
+  readonly stage: Stage
+  readonly running: Running
+  readonly owner: string
+}
+
+/** One real-time watcher pinned to each core, in a lab of its own: it shares nothing with what it judges. */
+async function watchCores(): Promise<{ stop: () => Promise<Stall[]> }> {
+  const lab = await Lab.create({ name: 'bench-watch', nodes: [] })
+  const program = await proberProgram()
+  const perCore = cpus().map((): Stall[] => [])
+  const children = cpus().map((_, core) => {
+    const child = spawnChild(['taskset', '-c', String(core), program, '--client', `/proc/${lab.client.pid}/ns/net`,
+      '--every-us', String(watchEveryUs)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    let rest = ''
+    child.stdout?.on('data', (chunk: Buffer) => {
+      const lines = (rest + chunk.toString()).split('\n')
+      rest = lines.pop() ?? ''
+      for (const event of lines.map((line) => JSON.parse(line) as ProbeEvent)) {
+        if (event.e === 'late' || event.e === 'stall') perCore[core]?.push({ fromNs: event.t - event.ns, toNs: event.t })
+      }
+    })
+    return child
+  })
+  const stop = async (): Promise<Stall[]> => {
+    for (const child of children) child.stdin?.end()
+    await Promise.all(children.map((child) => within(exited(child), 10_000, 'stopping a watcher')))
+    await lab.cleanup()
+    return commonStalls(perCore)
+  }
+  return { stop }
+}
+
+async function openAll(systems: readonly System[]): Promise<Watched[]> {
+  const open: Watched[] = []
+  for (const system of systems) {
+    const stage = await Stage.open({ name: `stress-${system.key}`, probe: 'udp', responders: true, everyUs: probeEveryUs, gapUs: leastGapUs })
+    const running = await system.open(stage, 'address')
+    for (const node of stage.nodes) await running.start(node)
+    await settle(stage, running)
+    open.push({ system, stage, running, owner: stage.owners()[0] ?? '' })
+  }
+  return open
+}
+
+function stressOf(watched: Watched, stalls: readonly Stall[], beganNs: number, endNs: number): Stress {
+  const { system, stage, owner } = watched
+  const start: ProbeEvent = { t: beganNs, e: 'held', node: owner, address: vip, on: true }
+  const events = [start, ...stage.prober.takeAll().filter((event) => event.t > beganNs)]
+  const moves = movesOf(events, owner, endNs)
+  const inStall = (ns: number): boolean => stalls.some((one) => ns > one.fromNs && ns < one.toNs + aftermathNs)
+  const gaps = events.filter((event) => event.e === 'gap').map((event) => event.ns)
+  const lengths = stalls.map((one) => one.toNs - one.fromNs)
+  return {
+    kind: 'stress', system: system.key, seconds: Math.round((endNs - beganNs) / 1e9), moves: moves.length,
+    movesInStalls: moves.filter(inStall).length,
+    twoOwnersMs: overlapOf(holdingsOf(events, vip, endNs), 'nodea', 'nodeb', { fromNs: beganNs, toNs: endNs }).ns / 1e6,
+    stalls: stalls.length, longestStallMs: Math.max(0, ...lengths) / 1e6,
+    longestGapMs: gaps.length === 0 ? null : Math.max(...gaps) / 1e6,
+    judgedMs: null,
+    load: Number((loadavg()[0] ?? 0).toFixed(2)),
+  }
+}
+
+export async function playStress(systems: readonly System[], seconds: number, file: ResultsFile): Promise<void> {
+  const open = await openAll(systems)
+  const loops: ChildProcess[] = []
+  const watch = await watchCores()
+  try {
+    for (let at = 0; at < cpus().length * loopsPerCore; at += 1) {
+      loops.push(spawnChild(['sh', '-c', 'while :; do :; done'], { stdio: 'ignore' }))
+    }
+    const [first] = open
+    if (first !== undefined) loops.push(spawnChild([...first.stage.lab.client.enterNetwork(), 'sh', '-c', noise], { stdio: 'ignore' }))
+    const beganNs = Number(process.hrtime.bigint())
+    for (let left = seconds; left > 0; left -= 10) {
+      process.stderr.write(`under load: ${left} s left\n`)
+      await pause(Math.min(left, 10) * 1000)
+    }
+    const endNs = Number(process.hrtime.bigint())
+    const stalls = await watch.stop()
+    for (const one of open) file.append(stressOf(one, stalls, beganNs, endNs))
+  } finally {
+    loops.forEach((child) => child.kill('SIGKILL'))
+    for (const one of open) {
+      await one.running.close()
+      await one.stage.close()
+    }
+  }
+}
