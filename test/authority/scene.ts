@@ -21,6 +21,7 @@ export const TTL_MS = 6_000
 const SETTLE_MS = 60_000
 const EVERY_MS = 25
 const HOME_EVERY_MS = 1_000
+const HOME_ASK_MS = 4_000
 const RELOAD_MS = 30_000
 /** A claim, a grant and a plan have gone round. */
 const CALM_MS = 4 * KEEPALIVE_MS
@@ -112,9 +113,14 @@ export class Scene {
     const endMs = performance.now() + timeoutMs
     do {
       if (await this.pair.settled('local', 'local')) return
-      if (await this.settled(HOME_EVERY_MS)) await this.struck.takeover('local').catch(() => undefined)
+      if (await this.settled(HOME_EVERY_MS)) await this.#bringHome()
     } while (performance.now() < endMs && !(await until(() => this.pair.settled('local', 'local'), HOME_EVERY_MS, EVERY_MS)))
     await this.pair.expect('local', 'local', HOME_EVERY_MS)
+  }
+
+  /** An interface that has only just come back makes the node refuse for a while: asked for again. */
+  async #bringHome(): Promise<void> {
+    await this.pair.a.node.exec(this.struck.toolArgv(['takeover', 'local']), { timeoutMs: HOME_ASK_MS })
   }
 
   /** Nothing is left of the beginning: each announces its ordinary dead time, and has told the other what it holds. */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nodeId } from '../../src/core/base/ids.js'
+import { groupId, nodeId } from '../../src/core/base/ids.js'
 import type { CoreConfig } from '../../src/core/types.js'
 import { FakeBooks } from './books.js'
 import { Pair } from './pair.js'
@@ -285,6 +285,30 @@ test('a giver whose arbiter falls silent meanwhile says released all the same: t
   pair.tell('held', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '')
   pair.run(second)
   assert.equal(pair.group('web').state, 'stopped')
+})
+
+test('with leases a silent arbiter keeps a group where it is, unless the interface that is down may be the way to it', () => {
+  const tracks = [{ group: groupId('web'), interfaces: ['eth0'], explicit: false }]
+  const pair = leasePair(pairConfig({ protection: 'lease', watchdog: true, tracks }))
+  pair.claim('n0:web h1:db', 100, { tb_if: '' })
+  pair.books.silent = true
+  pair.operator('standby', 'web')
+  pair.run(second)
+  assert.deepEqual(pair.ops(), [])
+  pair.feed({ type: 'interface', name: 'eth0', up: true, carrier: true })
+  pair.feed({ type: 'interface', name: 'eth0', up: false, carrier: false })
+  pair.run(3 * second)
+  assert.deepEqual(pair.ops().slice(0, 1), ['offer web'])
+})
+
+test('a taker whose arbiter is silent accepts nothing: it could not take what the other lets go', () => {
+  const pair = leasePair()
+  pair.books.silent = true
+  pair.tell('offer', '100.1', 'db')
+  assert.deepEqual(pair.ops(), ['refused db'])
+  pair.books.silent = false
+  pair.tell('offer', '100.2', 'db')
+  assert.deepEqual(pair.ops(), ['refused db', 'accept db'])
 })
 
 test('a taker with leases waits for the ownership, and gives the exchange up when it does not come', () => {

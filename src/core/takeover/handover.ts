@@ -111,8 +111,9 @@ export class Handover {
     const ordered = this.world.ordered(group.id)
     if (ordered !== null) return ordered === 'maintenance' ? 'TB_MAINTENANCE' : 'TB_ON_HOLD'
     if (this.busy(group.id) || group.state !== 'held' || this.world.stopping || this.world.paused) return 'TB_BUSY'
-    // Without the arbiter the peer could not take what is let go here.
-    if (!this.books.lease.healthy) return 'TB_ARBITER_SILENT'
+    // Without the arbiter the peer could not take what is let go here. But what is down here may be our only way to an
+    // arbiter that the peer does reach; then the peer says whether it takes.
+    if (!this.books.lease.healthy && reason !== 'interface') return 'TB_ARBITER_SILENT'
     this.#counter += 1
     const x = `${this.ctx.generation}.${this.#counter}`
     this.#refused.delete(group.id)
@@ -215,7 +216,7 @@ export class Handover {
     if (one?.role === 'taker' && one.state === 'accepted' && isLater(x, one.x)) this.#end(group.id, 'revoked')
     const { world } = this
     const fit = !this.busy(group.id) && group.state === 'stopped' && !group.failed && world.joined &&
-      this.door?.forbidden(group) === null
+      this.books.lease.healthy && this.door?.forbidden(group) === null
     if (!fit || world.stopping || world.paused || this.claims?.settled !== true) return this.#refuse(group.id, x)
     if (group.home === world.peer?.id && world.peerUnfit(group.id)) this.#lent.add(group.id)
     this.#enter(group.id, { role: 'taker', x, state: 'accepted' })
