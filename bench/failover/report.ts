@@ -93,8 +93,8 @@ export function terminalReport(results: Results): string {
     lines.push(`${cost.system} ${cost.role}: ${sum.toFixed(3)} % of a core, ${rss.toFixed(1)} MiB`)
   }
   for (const one of results.stresses) {
-    lines.push(`${one.system} under load for ${one.seconds} s: ${one.moves} moves, ${one.movesInStalls} of them in ${one.stalls} stalls of ` +
-      `the machine (longest ${short(one.longestStallMs)} ms); longest gap between heartbeats ${short(one.longestGapMs)} ms`)
+    lines.push(`${one.system} under load for ${one.seconds} s: ${one.moves} moves, ${one.movesInStalls} of them in ` +
+      `${one.stalls} stalls of the machine (longest ${short(one.longestStallMs)} ms); longest gap between heartbeats ${short(one.longestGapMs)} ms`)
   }
   return `${lines.join('\n')}\n`
 }

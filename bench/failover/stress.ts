@@ -78,7 +78,8 @@ async function watchCores(): Promise<{ stop: () => Promise<Stall[]> }> {
 async function openAll(systems: readonly System[]): Promise<Watched[]> {
   const open: Watched[] = []
   for (const system of systems) {
-    const stage = await Stage.open({ name: `stress-${system.key}`, probe: 'udp', responders: true, everyUs: probeEveryUs, gapUs: leastGapUs })
+    const name = `stress-${system.key}`
+    const stage = await Stage.open({ name, probe: 'udp', responders: true, everyUs: probeEveryUs, gapUs: leastGapUs })
     const running = await system.open(stage, 'address')
     for (const node of stage.nodes) await running.start(node)
     await settle(stage, running)
