@@ -11,8 +11,8 @@ export interface Row {
 }
 
 const width = 960
-const labelWidth = 224
-const numbersWidth = 150
+const labelWidth = 250
+const numbersWidth = 170
 const rowHeight = 30
 const top = 34
 const bottom = 12
@@ -51,7 +51,7 @@ function rowSvg(row: Row, at: number, xOf: (ms: number) => number): string {
   const box = `<rect class="box" x="${xOf(low).toFixed(1)}" y="${y - 11}" width="${Math.max(1, xOf(high) - xOf(low)).toFixed(1)}" ` +
     `height="22" rx="4"/>`
   const bar = `<line class="median" x1="${xOf(median).toFixed(1)}" x2="${xOf(median).toFixed(1)}" y1="${y - 13}" y2="${y + 13}"/>`
-  const numbers = `<text class="number" x="${plotRight + 76}" y="${y + 4}" text-anchor="end">${short(median)}</text>` +
+  const numbers = `<text class="number" x="${plotRight + 96}" y="${y + 4}" text-anchor="end">${short(median)}</text>` +
     `<text class="number worst" x="${width - 6}" y="${y + 4}" text-anchor="end">${short(max)}</text>`
   const told = `${row.title}: median ${short(median)} ms, half between ${short(low)} and ${short(high)}, worst ${short(max)}, ` +
     `${row.values.length} tries`
@@ -72,7 +72,7 @@ export function stripChart(rows: readonly Row[], description: string): string {
     return `<line class="grid" x1="${x}" x2="${x}" y1="${top - 6}" y2="${height - bottom}"/>` +
       `<text class="tick" x="${x}" y="${top - 14}" text-anchor="middle">${text}</text>`
   }).join('')
-  const heads = `<text class="tick" x="${plotRight + 76}" y="${top - 14}" text-anchor="end">median ms</text>` +
+  const heads = `<text class="tick" x="${plotRight + 96}" y="${top - 14}" text-anchor="end">median ms</text>` +
     `<text class="tick" x="${width - 6}" y="${top - 14}" text-anchor="end">worst</text>`
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escaped(description)}">${grid}${heads}` +
     `${rows.map((row, at) => rowSvg(row, at, xOf)).join('')}</svg>`

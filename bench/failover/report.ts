@@ -94,7 +94,8 @@ export function terminalReport(results: Results): string {
   }
   for (const one of results.stresses) {
     lines.push(`${one.system} under load for ${one.seconds} s: ${one.moves} moves, ${one.movesInStalls} of them in ` +
-      `${one.stalls} stalls of the machine (longest ${short(one.longestStallMs)} ms); longest gap between heartbeats ${short(one.longestGapMs)} ms`)
+      `${one.stalls} stalls of the machine (longest ${short(one.longestStallMs)} ms); longest gap between heartbeats ` +
+      `${short(one.longestGapMs)} ms`)
   }
   return `${lines.join('\n')}\n`
 }

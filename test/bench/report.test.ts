@@ -46,7 +46,8 @@ test('two owners are missed by one long overlap as well as by several short ones
 })
 
 test('a move in a stall of the machine is forgiven to fast, never to safe', () => {
-  const run = (system: string, moves: number, inStalls: number): Results => ({ ...emptyResults, stresses: [stress(system, moves, inStalls)] })
+  const run = (system: string, moves: number, inStalls: number): Results =>
+    ({ ...emptyResults, stresses: [stress(system, moves, inStalls)] })
   assert.equal(verdictOf(run('twinbeat-fast', 1, 1), 'twinbeat-fast: false takeovers'), 'met')
   assert.equal(verdictOf(run('twinbeat-fast', 2, 1), 'twinbeat-fast: false takeovers'), 'missed')
   assert.equal(verdictOf(run('twinbeat-safe', 1, 1), 'twinbeat-safe: false takeovers'), 'missed')
@@ -67,7 +68,8 @@ test('the page stands for itself and shows every system, with a dot for every tr
   })
   assert.equal(page.match(/<circle/g)?.length, 100)
   assert.doesNotMatch(page, /https?:|<script|src=|@import|url\(|NaN|undefined|Infinity/)
-  for (const text of ['twinbeat fast', 'keepalived VRRPv3 10 ms x 3', 'nobody took over', 'prefers-color-scheme']) assert.ok(page.includes(text), text)
+  const texts = ['twinbeat fast', 'keepalived VRRPv3 10 ms x 3', 'nobody took over', 'prefers-color-scheme']
+  for (const text of texts) assert.ok(page.includes(text), text)
 })
 
 test('the axis holds everything, in whole decades', () => {
@@ -77,7 +79,7 @@ test('the axis holds everything, in whole decades', () => {
   assert.deepEqual(decadesOf([row(20, 30)]), { low: 1, high: 3 })
   const svg = stripChart([row(0.4, 7000)], 'x')
   const places = [...svg.matchAll(/cx="([\d.]+)"/g)].map((match) => Number(match[1]))
-  assert.ok(places.every((x) => x >= 224 && x <= 810), places.join())
+  assert.ok(places.every((x) => x >= 250 && x <= 790), places.join())
   assert.ok(svg.includes('a &amp; &lt;b&gt;'))
 })
 
@@ -86,7 +88,8 @@ test('what stands by hand on the page of results stays, what was measured is mad
   const first = withResults('# What was measured\n\nby hand\n', part)
   assert.ok(first.includes('by hand') && first.includes(markBegin) && first.includes('keepalived VRRPv3 10 ms x 3'))
   const again = withResults(`${first}\nafter\n`, markdownOf(results(samples('ucarp', 'cut', [2000]))))
-  assert.ok(again.includes('by hand') && again.includes('after') && again.includes('ucarp') && !again.includes('| keepalived VRRPv3 10 ms x 3 | 50'))
+  assert.ok(again.includes('by hand') && again.includes('after') && again.includes('ucarp'))
+  assert.ok(!again.includes('| keepalived VRRPv3 10 ms x 3 | 50'))
   assert.equal(again.split(markBegin).length, 2)
 })
 

@@ -14,11 +14,14 @@ import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
 
 const obstacle = (await labObstacle()) ?? twinbeatObstacle()
 
-test('a killed daemon is measured: taken over, announced, answered, never two owners', { skip: obstacle ?? false, timeout: 240_000 }, async (t) => {
+const needsLab = { skip: obstacle ?? false, timeout: 240_000 }
+
+test('a killed daemon is measured: taken over, announced, answered, never two owners', needsLab, async (t) => {
   const dir = mkdtempSync(join(tmpdir(), 'twinbeat-bench-'))
   try {
     const path = join(dir, 'results.jsonl')
-    const options = parseOptions(['--systems', 'twinbeat-fast', '--faults', 'kill', '--tries', '1', '--no-cost', '--json', path, '--seed', '1'])
+    const words = ['--systems', 'twinbeat-fast', '--faults', 'kill', '--tries', '1', '--no-cost', '--seed', '1', '--json', path]
+    const options = parseOptions(words)
     const some = systems.filter((one) => one.key === 'twinbeat-fast')
     await playAll(some, options, new ResultsFile(path), emptyResults)
     const sample = readResults(path).samples.at(-1)
