@@ -151,6 +151,15 @@ export const errorTable = {
     exit: 2,
     hint: '--icmp needs root or CAP_NET_RAW; --port needs a route to the address',
   },
+  TB_DRILL_NODE: {
+    exit: 2,
+    hint: 'try the prefix by hand: PREFIX twinbeat status; --tool says how the tool is called on the nodes',
+  },
+  TB_DRILL_SAMPLES: { exit: 2, hint: 'choose another file with --samples' },
+  TB_TUNE_SAMPLE: {
+    exit: 1,
+    hint: "the pair must run, both nodes up, for the whole time: 'twinbeat status', then again",
+  },
   TB_USAGE: { exit: 64, hint: "see 'twinbeat --help'" },
   TB_INTERNAL: { exit: 70, hint: 'this is a fault of the program: keep the log and report it' },
 } as const satisfies Record<string, ErrorEntry>

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { readFileSync } from 'node:fs'
 import { errorTable } from '../errors.js'
 import { checkCommand } from './commands/check.js'
+import { drillCommand } from './commands/drill.js'
 import { decodeCommand } from './commands/decode.js'
 import { confirmFencedCommand, fenceCommand, fenceHistoryCommand } from './commands/fence.js'
 import { measureCommand } from './commands/measure.js'
@@ -19,6 +20,7 @@ import {
 } from './commands/order.js'
 import { replayCommand } from './commands/replay.js'
 import { statusCommand } from './commands/status.js'
+import { tuneCommand } from './commands/tune.js'
 import { defaultRunDir, reportError } from './output.js'
 
 /** The commands, in the order of `--help`. A new one is a row here and a file beside the others. */
@@ -42,6 +44,8 @@ export const commands: readonly (() => Command)[] = [
   decodeCommand,
   replayCommand,
   measureCommand,
+  drillCommand,
+  tuneCommand,
 ]
 
 export function programVersion(): string {

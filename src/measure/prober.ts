@@ -18,7 +18,7 @@ export interface Target {
 export interface ProbeSink {
   answered(number: number, by: string | null): void
   /** Somebody has the address and says that nobody serves the port. */
-  refused(number: number | null): void
+  refused(number: number): void
   /** The measurer's own machine could not send it. */
   unsent(number: number, reason: string): void
 }

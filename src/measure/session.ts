@@ -119,9 +119,9 @@ class Session implements Measurement, ProbeSink {
     if (outage !== null) this.#note(outage)
   }
 
-  refused(number: number | null): void {
+  refused(number: number): void {
     this.tally.probeRefused()
-    if (number !== null && this.#open.delete(number)) this.tally.probeLost()
+    if (this.#open.delete(number)) this.tally.probeLost()
   }
 
   unsent(number: number, reason: string): void {

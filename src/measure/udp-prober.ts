@@ -10,19 +10,20 @@ const openMax = 4096
 const runMax = 0xffffff
 
 export async function openUdpProber(address: string, port: number, sink: ProbeSink): Promise<Prober> {
-  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+  const six = isIPv6(address)
+  // Not connected: a service that listens on every address of its node answers from whichever the route prefers.
+  const socket = createSocket({
+    type: six ? 'udp6' : 'udp4',
+    // There is nothing to look up, and without a detour the datagram leaves at once.
+    lookup: (host, _options, found) => found(null, host, six ? 6 : 4),
+  })
   await new Promise<void>((resolve, reject) => {
-    socket.once('error', (error) => {
-      reject(new TwinbeatError('TB_MEASURE_SOCKET', `no way to '${address}' port ${port}: ${messageOf(error)}`, { cause: error }))
-    })
-    // Connected, so that the kernel sends at once and keeps away what others send.
-    socket.connect(port, address, resolve)
+    socket.once('error', (error) => reject(new TwinbeatError('TB_MEASURE_SOCKET', `no socket: ${messageOf(error)}`, { cause: error })))
+    socket.bind(0, resolve)
   })
   socket.removeAllListeners('error')
+  socket.on('error', () => undefined)
   const run = Math.floor(Math.random() * runMax).toString(36)
-  socket.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'ECONNREFUSED') sink.refused(null)
-  })
   socket.on('message', (message) => {
     const [id = '', by = ''] = message.toString('latin1', 0, 256).split(/\s+/)
     const [number = '', of = ''] = id.split('.')
@@ -31,8 +32,8 @@ export async function openUdpProber(address: string, port: number, sink: ProbeSi
   return {
     openMax,
     send: (number) => {
-      socket.send(`${number}.${run}`, (error) => {
-        if (error !== null && (error as NodeJS.ErrnoException).code === 'ENOBUFS') sink.unsent(number, 'ENOBUFS')
+      socket.send(`${number}.${run}`, port, address, (error: NodeJS.ErrnoException | null) => {
+        if (error?.code === 'ENOBUFS') sink.unsent(number, error.code)
       })
     },
     giveUp: () => undefined,

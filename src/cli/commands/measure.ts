@@ -19,7 +19,7 @@ interface MeasureCommandOptions extends CommonOptions {
 }
 
 /** A connection costs the service something, an echo nothing. */
-const everyMsOf: Readonly<Record<ProbeKind, number>> = { icmp: 1, udp: 1, tcp: 10 }
+export const everyMsOf: Readonly<Record<ProbeKind, number>> = { icmp: 1, udp: 1, tcp: 10 }
 const everyLeastMs = 1
 const progressMs = 250
 /** As urgent as an ordinary process may be. */
