@@ -21,8 +21,10 @@ interface EchoTypes {
 const types4: EchoTypes = { request: 8, reply: 0, withIpHeader: true }
 const types6: EchoTypes = { request: 128, reply: 129, withIpHeader: false }
 
-export async function openIcmpProber(address: string, sink: ProbeSink): Promise<Prober> {
-  const raw = await loadRawSocket()
+export async function openIcmpProber(
+  address: string, sink: ProbeSink, load: () => Promise<RawSocketModule> = importRawSocket,
+): Promise<Prober> {
+  const raw = await loaded(load)
   const six = isIPv6(address)
   const types = six ? types6 : types4
   const socket = openSocket(raw, six)
@@ -54,9 +56,11 @@ export async function openIcmpProber(address: string, sink: ProbeSink): Promise<
 
 type RawSocketModule = typeof rawSocket
 
-async function loadRawSocket(): Promise<RawSocketModule> {
+const importRawSocket = async (): Promise<RawSocketModule> => (await import('raw-socket')).default
+
+async function loaded(load: () => Promise<RawSocketModule>): Promise<RawSocketModule> {
   try {
-    return (await import('raw-socket')).default
+    return await load()
   } catch (error) {
     throw new TwinbeatError('TB_MEASURE_ICMP', `the package 'raw-socket' is not there: ${firstLine(messageOf(error))}`, { cause: error })
   }

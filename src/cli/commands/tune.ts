@@ -103,8 +103,10 @@ function judge(status: StatusReport, gaps: GapsReport, riskPerSecond: number): T
     ({ name, kind, intervalMs: interval / secondMs, ...tail(counts, interval) })
   const peers = gaps.peers.filter(({ kind }) => kind === 'normal').map((peer) => series(peer.node, 'peer', peer.gaps, intervalUs))
   const pings = new Set(status.nodes.filter(({ kind }) => kind === 'ping').map(({ name }) => name))
-  const links = gaps.links.filter(({ link }) => !pings.has(link))
-    .map((link) => series(link.link, 'link', link.gaps, link.intervalMs * secondMs))
+  // Both lists are the engine's, in its order; two links may share a name, as bcast and ucast on one interface do.
+  const links = gaps.links.map((link, index) => ({ ...link, type: status.links[index]?.type ?? '' }))
+    .filter(({ link }) => !pings.has(link))
+    .map(({ link, type, gaps: counts, intervalMs }) => series(`${link} ${type}`.trim(), 'link', counts, intervalMs * secondMs))
   const heard = links.filter((link) => link.gaps > 0 && link.intervalMs <= status.timing.keepaliveMs * sameIntervalFactor)
   if (!peers.some(({ gaps: count }) => count > 0)) {
     throw new TwinbeatError('TB_TUNE_SAMPLE', 'no gap between two heartbeats of the other node was counted')

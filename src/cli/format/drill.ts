@@ -27,8 +27,9 @@ function row(fault: string, tries: readonly TryResult[]): string {
   const taken = tries.map((one) => one.takenAfterMs).filter((ms) => ms !== null).sort((a, b) => a - b)
   const median = (list: readonly number[]): number | undefined => list[Math.floor((list.length - 1) / 2)]
   const time = (ms: number | undefined): string => (ms === undefined ? '-' : formatMs(ms))
+  const outage = (ms: number | undefined): string => (ms === 0 ? 'none' : time(ms))
   return [
-    fault, String(tries.length), time(median(outages)), time(outages.at(-1)), time(median(taken)),
+    fault, String(tries.length), outage(median(outages)), outage(outages.at(-1)), time(median(taken)),
     time(Math.max(...tries.map((one) => one.twoOwnersMs))),
   ].map((text, at) => cell(text, at)).join(' ')
 }
