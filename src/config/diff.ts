@@ -66,6 +66,7 @@ const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (conf
   ['status_timeout', 'live', (c) => c.twinbeat.statusTimeoutUs],
   ['handover_wait', 'live', (c) => c.twinbeat.handoverWaitUs],
   ['grant_wait', 'live', (c) => c.twinbeat.grantWaitUs],
+  ['profile', 'live', (c) => c.twinbeat.profile],
   ['announce_refresh', 'live', (c) => c.twinbeat.announceRefreshUs],
   ['track', 'live', (c) => c.twinbeat.tracks],
   ['serial_lock', 'restart', (c) => c.twinbeat.serialLock],

@@ -131,7 +131,9 @@ function readAutoFailback(options: Options, report: Reporter): AutoFailback | nu
  * `HA_<name>` for scripts: every option of ha.cf as written, or its default where heartbeat passes one.
  */
 export function scriptDirectives(cf: HaCf, effective: Timing): [string, string][] {
+  const paced = effective.keepaliveUs !== 1_000_000 || effective.deadtimeUs !== 30_000_000
   const computed: Record<string, string> = {
+    ...(paced ? { keepalive: `${effective.keepaliveUs / 1000}ms`, deadtime: `${effective.deadtimeUs / 1000}ms` } : {}),
     warntime: `${effective.warntimeUs / 1000}ms`,
     deadping: `${effective.deadpingUs / 1000}ms`,
     initdead: `${effective.initdeadUs / 1000}ms`,

@@ -19,10 +19,11 @@ import type {
   ClusterConfig, FencingSettings, FileResult, IdentityConfig, LoadInput, LoadResult, LogConfig, ProcessConfig, TwinbeatSettings,
   WatchdogConfig,
 } from './model.js'
+import { profileOf } from './profiles.js'
 import { checkServiceProtection } from './service-rules.js'
 import { fencingDefaults, readTwinbeatCf, type TwinbeatCf } from './twinbeat-cf.js'
 import {
-  checkAcceptWithout, checkHazards, checkLinks, checkLinkSpeed, checkSafety, checkTiming, resolveNodes, resolveTiming,
+  checkAcceptWithout, checkHazards, checkLinks, checkLinkSpeed, checkProfile, checkSafety, checkTiming, resolveNodes, resolveTiming,
 } from './validate.js'
 import { readInteger } from './values.js'
 
@@ -52,8 +53,10 @@ export function loadConfig(input: LoadInput): LoadResult {
 
   const { host, servicePort } = input
   const cf = readHaCf({ text: haCf.text, file: haCf.path, host, servicePort }, haCf.report, input.acceptWithout)
-  const timing = resolveTiming(cf)
+  const profile = profileOf(twinbeat.settings.profile)
+  const timing = resolveTiming(cf, profile)
   checkTiming(cf, timing, haCf.report)
+  checkProfile(cf, twinbeat, profile, twinbeatCf.report)
   const nodes = resolveNodes(cf, input.self.toLowerCase(), haCf.report)
   checkLinks(cf, nodes, haCf.report)
   checkLinkSpeed(cf.links, timing, haCf.report)

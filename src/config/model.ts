@@ -2,6 +2,7 @@
 // is always present (`null`, never absent), names keep their unit last, nothing here can be invalid
 // once `loadConfig` returned it. This file holds types only and imports nothing but core types.
 
+import type { ProfileName } from './profiles.js'
 import type { GroupId, Micros, NodeId } from '../core/base/ids.js'
 
 /** A place in a configuration file. Line and column count from 1; line 0 means the whole file. */
@@ -266,6 +267,8 @@ export interface TwinbeatSettings {
   readonly grantWaitUs: Micros
   /** Addresses held are announced again at this interval; 0: only when taken. */
   readonly announceRefreshUs: Micros
+  /** Heartbeat times by name; null: what ha.cf says. */
+  readonly profile: ProfileName | null
   /** Interfaces that an operator named; the others that carry addresses are tracked beside a twinbeat peer. */
   readonly tracks: readonly { readonly interface: string; readonly on: boolean }[]
   readonly serialLock: boolean

@@ -1,6 +1,7 @@
 // twinbeat.cf: text to settings. Same syntax as ha.cf; times may also carry `s` and `m` here, because no
 // heartbeat reads this file.
 
+import { profileOf } from './profiles.js'
 import type { Micros } from '../core/base/ids.js'
 import type { Reporter } from './diagnostics.js'
 import {
@@ -120,6 +121,7 @@ function readSettings(
     handoverWaitUs: time('handover_wait'),
     grantWaitUs: time('grant_wait'),
     announceRefreshUs: time('announce_refresh'),
+    profile: profileOf(textOf(options, 'profile'))?.name ?? null,
     tracks,
     serialLock: booleanOf(options, 'serial_lock', true),
     controlGroup: textOf(options, 'control_group') ?? 'haclient',

@@ -3,10 +3,11 @@
 
 import { nodeId, type Micros, type NodeId } from '../core/base/ids.js'
 import { suggest, type Reporter } from './diagnostics.js'
-import { placeOf, usOf } from './directive-reader.js'
+import { booleanOf, placeOf, usOf } from './directive-reader.js'
 import type { HaCf } from './ha-cf.js'
 import type { Place } from './lexer.js'
 import type { Acceptable, LinkConfig, Timing, TwinbeatSettings } from './model.js'
+import { profileTiming, type Profile } from './profiles.js'
 import type { TwinbeatCf } from './twinbeat-cf.js'
 import { announcedDeadtimeUs, isHeartbeatLink, linkTimings } from './timing.js'
 import { formatTime, writeTime } from './values.js'
@@ -16,6 +17,8 @@ const kNodesMax = 100
 const kSecondUs = 1_000_000
 /** A death check of heartbeat runs every 250 ms; shorter dead times only add false deaths there. */
 const kRealPeerPollUs = 250_000
+/** From here up a machine without real-time scheduling manages as well. */
+const kUnhurriedUs = 200_000
 export const kAcceptable: readonly Acceptable[] = [
   'stonith',
   'stonith_host',
@@ -25,18 +28,40 @@ export const kAcceptable: readonly Acceptable[] = [
   'dopd',
 ]
 
-export function resolveTiming(cf: HaCf): Timing {
+export function resolveTiming(cf: HaCf, profile: Profile | null): Timing {
   const us = (name: string, fallback: number) => usOf(cf.options, name, fallback) as Micros
-  const keepaliveUs = us('keepalive', kSecondUs)
-  const deadtimeUs = us('deadtime', 30 * kSecondUs)
+  const keepaliveUs = us('keepalive', profile?.keepaliveUs ?? kSecondUs)
+  const deadtimeUs = us('deadtime', profile?.deadtimeUs ?? 30 * kSecondUs)
   const rexmit = cf.options.get('max_rexmit_delay')?.value
+  // Only as a whole: half a profile is a timing of the administrator's own.
+  const whole = profile !== null && !cf.options.has('keepalive') && !cf.options.has('deadtime')
+  const implied = whole ? profileTiming(profile) : null
   return {
     keepaliveUs,
     deadtimeUs,
-    warntimeUs: us('warntime', Math.floor(deadtimeUs / 2)),
+    warntimeUs: us('warntime', implied?.warntimeUs ?? Math.floor(deadtimeUs / 2)),
     initdeadUs: us('initdead', initdeadDefaultUs(deadtimeUs)),
-    deadpingUs: us('deadping', deadtimeUs),
-    maxRexmitDelayUs: (rexmit?.kind === 'number' ? rexmit.number * 1000 : 250_000) as Micros,
+    deadpingUs: us('deadping', implied?.deadpingUs ?? deadtimeUs),
+    maxRexmitDelayUs: (rexmit?.kind === 'number' ? rexmit.number * 1000 : implied?.maxRexmitDelayUs ?? 250_000) as Micros,
+  }
+}
+
+/** What of a profile does not take effect, and why. */
+export function checkProfile(cf: HaCf, twinbeat: TwinbeatCf, profile: Profile | null, report: Reporter): void {
+  if (profile === null) return
+  const at = placeOf(twinbeat.options, 'profile')
+  const written = ['keepalive', 'deadtime'].filter((name) => cf.options.has(name))
+  if (written.length === 2) {
+    report.warning('TB_CONFIG_TIMING', at, `'profile ${profile.name}' changes nothing: ha.cf sets keepalive and deadtime`,
+      'remove them from ha.cf on both nodes, or the profile')
+  } else if (written.length === 1) {
+    report.warning('TB_CONFIG_TIMING', at, `ha.cf sets ${written.join()}: only half of 'profile ${profile.name}' counts`,
+      `remove ${written.join()} from ha.cf on both nodes, or the profile`)
+  }
+  const off = !booleanOf(cf.options, 'realtime', true)
+  if (off && profile.deadtimeUs < kUnhurriedUs && written.length < 2) {
+    report.warning('TB_CONFIG_TIMING', at, `'profile ${profile.name}' needs real-time scheduling, and ha.cf says 'realtime off'`,
+      "write 'realtime on', or 'profile lan'")
   }
 }
 
@@ -78,7 +103,7 @@ export function checkTiming(cf: HaCf, timing: Timing, report: Reporter): void {
       `use at least 3 x keepalive: 'deadtime ${writeTime(3 * t.keepaliveUs)}'`,
     )
   }
-  if (t.deadtimeUs > 2 * t.keepaliveUs && t.deadtimeUs < kRealPeerPollUs) {
+  if (cf.options.has('deadtime') && t.deadtimeUs > 2 * t.keepaliveUs && t.deadtimeUs < kRealPeerPollUs) {
     report.warning(
       'TB_CONFIG_TIMING',
       at('deadtime'),

@@ -41,6 +41,7 @@ import { GuardianWiring } from './guardian-wiring.js'
 import { Lines } from './lines.js'
 import { refuseShortLeases, refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
 import { limitFactsOf, renewEveryMs } from './limits.js'
+import { PaceWatch } from './pace-watch.js'
 import { addressLocator, carrierOf } from './locate.js'
 import { notifySupervisor } from './notify.js'
 import type { DaemonOptions } from './options.js'
@@ -95,6 +96,7 @@ export class Daemon {
   readonly #arbiter: ArbiterRunner
   readonly #fence: FenceRunner
   readonly #plans: Plans
+  readonly #pace = new PaceWatch({ engine: () => this.#engine, onWarning: (event, text) => { this.#log.logger.warn(event, text) } })
   readonly #lrm: Lrm
   readonly #blocker: AddressBlocker
   readonly #cgroups: Cgroups
@@ -306,7 +308,8 @@ export class Daemon {
     this.#plans.writeAhead()
     const facts = limitFactsOf(this.#engine.snapshot(), (this.#config.watchdog?.timeoutS ?? 0) * 1_000_000)
     this.#engine.setLimits(controllerLimits(facts))
-    this.#shell.keepAlive(renewEveryMs(facts.deadtimeUs))
+    this.#shell.keepAlive(renewEveryMs)
+    this.#pace.watch(this.#config.timing)
   }
 
   #warn(diagnostics: readonly Diagnostic[]): void {

@@ -9,7 +9,8 @@ export function limitFactsOf({ deadtimeUs, links, realtime }: EngineSnapshot, wa
   }
 }
 
-const renewMostMs = 250
-
-/** How often the shell shows that it lives, when nothing else makes it run. */
-export const renewEveryMs = (deadtimeUs: number): number => Math.max(1, Math.min(renewMostMs, Math.round(deadtimeUs / 4000)))
+/**
+ * How often the shell shows that it lives, when nothing else makes it run. The first limit that it could miss is never
+ * below two seconds, so that a short dead time is no reason to wake an idle daemon more often.
+ */
+export const renewEveryMs = 250

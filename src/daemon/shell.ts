@@ -129,7 +129,7 @@ export class Shell {
         translateRecord(record, (address) => this.#parts.members.ownerOf(address))
       for (const event of events) this.#queue.push({ event: { ...event, at: record.at }, timer: null })
       lost ||= record.type === 'overflow'
-      const gone = this.#parts.plans.goneOff(record)
+      const gone = record.type === 'plan.fired' ? this.#parts.plans.goneOff(record) : null
       if (gone !== null) this.#queue.unshift({ event: { ...gone, at: record.at }, timer: null })
     }
     if (lost) this.#lookAgain()

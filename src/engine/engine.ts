@@ -300,6 +300,8 @@ export interface PeerSnapshot {
   readonly missing: number // sequence numbers waited for
   readonly acknowledged: number // highest own sequence number it acknowledged
   readonly load: string
+  readonly latenessUs: number // of its own engine, as its last heartbeat said; 0 also when it says none
+  readonly latenessMaxUs: number // the worst that this life of it has said
   readonly gaps: GapSnapshot // between statuses, whichever link brought them first
   readonly links: readonly PeerLinkSnapshot[]
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace twinbeat {
 
@@ -14,8 +15,13 @@ constexpr int kDrainRounds = 64;
 // A real node raises its announced dead time by this much while it is starting.
 constexpr Micros kStartExtra = 2 * kMicrosPerSecond;
 constexpr Micros kStartExtraFor = 5 * kMicrosPerSecond;
-constexpr Micros kStallLeast = 20 * kMicrosPerMilli;
+// Own lateness that is not taken off the silence of others: what a good machine does all day.
+constexpr Micros kStallLeast = 500;
 constexpr Micros kStallMost = kMicrosPerSecond;
+// What a busy machine does all day is no news.
+constexpr Micros kStallWorthTelling = 20 * kMicrosPerMilli;
+// A dead time of milliseconds makes every hiccup of a busy machine a late heartbeat.
+constexpr Micros kLateTellEvery = kMicrosPerSecond;
 
 }  // namespace
 
@@ -58,9 +64,9 @@ void Engine::do_work(const Cycle& cycle) noexcept {
   run_commands(cycle);
   if (setup_ != nullptr) {
     tend_links(cycle);
-    drain_links(cycle);
+    const Micros heard_until = drain_links(cycle);
     if (running_) {
-      judge_all(cycle);
+      judge_all(heard_until);
       takeover_.work(scene(), *this);
       if (!muted_) {
         send_heartbeats(cycle);
@@ -76,6 +82,8 @@ Micros Engine::stall_limit() const noexcept {
   return std::clamp(setup_->timing.deadtime / 10, kStallLeast, kStallMost);
 }
 
+Micros Engine::stall_worth_telling() const noexcept { return std::max(stall_limit(), kStallWorthTelling); }
+
 void Engine::notice_pause(const Cycle& cycle) noexcept {
   if (!running_ || planned_at_ == 0 || planned_at_ >= kNever) return;
   const Micros late = cycle.now - planned_at_;
@@ -84,8 +92,9 @@ void Engine::notice_pause(const Cycle& cycle) noexcept {
   lateness_seen_.add(late);
   port_.raise(Counter::kLatenessMaxUs, static_cast<std::uint64_t>(late));
   if (late <= stall_limit()) return;
-  port_.count(Counter::kStalls);
   for (Peer& peer : peers_->all()) excuse(peer, timing_, late, cycle.now);
+  if (late <= stall_worth_telling()) return;
+  port_.count(Counter::kStalls);
   timing_.resumed_at = cycle.now;
   // Beyond the dead time that we announced the others hold us for dead: the old generation must not be heard again.
   if (setup_->mute_after_pause && late > announced_dead_time(planned_at_)) muted_ = true;
@@ -138,21 +147,57 @@ void Engine::tend_links(const Cycle& cycle) noexcept {
   }
 }
 
-void Engine::drain_links(const Cycle& cycle) noexcept {
-  bool more = true;
-  for (int round = 0; more && round < kDrainRounds; ++round) {
-    more = false;
+// Before somebody is judged every link is read, whatever epoll said: what lies in the socket is evidence of life. A
+// flood that cannot be read to its end is read up to some moment, and nobody is judged beyond that one.
+Micros Engine::drain_links(const Cycle& cycle) noexcept {
+  std::uint64_t left = judgement_is_due(cycle.now) ? ~std::uint64_t{0} : cycle.readable;
+  for (int round = 0; left != 0 && round < kDrainRounds; ++round) {
+    std::uint64_t more = 0;
     for (std::size_t i = 0; i < link_count_; ++i) {
       Link& link = *links_[i].link;
-      if (!link.is_open()) continue;
+      if ((left >> i & 1) == 0 || !link.is_open()) continue;
       draining_ = i;
-      if (link.receive(*this, cycle, *receive_arena_) && link.is_open()) more = true;
+      current_at_ = cycle.now;
+      const bool again = link.receive(*this, cycle, *receive_arena_) && link.is_open();
+      if (again) more |= std::uint64_t{1} << i;
+      if (again) links_[i].read_until = current_at_;
     }
+    left = more;
   }
+  Micros until = cycle.now;
+  for (std::size_t i = 0; left != 0 && i < link_count_; ++i) {
+    if ((left >> i & 1) != 0) until = std::min(until, links_[i].read_until);
+  }
+  return until;
 }
 
-void Engine::judge_all(const Cycle& cycle) noexcept {
-  for (Peer& peer : peers_->all()) judge(peer, timing_, cycle.now, *this);
+bool Engine::judgement_is_due(Micros now) const noexcept {
+  return std::any_of(std::as_const(*peers_).all().begin(), std::as_const(*peers_).all().end(),
+                     [&](const Peer& peer) { return next_judgement(peer, timing_) <= now; });
+}
+
+void Engine::judge_all(Micros until) noexcept {
+  for (Peer& peer : peers_->all()) judge(peer, timing_, until, *this);
+}
+
+// Heartbeats may be among what the socket had no room for: one more of them is waited for, once.
+void Engine::notice_overflow(const Origin& origin) noexcept {
+  LinkPlace& place = links_[draining_];
+  if (origin.dropped == place.dropped) return;
+  place.dropped = origin.dropped;
+  if (origin.dropped == 0 || overflow_excused_) return;
+  overflow_excused_ = true;
+  for (Peer& peer : peers_->all()) excuse(peer, timing_, setup_->timing.keepalive, current_.now);
+}
+
+bool Engine::only_twinbeat_listens() const noexcept {
+  bool somebody = false;
+  for (const Peer& peer : std::as_const(*peers_).all()) {
+    if (!peer.is_normal_other() || !peer.is_live()) continue;
+    if (!peer.twinbeat) return false;
+    somebody = true;
+  }
+  return somebody;
 }
 
 void Engine::update_timing() noexcept {
@@ -202,6 +247,8 @@ Micros Engine::next_deadline() const noexcept {
 }
 
 void Engine::peer_late(const Peer& peer, Micros silent) noexcept {
+  if (current_.now < late_told_at_ + kLateTellEvery && setup_->timing.warntime < kLateTellEvery / 2) return;
+  late_told_at_ = current_.now;
   publisher_.publish({.type = RecordType::kPeerLate,
                       .at = current_.now,
                       .generation = peer.sequence.generation(),

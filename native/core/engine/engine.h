@@ -44,6 +44,8 @@ struct LinkPlace {
   Micros dead_time = 0;
   Micros next_status_at = 0;
   Micros retry_at = 0;
+  Micros read_until = 0;       // receive stamp of the last packet read, where more wait
+  std::uint32_t dropped = 0;   // packets that its socket had no room for
   bool reported_open = false;
   bool failing = false;  // open, but the last send says the interface is down
   int error = 0;
@@ -101,10 +103,15 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   void tend_links(const Cycle& cycle) noexcept;
   void open_link(std::size_t index, const Cycle& cycle) noexcept;
   void report_link(std::size_t index, bool open, int error, Micros now) noexcept;
-  void drain_links(const Cycle& cycle) noexcept;
-  void judge_all(const Cycle& cycle) noexcept;
+  // Up to which moment everything that arrived was read.
+  [[nodiscard]] Micros drain_links(const Cycle& cycle) noexcept;
+  [[nodiscard]] bool judgement_is_due(Micros now) const noexcept;
+  void judge_all(Micros until) noexcept;
+  void notice_overflow(const Origin& origin) noexcept;
+  [[nodiscard]] bool only_twinbeat_listens() const noexcept;
   void update_timing() noexcept;
   [[nodiscard]] Micros stall_limit() const noexcept;
+  [[nodiscard]] Micros stall_worth_telling() const noexcept;
   [[nodiscard]] Micros announced_dead_time(Micros now) const noexcept;
   [[nodiscard]] Micros heartbeat_interval() const noexcept;
 
@@ -130,6 +137,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   void send_heartbeats(const Cycle& cycle) noexcept;
   void send_status(const Cycle& cycle, std::string_view status) noexcept;
   void send_pings(const Cycle& cycle) noexcept;
+  [[nodiscard]] Micros ping_interval() const noexcept;
   void request_missing(const Cycle& cycle) noexcept;
   void send_ack(const Peer& peer, std::uint64_t seq, const Cycle& cycle) noexcept;
   void send_nak(const Peer& peer, std::uint64_t seq, const char* why, const Cycle& cycle) noexcept;
@@ -183,6 +191,9 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   bool muted_ = false;
   bool silent_ = false;          // for good: this life has let go of everything
   Micros lateness_ = 0;          // worst of ours since the last heartbeat
+  bool overflow_excused_ = false;  // since the last heartbeat
+  Micros next_ping_at_ = 0;
+  Micros late_told_at_ = INT64_MIN / 4;
   GapHistogram lateness_seen_;
   Micros counted_since_ = 0;     // since when the histograms count
   bool history_full_ = false;

@@ -26,14 +26,10 @@ TakeoverScene Engine::scene() const noexcept {
   scene.deadtime = setup_ == nullptr ? 0 : setup_->announced_dead_time();
   scene.generation = generation_;
   scene.keys = keys_of(setup_.get());
-  bool stranger = false;
   for (const Peer& peer : scene.guard.peers) {
-    if (!peer.is_normal_other() || !peer.is_live()) continue;
-    scene.peer_present = true;
-    scene.gasp_is_heard = scene.gasp_is_heard || peer.twinbeat;
-    stranger = stranger || !peer.twinbeat;
+    scene.peer_present = scene.peer_present || (peer.is_normal_other() && peer.is_live());
   }
-  scene.gasp_is_heard = scene.gasp_is_heard && !stranger;
+  scene.gasp_is_heard = only_twinbeat_listens();
   return scene;
 }
 

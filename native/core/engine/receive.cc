@@ -49,6 +49,7 @@ std::size_t Engine::link_of(const Origin& origin) const noexcept {
 
 void Engine::packet(Bytes bytes, Micros at, const Origin& origin) noexcept {
   if (!running_) return;
+  notice_overflow(origin);
   current_link_ = link_of(origin);
   LinkStats& stats = links_[current_link_].stats;
   ++stats.packets_in;
@@ -289,6 +290,10 @@ void Engine::receive_status(Peer& peer, const Message& message, const Opened& op
   peer.twinbeat = twinbeat.has_value();
   peer.twinbeat_value.assign(twinbeat.value_or(""));
   peer.load.assign(message.text("ld").value_or(""));
+  // Absent means that it was not late; only one of our kind says it at all.
+  const auto late = message.hex("tb_late");
+  peer.lateness_us = static_cast<Micros>(std::min<std::uint64_t>(late.value_or(0), kAnnouncedMax));
+  peer.lateness_most_us = std::max(peer.lateness_us, opened.generation != previous_generation ? 0 : peer.lateness_most_us);
   if (!changed) return;
   record = base;
   record.type = RecordType::kPeerStatus;

@@ -23,6 +23,11 @@ namespace {
 constexpr int kPriority = 10;
 constexpr std::size_t kSnapshotBytes = 512 * 1024;
 constexpr long kSnapshotWaitNs = 500'000'000;
+// What an entry of the epoll set stands for: a link by its index, or one of these.
+constexpr std::uint64_t kTimer = 64;
+constexpr std::uint64_t kEvent = 65;
+constexpr std::uint64_t kBell = 66;
+constexpr std::uint64_t kEveryLink = ~std::uint64_t{0};
 
 }  // namespace
 
@@ -42,8 +47,8 @@ Runner::Runner(EnginePort& port, const Engine::Options& options, Notify on_recor
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       snapshot_(new char[kSnapshotBytes]()) {
   sem_init(&snapshot_done_, 0, 0);
-  watch(timer_);
-  watch(event_);
+  watch(timer_, kTimer);
+  watch(event_, kEvent);
 }
 
 Runner::~Runner() {
@@ -149,15 +154,21 @@ void Runner::run() noexcept {
   prepare_thread();
   touch_stack();
   sem_post(&snapshot_done_);
+  std::uint64_t readable = kEveryLink;
   while (true) {
-    engine_.do_work(read_clocks());
+    Cycle cycle = read_clocks();
+    cycle.readable = readable;
+    engine_.do_work(cycle);
     if (engine_.take_dirty()) on_records_(context_);
     answer_snapshot();
     if (engine_.stopped()) break;
+    // A link that was opened just now may have been written to before it was watched.
+    const bool reopened = links_seen_ != engine_.links_version();
     watch_links();
     watch_bell();
     if (port_.commands.used() > 0) continue;
-    sleep_until(engine_.next_deadline());
+    readable = sleep_until(engine_.next_deadline());
+    if (reopened) readable = kEveryLink;
   }
   watch_links();
   // A request that crossed with the end must not wait for its time limit.
@@ -176,13 +187,13 @@ void Runner::answer_snapshot() noexcept {
 void Runner::watch_links() noexcept {
   if (links_seen_ == engine_.links_version()) return;
   const int fresh = ::epoll_create1(EPOLL_CLOEXEC);
-  if (fresh < 0) return;  // tried again after the next cycle, which reads every link, watched or not
+  if (fresh < 0) return;  // tried again after the next cycle, which reads every link because of it
   links_seen_ = engine_.links_version();
   ::close(epoll_);
   epoll_ = fresh;
-  watch(timer_);
-  watch(event_);
-  for (std::size_t i = 0; i < engine_.link_count(); ++i) watch(engine_.link(i)->fd());
+  watch(timer_, kTimer);
+  watch(event_, kEvent);
+  for (std::size_t i = 0; i < engine_.link_count(); ++i) watch(engine_.link(i)->fd(), i);
   bell_seen_ = 0;  // not in the new set
   watch_bell();
 }
@@ -194,11 +205,11 @@ void Runner::hand_over_links() noexcept {
   guard::hand_over(port_.board->page, {links.data(), count});
 }
 
-void Runner::watch(int fd) noexcept {
+void Runner::watch(int fd, std::uint64_t what) noexcept {
   if (epoll_ < 0 || fd < 0) return;
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = fd;
+  event.data.u64 = what;
   static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event));
 }
 
@@ -214,25 +225,36 @@ void Runner::watch_bell() noexcept {
   if (!alive) return;
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = page.bell_fd();
+  event.data.u64 = kBell;
   static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, page.bell_fd(), &event));
   // A new guardian, or links have changed.
   hand_over_links();
 }
 
-void Runner::sleep_until(Micros deadline) noexcept {
-  itimerspec when{};
-  if (deadline < kNever) {
-    const Micros at = deadline < 1 ? 1 : deadline;
-    when.it_value.tv_sec = at / kMicrosPerSecond;
-    when.it_value.tv_nsec = (at % kMicrosPerSecond) * 1000;
+// Two calls of the kernel in most cycles: the timer is set only when its moment has changed, which also takes back what
+// it has counted, and nothing is read that did not announce itself.
+std::uint64_t Runner::sleep_until(Micros deadline) noexcept {
+  if (deadline != armed_for_) {
+    itimerspec when{};
+    if (deadline < kNever) {
+      const Micros at = deadline < 1 ? 1 : deadline;
+      when.it_value.tv_sec = at / kMicrosPerSecond;
+      when.it_value.tv_nsec = (at % kMicrosPerSecond) * 1000;
+    }
+    static_cast<void>(::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr));
+    armed_for_ = deadline;
   }
-  static_cast<void>(::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr));
   std::array<epoll_event, kMaxLinks + 3> events;
-  static_cast<void>(::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1));
-  std::uint64_t count = 0;
-  static_cast<void>(!::read(event_, &count, sizeof(count)));
-  static_cast<void>(!::read(timer_, &count, sizeof(count)));
+  const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
+  std::uint64_t readable = 0;
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t what = events[static_cast<std::size_t>(i)].data.u64;
+    if (what < kTimer) readable |= std::uint64_t{1} << what;
+    if (what == kTimer) armed_for_ = 0;
+    std::uint64_t value = 0;
+    if (what == kEvent) static_cast<void>(!::read(event_, &value, sizeof(value)));
+  }
+  return readable;
 }
 
 }  // namespace twinbeat

@@ -51,8 +51,9 @@ class Runner {
   void watch_links() noexcept;
   void watch_bell() noexcept;
   void hand_over_links() noexcept;
-  void watch(int fd) noexcept;
-  void sleep_until(Micros deadline) noexcept;
+  void watch(int fd, std::uint64_t what) noexcept;
+  // Which links may have something to read, one bit each.
+  [[nodiscard]] std::uint64_t sleep_until(Micros deadline) noexcept;
   void answer_snapshot() noexcept;
 
   EnginePort& port_;
@@ -66,6 +67,7 @@ class Runner {
   int timer_ = -1;
   int event_ = -1;
   std::uint64_t links_seen_ = 0;
+  Micros armed_for_ = 0;  // what the timer is set to; 0: it has gone off, or was never set
   std::uint32_t bell_seen_ = 0;  // attachment whose bell is in the set; 0: none
   std::atomic<bool> snapshot_wanted_{false};
   std::size_t snapshot_size_ = 0;

@@ -53,6 +53,8 @@ void write_peer(JsonWriter& json, const Peer& peer, std::span<const LinkPlace> l
   json.key("missing").number(integer(peer.sequence.missing().size()));
   json.key("acknowledged").number(integer(peer.acknowledged));
   json.key("load").string(peer.load.view());
+  json.key("latenessUs").number(peer.lateness_us);
+  json.key("latenessMaxUs").number(peer.lateness_most_us);
   write_gaps(json, "gaps", peer.gaps);
   json.key("links").open('[');
   for (std::size_t i = 0; i < links.size(); ++i) {

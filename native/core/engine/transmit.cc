@@ -15,14 +15,19 @@ namespace {
 constexpr std::size_t kSmallArena = 2048;  // for messages of our own making
 constexpr std::size_t kRequestsPerCycle = 50;
 constexpr Micros kLoadEvery = kMicrosPerSecond;
+constexpr Micros kPingEvery = 100 * kMicrosPerMilli;
 
 }  // namespace
 
 void Engine::send_heartbeats(const Cycle& cycle) noexcept {
   if (cycle.now < next_beat_at_) return;
-  lateness_ = 0;
   send_status(cycle, status_.view());
-  send_pings(cycle);
+  lateness_ = 0;
+  overflow_excused_ = false;
+  if (cycle.now >= next_ping_at_) {
+    send_pings(cycle);
+    next_ping_at_ = cycle.now + ping_interval();
+  }
   const Micros interval = heartbeat_interval();
   // Beats that were missed are not made up for: a burst says no more than one.
   next_beat_at_ += ((cycle.now - next_beat_at_) / interval + 1) * interval;
@@ -39,8 +44,18 @@ void Engine::send_status(const Cycle& cycle, std::string_view status) noexcept {
                   message.add_text("protocol", "1") == Status::kOk &&
                   message.add_text("twinbeat", "1") == Status::kOk;
   if (!ok) return;
+  // How late we ran ourselves since the last one: who sees us late wants to know whether it was the way.
+  if (lateness_ > 0 && only_twinbeat_listens()) {
+    static_cast<void>(message.add_hex("tb_late", static_cast<std::uint64_t>(lateness_)));
+  }
   port_.count(Counter::kHeartbeatsSent);
   complete_and_send(message, true, cycle);
+}
+
+// With every heartbeat, as a real node does, but no router is asked a thousand times in a second.
+Micros Engine::ping_interval() const noexcept {
+  const Timing& timing = setup_->timing;
+  return std::max(Micros{0}, std::min(kPingEvery, timing.deadping / 5) - timing.keepalive / 2);
 }
 
 void Engine::send_pings(const Cycle& cycle) noexcept {

@@ -37,6 +37,7 @@ struct Origin {
   bool to_group = false;    // broadcast or multicast
   IpAddress source{};
   IpAddress target{};
+  std::uint32_t dropped = 0;  // packets that this socket had no room for, since it was opened
 };
 
 class PacketSink {
@@ -51,6 +52,7 @@ class PacketSink {
 struct Cycle {
   Micros now = 0;
   std::int64_t wall_us = 0;  // time of day at `now`
+  std::uint64_t readable = ~std::uint64_t{0};  // one bit per link: something may wait there
 };
 
 // Buffers for one recvmmsg, shared by all links of an engine because they read one after the other.

@@ -44,6 +44,7 @@ Origin origin_of(const msghdr& header, const sockaddr_storage& sender) noexcept 
   Origin origin;
   for (const cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr;
        part = CMSG_NXTHDR(const_cast<msghdr*>(&header), const_cast<cmsghdr*>(part))) {
+    static_cast<void>(take_control(*part, SOL_SOCKET, SO_RXQ_OVFL, origin.dropped));
     in_pktinfo v4{};
     in6_pktinfo v6{};
     if (sender.ss_family == AF_INET && take_control(*part, IPPROTO_IP, IP_PKTINFO, v4)) {
@@ -74,6 +75,7 @@ void enable_origins(int fd, int family) noexcept {
 void enable_receive_stamps(int fd) noexcept {
   const int on = 1;
   static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)));
+  static_cast<void>(::setsockopt(fd, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on)));
 }
 
 bool receive_batch(int fd, DatagramFilter* filter, PacketSink& sink, const Cycle& cycle,

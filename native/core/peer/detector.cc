@@ -73,8 +73,9 @@ void judge(Peer& peer, const DetectorTiming& timing, Micros now, DetectorSink& s
   }
   if (peer.self || peer.state == PeerState::kDead) return;
   const Micros silent = now - std::max(peer.status_at, peer.state == PeerState::kNever ? peer.watched_since : 0);
-  if (now >= dead_at(peer, timing)) {
+  if (const Micros due = dead_at(peer, timing); now >= due) {
     peer.state = PeerState::kDead;
+    peer.dead_due = due;
     peer.dead_since = now;
     peer.status.assign("dead");
     sink.peer_dead(peer, silent);

@@ -52,11 +52,14 @@ struct Peer {
   bool twinbeat = false;
   FixedText<63> twinbeat_value;
   FixedText<63> load;
+  Micros lateness_us = 0;       // its own, as it last said
+  Micros lateness_most_us = 0;  // the worst that this life of it has said
 
   Micros watched_since = 0;  // silence of a peer never heard counts from here
   Micros status_at = 0;
   Micros heard_at = 0;
   Micros dead_since = 0;       // when it was judged dead
+  Micros dead_due = 0;         // when its dead time had passed
   Micros not_dead_before = 0;  // our own pauses are not its silence
   std::array<PeerLink, kMaxLinks> links{};
   GapHistogram gaps;    // between statuses, whichever link brought them first

@@ -91,7 +91,7 @@ void Takeover::run_plan(std::size_t slot, std::uint64_t epoch, const TakePlan& p
   place.answer.detected_at = scene.guard.now;
   const Peer* peer = plan.has_peer ? find_peer(scene.guard.peers, plan) : nullptr;
   if (peer != nullptr && peer->state == PeerState::kDead && rests_on_silence(authority)) {
-    place.answer.detected_at = peer->dead_since;
+    place.answer.detected_at = peer->dead_due;
   }
 }
 

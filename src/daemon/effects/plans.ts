@@ -235,8 +235,8 @@ export class Plans {
   }
 
   /** A plan that nobody told to fire has fired: the core is told before it hears why. */
-  goneOff(record: EngineRecord): Occurrence | null {
-    if (record.type !== 'plan.fired' || this.#ordered.get(record.slot) === record.epoch) return null
+  goneOff(record: Extract<EngineRecord, { type: 'plan.fired' }>): Occurrence | null {
+    if (this.#ordered.get(record.slot) === record.epoch) return null
     const group = [...this.#slots].find(([, slot]) => slot === record.slot)?.[0]
     return group === undefined ? null : { type: 'plan.gone', group: groupId(group), epoch: record.epoch }
   }
