@@ -2,18 +2,14 @@
 // here as JSON lines, with CLOCK_MONOTONIC stamps in nanoseconds, the clock of process.hrtime.
 
 import type { ChildProcess } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 
-import { exited, must, spawnChild, within } from './processes.js'
+import { compiledProgram, PROJECT } from './compiled.js'
+import { exited, spawnChild, within } from './processes.js'
 
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
 const SOURCES = join(PROJECT, 'lab', 'prober')
-const FLAGS = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-pthread', '-static-libstdc++', '-static-libgcc']
-const BUILD_TIMEOUT_MS = 300_000
 const START_TIMEOUT_MS = 30_000
 const STOP_TIMEOUT_MS = 10_000
 const COMMAND_TIMEOUT_MS = 30_000
@@ -104,24 +100,9 @@ export interface ProbeMark {
 }
 
 /** Resolves with the path of the program, built if these sources were not built before. */
-export async function proberProgram(): Promise<string> {
+export function proberProgram(): Promise<string> {
   const files = readdirSync(SOURCES).filter((name) => /\.(cc|h)$/.test(name)).sort()
-  const digest = createHash('sha256').update(FLAGS.join(' '))
-  for (const name of files) digest.update(name).update(readFileSync(join(SOURCES, name)))
-  const folder = join(PROJECT, '.cache', 'prober')
-  const program = join(folder, `prober-${digest.digest('hex').slice(0, 16)}`)
-  if (existsSync(program)) return program
-  mkdirSync(folder, { recursive: true })
-  const part = `${program}.part-${process.pid}`
-  const compiler = (process.env.CXX ?? 'g++').split(' ').filter((word) => word !== '')
-  const units = files.filter((name) => name.endsWith('.cc')).map((name) => join(SOURCES, name))
-  try {
-    await must([...compiler, ...FLAGS, '-o', part, ...units], { timeoutMs: BUILD_TIMEOUT_MS })
-    renameSync(part, program)
-  } finally {
-    rmSync(part, { force: true })
-  }
-  return program
+  return compiledProgram('prober', files.map((name) => join(SOURCES, name)))
 }
 
 const netOf = (space: InNetwork): string => `/proc/${space.pid}/ns/net`

@@ -91,6 +91,7 @@ exit 0
 class Twinbeat implements Running {
   private readonly daemons: ReadonlyMap<string, TwinbeatNode>
   private readonly controls = new Map<string, Socket>()
+  private readonly told = new Map<string, string>()
 
   private constructor(private readonly stage: Stage, private readonly variant: Variant, daemons: Map<string, TwinbeatNode>) {
     this.daemons = daemons
@@ -161,7 +162,9 @@ class Twinbeat implements Running {
   /** Every number of the newest takeover in the log. */
   stamps(node: LabNode): Record<string, number> | null {
     const line = this.of(node).log().trimEnd().split('\n').findLast((one) => one.includes('"plan.fired"'))
-    if (line === undefined) return null
+    // The same line again is of a takeover before.
+    if (line === undefined || line === this.told.get(node.name)) return null
+    this.told.set(node.name, line)
     try {
       const record = JSON.parse(line.slice(line.indexOf('{'))) as Record<string, unknown>
       const numbers = Object.entries(record).filter((entry): entry is [string, number] => typeof entry[1] === 'number')

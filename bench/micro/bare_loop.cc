@@ -1,0 +1,80 @@
+// The least that a heartbeat can cost: each interval one datagram to each of some addresses, and whatever arrives is read and
+// thrown away. No authentication, no judgement. What an engine costs is compared with this.
+//   bare_loop PORT INTERVAL_US ADDRESS...
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <vector>
+
+namespace {
+
+constexpr std::size_t kHeartbeatBytes = 300;
+constexpr int kPriority = 60;
+
+int open_link(const char* address, std::uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
+  sockaddr_in here{};
+  here.sin_family = AF_INET;
+  here.sin_port = htons(port);
+  sockaddr_in there = here;
+  inet_pton(AF_INET, address, &there.sin_addr);
+  if (bind(fd, reinterpret_cast<sockaddr*>(&here), sizeof here) != 0 ||
+      connect(fd, reinterpret_cast<sockaddr*>(&there), sizeof there) != 0) {
+    std::perror("link");
+    std::exit(1);
+  }
+  return fd;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) return 2;
+  const auto port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+  const long interval_ns = std::atol(argv[2]) * 1000;
+  mlockall(MCL_CURRENT | MCL_FUTURE);
+  prctl(PR_SET_TIMERSLACK, 1UL);
+  sched_param param{};
+  param.sched_priority = kPriority;
+  sched_setscheduler(0, SCHED_FIFO, &param);
+  const int epoll = epoll_create1(0);
+  const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+  const itimerspec every{{interval_ns / 1'000'000'000, interval_ns % 1'000'000'000}, {0, 1}};
+  timerfd_settime(timer, 0, &every, nullptr);
+  std::vector<int> fds{timer};
+  for (int at = 3; at < argc; ++at) fds.push_back(open_link(argv[at], port));
+  for (const int fd : fds) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+  }
+  char heartbeat[kHeartbeatBytes] = {};
+  char buffer[2048];
+  epoll_event events[8];
+  for (;;) {
+    const int count = epoll_wait(epoll, events, 8, -1);
+    for (int at = 0; at < count; ++at) {
+      if (events[at].data.fd != timer) {
+        while (recv(events[at].data.fd, buffer, sizeof buffer, 0) > 0) {}
+        continue;
+      }
+      std::uint64_t ticks = 0;
+      if (read(timer, &ticks, sizeof ticks) < 0) continue;
+      for (std::size_t link = 1; link < fds.size(); ++link) static_cast<void>(send(fds[link], heartbeat, sizeof heartbeat, 0) + 1);
+    }
+  }
+}
