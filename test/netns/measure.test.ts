@@ -66,12 +66,12 @@ describe('measuring a pair', { skip: obstacle ?? false, concurrency: 1 }, () => 
   })
 
   test('a client sees a hand-over: who answers, which hardware address, how long nobody', { timeout: limitMs }, async () => {
-    const words = ['measure', vip, '--port', String(ANSWER_PORT), '--udp', '--every', '2ms', '--for', '4s', '--json']
+    const words = ['measure', vip, '--port', String(ANSWER_PORT), '--udp', '--every', '2ms', '--for', '3s', '--json']
     const [seen] = await Promise.all([
       onClient(pair, words),
       // In the middle of it: the address has moved there and back when the measurement ends.
       (async () => {
-        await new Promise((resolve) => { setTimeout(resolve, 1_500) })
+        await new Promise((resolve) => { setTimeout(resolve, 1_000) })
         assert.equal((await toolOn(pair.a, 'standby', 'local')).rc, 0)
       })(),
     ])

@@ -55,7 +55,7 @@ export interface DrillResult {
 const commandMs = 15_000
 const pollMs = 200
 /** The right state must last: a group that is about to move back looks right for a moment. */
-const rightForMs = 1_500
+const rightForMs = 1_000
 /** So that a fault does not always meet the same moment between two heartbeats. */
 const phaseMaxMs = 1_000
 /** Beyond the limit: the drill restores first unless it is cut off from the node. */
