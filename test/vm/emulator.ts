@@ -42,7 +42,7 @@ export function emulatorArgs(shape: MachineShape, files: BootFiles): string[] {
   const path = (name: string): string => `${dir}/${name}`
   return [
     '-name', shape.name, '-nodefaults', '-no-user-config', '-display', 'none', '-M', 'q35,usb=off',
-    '-accel', 'tcg,thread=single,tb-size=256', '-cpu', 'max', '-smp', '1', '-m', String(shape.memoryMb),
+    '-accel', 'tcg,thread=single,tb-size=256', '-cpu', 'Nehalem', '-smp', '1', '-m', String(shape.memoryMb),
     '-action', 'reboot=reset,shutdown=poweroff,panic=none,watchdog=reset', '-rtc', 'base=utc,clock=host',
     '-kernel', files.kernel, '-initrd', files.initrd,
     '-append', `${KERNEL_WORDS} panic=${shape.panicS} vm.id=${id} vm.name=${shape.name}`,

@@ -22,8 +22,8 @@ export const DEADTIME_MS = 5_000
 /** Less than the dead time: a machine that hangs is reset before the other node takes what it held. */
 export const WATCHDOG_MS = 3_000
 /** An interpreter that starts under emulation, on a busy machine. */
-const START_MS = 120_000
-export const SETTLE_MS = 60_000
+const START_MS = 240_000
+export const SETTLE_MS = 90_000
 
 export interface PairSetup {
   readonly haCf: readonly string[]
@@ -73,7 +73,7 @@ export class VmNode {
       chmodSync(join(haD, name), mode)
     }
     write('ha.cf', [
-      'logfile /mnt/vm/ha-log', 'keepalive 250ms', 'warntime 2', `deadtime ${DEADTIME_MS / 1000}`, 'initdead 12', 'udpport 694',
+      'logfile /mnt/vm/ha-log', 'keepalive 250ms', 'warntime 2', `deadtime ${DEADTIME_MS / 1000}`, 'initdead 90', 'udpport 694',
       'auto_failback off', 'crm off', 'bcast eth1', 'baud 115200', 'serial /dev/ttyS1', ...NODES.map((node) => `node ${node}`),
       ...setup.haCf, '',
     ].join('\n'), 0o644)
