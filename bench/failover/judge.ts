@@ -4,6 +4,8 @@ import type { Measured } from './samples.js'
 
 export interface TryFrame {
   readonly address: string
+  /** All of the group, if it is more than that one. */
+  readonly addresses?: readonly string[]
   readonly victim: string
   readonly survivor: string
   /** The fault began, and was complete. */
@@ -70,6 +72,13 @@ export function longestHoleNs(answers: readonly number[], fromNs: number, toNs: 
   return longest
 }
 
+/** Null unless every address came. */
+function lastAdded(events: readonly ProbeEvent[], { addresses = [], survivor, faultNs, healNs, endNs }: TryFrame): number | null {
+  const firsts = addresses.map((address) =>
+    holdingsOf(events, address, endNs).find((one) => one.node === survivor && one.fromNs > faultNs && one.fromNs < healNs)?.fromNs)
+  return firsts.includes(undefined) ? null : ms(Math.max(...firsts.map((ns) => ns ?? 0)) - faultNs)
+}
+
 export function judge(events: readonly ProbeEvent[], frame: TryFrame): Measured {
   const { address, victim, survivor, faultNs, healNs, endNs } = frame
   const answers = events.filter((event) => event.e === 'answer').sort((a, b) => a.t - b.t)
@@ -94,6 +103,7 @@ export function judge(events: readonly ProbeEvent[], frame: TryFrame): Measured 
     twoOwnersMs: ms(two.ns),
     twoUntilHeal: two.atEnd,
     reachableTwiceMs: ms(after.ns),
+    ...(frame.addresses === undefined || frame.addresses.length < 2 ? {} : { lastAddedMs: lastAdded(events, frame) }),
     proberLateMs: ms(lateNs),
     faultTookMs: ms(frame.faultDoneNs - faultNs),
   }

@@ -57,10 +57,21 @@ const headings: Readonly<Record<Fault, string>> = {
 }
 const order: readonly Fault[] = ['cut', 'freeze', 'kill', 'graceful', 'nic', 'killall', 'serial', 'link']
 
-function section(fault: Fault, cells: readonly Cell[], group: string): string {
+const isAside = (cell: Cell): boolean => systems.find((one) => one.key === cell.system)?.aside === true
+
+/** The same system in trouble, beside itself without. */
+const besideItself = (cell: Cell): boolean => isAside(cell) || cell.system === 'twinbeat-fast'
+
+function sections(fault: Fault, cells: readonly Cell[], group: string): string {
   const some = cells.filter((cell) => cell.fault === fault && cell.group === group)
+  const asides = some.some(isAside) ? some.filter(besideItself) : []
+  return section(fault, some.filter((cell) => !isAside(cell)), group === 'service' ? ', with a service' : '') +
+    section(fault, asides, ', under special conditions')
+}
+
+function section(fault: Fault, some: readonly Cell[], condition: string): string {
   if (some.length === 0) return ''
-  const heading = `<h2>${headings[fault]}${group === 'service' ? ', with a service' : ''}</h2><p class="soft">${faultTexts[fault]}; ` +
+  const heading = `<h2>${headings[fault]}${condition}</h2><p class="soft">${faultTexts[fault]}; ` +
     `from the fault to the first answer from the new owner</p>`
   const chart = expectsTakeover(fault) ? stripChart(some.map(chartRow), headings[fault]) : ''
   const numbers = table(['', ...columns], some.map((cell) => [escaped(cell.title), ...rowOf(cell).map(escaped)]))
@@ -119,7 +130,7 @@ export function htmlPage(results: Results): string {
 <p class="soft">Every dot is one try; the bar is the median, the box holds half of the tries; the axis is logarithmic. ${escaped(where)}</p>
 <div class="legend"><span><i style="background:var(--ours)"></i>twinbeat</span><span><i style="background:var(--peer)"></i>keepalived</span>
 <span><i style="background:var(--other)"></i>others</span></div>
-${groups.flatMap((group) => order.map((fault) => section(fault, cells, group))).join('\n')}
+${groups.flatMap((group) => order.map((fault) => sections(fault, cells, group))).join('\n')}
 ${stressTable(results)}${costTable(results)}
 <h2>What was aimed at</h2>${table(['', 'goal', 'measured', ''], goals)}
 <h2>How each was set up</h2>${table(['', 'version', 'settings'], settings)}

@@ -52,6 +52,12 @@ export const columns = [
   'tries', 'takeover min / median / max', 'outage median / max', 'address', 'ARP', 'two owners', 'after heal',
 ] as const
 
+/** First and last of many. */
+function lastOf(cell: Cell): string | null {
+  const last = cell.samples.map((one) => one.lastAddedMs).filter((value): value is number => value !== undefined && value !== null)
+  return last.length === 0 ? null : `${short(summarise(values(cell, 'addedMs')).median)} to ${short(summarise(last).median)}`
+}
+
 export function rowOf(cell: Cell): string[] {
   const takeover = summarise(values(cell, 'takeoverMs'))
   const outage = summarise(values(cell, 'outageMs'))
@@ -65,7 +71,7 @@ export function rowOf(cell: Cell): string[] {
     `${cell.samples.length}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`,
     takeover.count === 0 ? '-' : spread(takeover),
     outage.count === 0 ? '-' : `${short(outage.median)} / ${short(outage.max)}`,
-    short(summarise(values(cell, 'addedMs')).median), short(summarise(values(cell, 'arpMs')).median),
+    lastOf(cell) ?? short(summarise(values(cell, 'addedMs')).median), short(summarise(values(cell, 'arpMs')).median),
     owners, `${short(twice.median)} / ${short(twice.max)}`,
   ]
 }
@@ -78,7 +84,7 @@ export function terminalReport(results: Results): string {
   lines.push('milliseconds from the fault')
   for (const cell of cellsOf(results)) {
     const wanted = `${cell.fault}: ${faultTexts[cell.fault]}${cell.group === 'service' ? '; address and service' : ''}`
-    const widths = [16, 30, 23, 9, 9, 26, 16]
+    const widths = [16, 30, 23, 15, 9, 26, 16]
     const line = (first: string, cells: readonly string[]): string =>
       `  ${first.padEnd(32)}${cells.map((one, at) => one.padStart(widths[at] ?? 10)).join('')}`
     if (wanted !== heading) {

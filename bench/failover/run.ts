@@ -71,6 +71,7 @@ async function playUntilBroken(block: Block, tries: readonly TryKey[], player: P
   try {
     stage = await Stage.open({
       name: `bench-${system.key}`, probe: 'udp', responders: group === 'address', everyUs: system.fast ? probeEveryUs : slowProbeEveryUs,
+      ...(system.addresses === undefined ? {} : { addresses: system.addresses }),
       ...(system.serial === undefined ? {} : { serial: system.serial }),
     })
     running = await system.open(stage, group)

@@ -29,6 +29,8 @@ export interface Measured {
   readonly outageMs: number | null
   readonly addedMs: number | null
   readonly arpMs: number | null
+  /** The last of many addresses. */
+  readonly lastAddedMs?: number | null
   /** The address configured on both nodes, until the heal. */
   readonly twoOwnersMs: number
   /** They were still two when the node was healed. */

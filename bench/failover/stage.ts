@@ -23,6 +23,7 @@ export interface StageOptions {
   /** A service is started by the system itself. */
   readonly responders: boolean
   readonly everyUs?: number
+  readonly addresses?: readonly string[]
   /** Gaps between heartbeats from this on are told; answers are then not kept: this goes on for long. */
   readonly gapUs?: number
 }
@@ -46,7 +47,7 @@ export class Stage {
       stage.prober = await startProber({
         nodes: lab.allNodes(), client: lab.client, bridge: { space: lab.switch, interface: 'br0' },
         target: { kind: options.probe, address: vip, port: answerPort },
-        everyUs: options.everyUs ?? probeEveryUs,
+        everyUs: options.everyUs ?? probeEveryUs, addresses: options.addresses ?? [vip],
         ...(options.gapUs === undefined ? {}
           : { forgetAnswers: true, gaps: { space: lab.switch, interface: 'br1', leastUs: options.gapUs } }),
         onEvent: (event) => stage.note(event),
@@ -109,7 +110,7 @@ export class Stage {
   }
 
   private note(event: ProbeEvent): void {
-    if (event.e === 'held' || event.e === 'addr') {
+    if ((event.e === 'held' || event.e === 'addr') && event.address === vip) {
       if (this.held.get(event.node) !== event.on) this.steadySince = event.t
       this.held.set(event.node, event.on)
     }

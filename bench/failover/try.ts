@@ -131,7 +131,7 @@ export async function oneTry({ stage, running, system, key, random }: TryParts):
   const events = withStart(stage.prober.takeAll(), victim.name, Math.min(startNs, injury.mark.atNs) - 1)
   const measured = judge(events, {
     address: vip, victim: victim.name, survivor: survivor.name, faultNs: injury.mark.atNs, faultDoneNs: injury.mark.doneNs,
-    healNs: healed.atNs, endNs,
+    healNs: healed.atNs, endNs, ...(system.addresses === undefined ? {} : { addresses: system.addresses }),
   })
   return {
     kind: 'try', ...key, ...measured, at: new Date().toISOString(), load: Number((loadavg()[0] ?? 0).toFixed(2)),

@@ -48,7 +48,10 @@ async function measure(what: string, up: (at: number) => Promise<unknown>, down:
 
 console.log(`${'milliseconds, as JavaScript sees them'.padEnd(62)}${['median', 'p95', 'worst'].map((one) => one.padStart(12)).join('')}`)
 await measure('address added and announced: netlink thread of the engine',
-  (at) => steps([{ type: 'add', address: addressOf(at), checkDuplicate: false }, { type: 'announce', address: addressOf(at), count: 1, intervalUs: 1000 }]),
+  (at) => steps([
+    { type: 'add', address: addressOf(at), checkDuplicate: false },
+    { type: 'announce', address: addressOf(at), count: 1, intervalUs: 1000 },
+  ]),
   (at) => steps([{ type: 'remove', address: addressOf(at) }]))
 await measure('address added: netlink thread of the engine',
   (at) => steps([{ type: 'add', address: addressOf(at), checkDuplicate: false }]),

@@ -100,6 +100,7 @@ export async function duty(seconds = 10): Promise<void> {
   console.log(['heartbeat', 'bare C loop', 'engine', 'ratio', 'rest of the node'].map((one) => one.padStart(17)).join(''))
   for (const row of await dutyShares(seconds)) {
     const numbers = [row.barePercent, row.enginePercent, row.enginePercent / row.barePercent, row.othersPercent]
-    console.log(`${row.intervalMs} ms`.padStart(17) + numbers.map((one) => one.toFixed(3).padStart(17)).join('') + `   ${row.processes.join(', ')}`)
+    const cells = numbers.map((one) => one.toFixed(3).padStart(17)).join('')
+    console.log(`${`${row.intervalMs} ms`.padStart(17)}${cells}   ${row.processes.join(', ')}`)
   }
 }

@@ -15,6 +15,8 @@ export interface System {
   readonly key: string
   readonly title: string
   readonly family: Family
+  /** Shown in a picture of its own: the same system under special conditions. */
+  readonly aside?: true
   /** What differs from a plain installation, in one line. */
   readonly settings: string
   /** Reacts within a fraction of a second: timed with nothing beside it. */
@@ -22,6 +24,8 @@ export interface System {
   readonly tries: number
   readonly faults: readonly Fault[]
   readonly groups: readonly GroupKind[]
+  /** Of the group, if there are others than the one that is asked. */
+  readonly addresses?: readonly string[]
   /** Needed by its `serial` fault. */
   readonly serial?: SerialOptions
   /** A takeover takes no longer than this, or did not happen. */

@@ -9,6 +9,7 @@ import { SERIAL_DEVICE } from '../../../lab/serial-line.js'
 import { until, within } from '../../../lab/processes.js'
 import { proberProgram, type ProbeMark } from '../../../lab/prober.js'
 import { TwinbeatNode, twinbeatObstacle } from '../../../lab/twinbeat-node.js'
+import { disturbances, disturbanceTexts, disturbedEnvironment, type Disturbance } from '../disturbances.js'
 import type { Fault, GroupKind } from '../samples.js'
 import { answerPort, vip, type Stage } from '../stage.js'
 import { pidsNamed, type Running, type System } from './system.js'
@@ -32,11 +33,17 @@ interface Variant {
   readonly deadtimeMs?: number
   readonly fencing: boolean
   readonly serial: boolean
+  readonly disturbed?: Disturbance
+  /** How many there are in the group; one if not said. */
+  readonly addresses?: number
 }
 
 const initdeadS = 3
 const leaveTimeoutMs = 60_000
 const guardianName = 'twinbeat-guardian'
+const hungLog = 'hung-log'
+/** As many as the configuration allows. */
+const groupMembersMax = 100
 
 /** A profile that this build does not know is written out as what it stands for. */
 function knowsProfiles(): boolean {
@@ -54,7 +61,7 @@ function haCf(variant: Variant): string {
   const deadtimeMs = variant.deadtimeMs ?? variant.profile.deadtimeMs
   const written = variant.deadtimeMs !== undefined || !knowsProfiles()
   return [
-    'logfile /var/log/ha-log',
+    `logfile /var/log/${variant.disturbed === 'hung' ? hungLog : 'ha-log'}`,
     ...(written ? [`keepalive ${keepaliveMs}ms`, `deadtime ${deadtimeMs}ms`] : []),
     `initdead ${Math.max(initdeadS, Math.ceil((2 * deadtimeMs) / 1000))}`,
     'udpport 694', 'auto_failback off', 'crm off', 'bcast eth1', 'bcast eth0',
@@ -88,6 +95,30 @@ exit 0
 `
 }
 
+/** The first is the one that is asked. */
+function addressesOf(variant: Variant): string[] {
+  return Array.from({ length: variant.addresses ?? 1 }, (_, at) => (at === 0 ? vip : `10.77.${1 + (at >> 7)}.${1 + (at & 127)}`))
+}
+
+/** The first group has the address that is asked, and the service. */
+function haresources(variant: Variant, group: GroupKind): string {
+  const all = addressesOf(variant).map((one) => `IPaddr2::${one}/24/eth0`)
+  const lines: string[] = []
+  for (let at = 0; at < all.length; at += groupMembersMax) {
+    const service = group === 'service' && at === 0 ? ' benchservice' : ''
+    lines.push(`nodea ${all.slice(at, at + groupMembersMax).join(' ')}${service}\n`)
+  }
+  return lines.join('')
+}
+
+async function disturb(node: LabNode, daemon: TwinbeatNode | undefined, kind: Disturbance): Promise<void> {
+  if (daemon !== undefined) daemon.environment = disturbedEnvironment(kind)
+  if (kind !== 'hung') return
+  // A reader that has it open and never reads: writes stop when the pipe is full.
+  await node.exec(['mkfifo', `/var/log/${hungLog}`])
+  node.spawn(['sh', '-c', `exec sleep 100000 <>/var/log/${hungLog}`], { stdio: 'ignore' })
+}
+
 class Twinbeat implements Running {
   private readonly daemons: ReadonlyMap<string, TwinbeatNode>
   private readonly controls = new Map<string, Socket>()
@@ -110,7 +141,8 @@ class Twinbeat implements Running {
       write('ha.cf', haCf(variant), 0o644)
       write('twinbeat.cf', twinbeatCf(variant), 0o644)
       write('authkeys', 'auth 1\n1 sha1 a-key-of-the-bench\n', 0o600)
-      write('haresources', `nodea IPaddr2::${vip}/24/eth0${group === 'service' ? ' benchservice' : ''}\n`, 0o644)
+      write('haresources', haresources(variant, group), 0o644)
+      if (variant.disturbed !== undefined) await disturb(node, daemons.get(node.name), variant.disturbed)
       if (group === 'service') write('resource.d/benchservice', serviceScript(node, responder), 0o755)
     }
     return new Twinbeat(stage, variant, daemons)
@@ -196,13 +228,32 @@ class Twinbeat implements Running {
 
 const everyFault: readonly Fault[] = ['kill', 'killall', 'cut', 'freeze', 'graceful', 'nic', 'link']
 
-function twinbeat(key: string, title: string, variant: Variant, faults: readonly Fault[], groups: readonly GroupKind[]): System {
+function textOf(variant: Variant): string {
   const { keepaliveMs, name } = variant.profile
   const deadtimeMs = variant.deadtimeMs ?? variant.profile.deadtimeMs
+  return [
+    `profile ${name} (keepalive ${keepaliveMs} ms, deadtime ${deadtimeMs} ms)`, 'two Ethernet links',
+    ...(variant.fencing ? ['split_brain fence with a null device'] : []),
+    ...(variant.serial ? ['serial line'] : []),
+    ...(variant.addresses === undefined ? [] : [`${variant.addresses} addresses in the group`]),
+    ...(variant.disturbed === undefined ? [] : [disturbanceTexts[variant.disturbed]]),
+  ].join(', ')
+}
+
+const isAside = (variant: Variant): boolean => variant.disturbed !== undefined || variant.addresses !== undefined
+
+interface Scope {
+  readonly faults: readonly Fault[]
+  readonly groups?: readonly GroupKind[]
+  readonly tries?: number
+}
+
+function twinbeat(key: string, title: string, variant: Variant, { faults, groups = ['address'], tries = 50 }: Scope): System {
+  const { keepaliveMs } = variant.profile
+  const deadtimeMs = variant.deadtimeMs ?? variant.profile.deadtimeMs
   return {
-    key, title, family: 'twinbeat', fast: true, tries: 50, faults, groups,
-    settings: `profile ${name} (keepalive ${keepaliveMs} ms, deadtime ${deadtimeMs} ms), two Ethernet links` +
-      `${variant.fencing ? ', split_brain fence with a null device' : ''}${variant.serial ? ', serial line' : ''}`,
+    key, title, family: 'twinbeat', ...(isAside(variant) ? { aside: true } : {}), fast: true, tries, faults, groups,
+    settings: textOf(variant), addresses: addressesOf(variant),
     limitMs: 10_000 + 2 * deadtimeMs, phaseMs: Math.max(50, 4 * keepaliveMs),
     ...(variant.serial ? { serial: { baud: 115_200 } } : {}),
     obstacle: twinbeatObstacle,
@@ -214,13 +265,19 @@ function twinbeat(key: string, title: string, variant: Variant, faults: readonly
 const fast = profiles.find((one) => one.name === 'fast')!
 const lan = profiles.find((one) => one.name === 'lan')!
 
+const fewTries = 12
+const plain = { fencing: false, serial: false }
+
 export const twinbeatSystems: readonly System[] = [
-  ...profiles.map((profile) => twinbeat(`twinbeat-${profile.name}`, `twinbeat ${profile.name}`,
-    { profile, fencing: false, serial: false }, everyFault, profile.name === 'fast' ? ['address', 'service'] : ['address'])),
+  ...profiles.map((profile) => twinbeat(`twinbeat-${profile.name}`, `twinbeat ${profile.name}`, { profile, ...plain },
+    { faults: everyFault, groups: profile.name === 'fast' ? ['address', 'service'] : ['address'] })),
   twinbeat('twinbeat-fenced', 'twinbeat fast, null fencing', { profile: fast, fencing: true, serial: false },
-    ['kill', 'cut', 'freeze'], ['address']),
-  twinbeat('twinbeat-patient', 'twinbeat, deadtime 30 s', { profile: lan, deadtimeMs: 30_000, fencing: false, serial: false },
-    ['kill', 'graceful'], ['address']),
-  twinbeat('twinbeat-serial', 'twinbeat fast, serial last', { profile: fast, fencing: false, serial: true },
-    ['serial'], ['address']),
+    { faults: ['kill', 'cut', 'freeze'] }),
+  twinbeat('twinbeat-patient', 'twinbeat, deadtime 30 s', { profile: lan, deadtimeMs: 30_000, ...plain },
+    { faults: ['kill', 'graceful'] }),
+  twinbeat('twinbeat-serial', 'twinbeat fast, serial last', { profile: fast, fencing: false, serial: true }, { faults: ['serial'] }),
+  ...[50, 200].map((addresses) => twinbeat(`twinbeat-${addresses}`, `twinbeat fast, ${addresses} addresses`,
+    { profile: fast, ...plain, addresses }, { faults: ['kill', 'cut'], tries: fewTries })),
+  ...disturbances.map((disturbed) => twinbeat(`twinbeat-${disturbed}`, `twinbeat fast, ${disturbed}`,
+    { profile: fast, ...plain, disturbed }, { faults: ['kill', 'cut'], tries: fewTries })),
 ]
