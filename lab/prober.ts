@@ -164,7 +164,7 @@ export class Prober {
     child.stdin?.on('error', () => undefined)
     child.stderr?.on('data', (chunk: Buffer) => (this.printed = (this.printed + chunk.toString()).slice(-4096)))
     const lines = createInterface({ input: child.stdout })
-    lines.on('line', (line) => this.take(JSON.parse(line) as ProbeEvent))
+    lines.on('line', (line) => this.takeLine(line))
     this.read = new Promise((resolve) => lines.once('close', resolve))
     child.once('exit', () => this.abandon())
     child.once('error', () => this.abandon())
@@ -221,6 +221,17 @@ export class Prober {
       this.child.stdin?.write(`${line}\n`)
     })
     return within(answer, COMMAND_TIMEOUT_MS, `the prober's '${line.slice(0, 40)}'`)
+  }
+
+  /** One that was killed stops in the middle of a line. */
+  private takeLine(line: string): void {
+    let event: ProbeEvent
+    try {
+      event = JSON.parse(line) as ProbeEvent
+    } catch {
+      return
+    }
+    this.take(event)
   }
 
   private take(event: ProbeEvent): void {

@@ -152,6 +152,43 @@ TEST_CASE("a lapsed controller's groups are released, the peer hears it, and the
   CHECK(taker.b.of(RecordType::kPeerRestarted).empty());
 }
 
+TEST_CASE("a controller that stands still while an ownership ends cannot tell it: silence does") {
+  Taker taker;
+  taker.limits(2 * Taker::kSecond, 10 * Taker::kSecond);
+  taker.hold(9);
+  REQUIRE(taker.controller.renew_ownership(Taker::kSlot, 1, taker.world.now + 3 * Taker::kSecond, taker.world.now));
+  taker.run(1000);
+  settle_refresh(taker);
+  taker.renews = false;
+  while (taker.a.of(RecordType::kOwnershipExpired).empty()) {
+    taker.run(100'000);
+    settle_refresh(taker);
+  }
+  let_go(taker);
+  CHECK(taker.words().held.load() == 0);
+  taker.run(5 * Taker::kSecond);
+  CHECK(taker.b.of(RecordType::kPeerDead).empty());
+  taker.run(20 * Taker::kSecond);
+  CHECK(taker.a.of(RecordType::kControllerLapsed).back().number == 1);
+  CHECK(taker.b.of(RecordType::kPeerDead).size() == 1);
+  CHECK_FALSE(taker.controller.renew(taker.world.now));
+}
+
+TEST_CASE("a controller that heard of the end of its ownership may stand still again without a lapse") {
+  Taker taker;
+  taker.limits(2 * Taker::kSecond, 10 * Taker::kSecond);
+  taker.hold(9);
+  REQUIRE(taker.controller.renew_ownership(Taker::kSlot, 1, taker.world.now + 500'000, taker.world.now));
+  taker.run(600'000);
+  settle_refresh(taker);
+  let_go(taker);
+  taker.hold(9, true, false);
+  taker.renews = false;
+  taker.run(60 * Taker::kSecond);
+  CHECK(taker.a.of(RecordType::kControllerLapsed).size() == 1);
+  CHECK(taker.controller.renew(taker.world.now));
+}
+
 TEST_CASE("a service group is not released by a lapse, only silence follows") {
   Taker taker(false);
   taker.limits(2 * Taker::kSecond, 10 * Taker::kSecond);

@@ -12,6 +12,8 @@ export interface Told {
   readonly peer: string
   readonly address: string
   readonly figures: Pick<Figures, 'goneMs' | 'curedMs'>
+  /** Nothing on the struck node could act before the fault was over. */
+  readonly stands: boolean
 }
 
 /** The first that matches: what ends a life stands before what follows from it. A guardian that found nothing did nothing. */
@@ -32,17 +34,17 @@ const OUTSIDE = 'from outside'
 /** What comes from outside is there at once. */
 const OUTSIDE_MS = 1_000
 
-export function decide({ struck, peer, address, figures }: Told): Decided {
+export function decide({ struck, peer, address, figures, stands }: Told): Decided {
   const place = address.replaceAll('.', '\\.')
   const by = new RegExp(`takeover\\.done: (?:\\S*:)?${place}(?!\\d)\\S* taken \\(([^)]*)\\) by authority (\\w+)`).exec(peer)
   const taken = by === null ? '-' : by[1] === by[2] ? (by[1] ?? '-') : `${by[1] ?? ''}, ${by[2] ?? ''}`
-  return { letGo: lettingGo(struck, figures), taken }
+  return { letGo: lettingGo(struck, figures, stands), taken }
 }
 
-function lettingGo(log: string, { goneMs, curedMs }: Told['figures']): string {
+function lettingGo(log: string, { goneMs, curedMs }: Told['figures'], stands: boolean): string {
   if (goneMs === null) return '-'
   const found = LETTING_GO.find(([pattern]) => pattern.test(log))?.[1]
   // Whoever wakes up at the end of the fault has not done what happened before.
-  if (found === 'engine: after its own pause' && goneMs < curedMs) return KERNEL
+  if (stands && goneMs < curedMs) return KERNEL
   return found ?? (goneMs < OUTSIDE_MS ? OUTSIDE : KERNEL)
 }

@@ -30,7 +30,7 @@ class Stream {
   }
 
   answers(from: number, to: number): this {
-    for (let t = from; t < to; t += 0.5) this.#put({ t: t * MS, e: 'answer', from: 'a' })
+    for (let t = from; t < to; t += 0.5) this.#put({ t: t * MS, e: 'answer' })
     return this
   }
 
@@ -137,16 +137,16 @@ test('spans: overlapping lateness counts once, notices of the same change as wel
 
 test('who decided: what the logs say, unless the address was gone before they could', () => {
   const peer = 'takeover.done: IPaddr2::10.0.0.1/24/eth0 taken (peer-dead) by authority accept: 3 ms after the decision'
-  const told = { peer, address: VIP, figures: { goneMs: 5, curedMs: 400 } }
+  const told = { peer, address: VIP, figures: { goneMs: 5, curedMs: 400 }, stands: false }
   const acted = (why: string, count: number): string => `guardian.acted: ${why} (pid 12): ${String(count)} addresses removed after 130 us`
   assert.deepEqual(decide({ ...told, struck: acted('the daemon died', 1) }), { letGo: 'guardian: daemon died', taken: 'peer-dead, accept' })
   assert.equal(decide({ ...told, struck: acted('the daemon made no progress', 1) }).letGo, 'guardian: no progress')
   assert.equal(decide({ ...told, struck: `${acted('the daemon died', 0)}\ndaemon.lapsed: x` }).letGo, 'engine: main loop stood still')
-  const paused = { ...told, struck: 'node.paused: this node slept' }
+  const paused = { ...told, stands: true, struck: 'node.paused: this node slept' }
   assert.equal(decide({ ...paused, figures: { goneMs: 500, curedMs: 400 } }).letGo, 'engine: after its own pause')
   assert.equal(decide({ ...paused, figures: { goneMs: 300, curedMs: 400 } }).letGo, 'kernel: lifetime over')
   assert.equal(decide({ ...told, struck: '' }).letGo, 'from outside')
   assert.deepEqual(decide({ struck: '', peer: 'takeover.done: IPaddr2::10.0.0.11/24 taken (gasp) by authority gasp', address: VIP,
-    figures: { goneMs: null, curedMs: 9 } }), { letGo: '-', taken: '-' })
+    figures: { goneMs: null, curedMs: 9 }, stands: false }), { letGo: '-', taken: '-' })
   assert.equal(decide({ ...told, struck: '', peer: peer.replace('peer-dead', 'gasp').replace('accept', 'gasp') }).taken, 'gasp')
 })

@@ -1,6 +1,5 @@
-// A lane plays the tries of one cell, a row under one protection, one after the other on one pair. After a problem the
-// pair is built anew, so that one bad try does not spoil the next.
-import type { ChildProcess } from 'node:child_process'
+// A lane plays tries one after the other on one pair under one protection. After a problem the pair is built anew, so
+// that one bad try does not spoil the next.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -8,17 +7,21 @@ import { StallWatch } from '../interop/stall-watch.js'
 import { isSure } from './judge.js'
 import { cellName } from './results.js'
 import type { Row } from './rows.js'
-import { startResponders, stopResponders } from './sampler.js'
 import { Scene, type Mode } from './scene.js'
-import { play, type Played, type TryResult } from './try.js'
+import { play, type Pace, type Played, type TryResult } from './try.js'
 
-export interface Cell {
+export interface Turn {
   readonly row: Row
-  readonly mode: Mode
-  readonly numbers: readonly number[]
+  readonly number: number
 }
 
-export interface LaneOptions {
+/** Rows of one lane share its pair, which is made for all that any of them needs. */
+export interface Lane {
+  readonly mode: Mode
+  readonly turns: readonly Turn[]
+}
+
+export interface LaneOptions extends Pace {
   /** Where everything about a try with problems goes; null to keep nothing. */
   readonly keepIn: string | null
   readonly onResult: (result: TryResult) => void
@@ -28,26 +31,21 @@ export interface LaneOptions {
 const STALL_MS_MAX = 400
 const AGAIN_MAX = 2
 
-interface Stage {
-  readonly scene: Scene
-  readonly responders: readonly ChildProcess[]
-}
-
-export async function playCell(cell: Cell, options: LaneOptions): Promise<void> {
-  let stage: Stage | null = null
+export async function playLane(lane: Lane, options: LaneOptions): Promise<void> {
+  let scene: Scene | null = null
   try {
-    for (const number of cell.numbers) {
+    for (const { row, number } of lane.turns) {
       for (let again = 0; ; again += 1) {
         const watch = new StallWatch()
-        stage ??= await build(cell)
-        const played = await play(stage.scene, cell.row, number)
+        scene ??= await build(lane)
+        const played = await play(scene, row, number, options)
         const stalledMs = watch.stop()
         const { problems } = played.result
         if (problems.length > 0) {
-          keep(played, cell, options.keepIn)
-          const broken = stage
-          stage = null
-          await takeDown(broken)
+          keep(played, options.keepIn)
+          const broken = scene
+          scene = null
+          await broken.close()
           // A machine that stood still makes everything late; two owners that were seen are never its doing.
           if (stalledMs > STALL_MS_MAX && again < AGAIN_MAX && !isSure(problems)) continue
         }
@@ -56,29 +54,21 @@ export async function playCell(cell: Cell, options: LaneOptions): Promise<void> 
       }
     }
   } finally {
-    if (stage !== null) await takeDown(stage)
+    await scene?.close()
   }
 }
 
-export async function build({ row, mode }: Pick<Cell, 'row' | 'mode'>): Promise<Stage> {
-  const { haCf = [], nodeOptions = [], prefix = [] } = row
-  const scene = await Scene.open({ name: 'authority', mode, haCf, nodeOptions, prefix })
-  try {
-    return { scene, responders: await startResponders(scene) }
-  } catch (error) {
-    await scene.close()
-    throw error
-  }
+async function build({ mode, turns }: Lane): Promise<Scene> {
+  const rows = [...new Set(turns.map(({ row }) => row))]
+  return await Scene.open({
+    name: 'authority', mode, haCf: rows.flatMap(({ haCf = [] }) => haCf), nodeOptions: rows.flatMap(({ nodeOptions = [] }) => nodeOptions),
+    prefix: rows.find(({ prefix }) => prefix !== undefined)?.prefix ?? [],
+  })
 }
 
-export async function takeDown({ scene, responders }: Stage): Promise<void> {
-  await stopResponders(responders)
-  await scene.close()
-}
-
-function keep({ result, samples, logs }: Played, { row, mode }: Cell, into: string | null): void {
+function keep({ result, samples, logs }: Played, into: string | null): void {
   if (into === null) return
-  const dir = join(into, `${cellName(row.name, mode)} ${String(result.number)}`.replace(/[^a-z0-9]+/gi, '-'))
+  const dir = join(into, `${cellName(result.row, result.mode)} ${String(result.number)}`.replace(/[^a-z0-9]+/gi, '-'))
   mkdirSync(dir, { recursive: true })
   writeFileSync(join(dir, 'result.json'), `${JSON.stringify(result, null, 2)}\n`)
   writeFileSync(join(dir, 'struck.log'), logs[0])

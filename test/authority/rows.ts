@@ -15,7 +15,7 @@ export interface Fault {
   readonly cure: () => Promise<void>
 }
 
-/** How long the fault lasts: until somebody has done something, then that much longer. */
+/** How long the fault lasts: until the peer has the address, and the struck node has not; then that much longer. */
 export interface Lasts {
   readonly until: 'taken' | 'gone' | 'at once'
   readonly thenMs: number
@@ -30,6 +30,10 @@ export interface Row {
   readonly nodeOptions?: readonly string[]
   readonly prefix?: readonly string[]
   readonly lasts: (number: number) => Lasts
+  /** Nothing on the struck node can act until the fault is over. */
+  readonly stands?: true
+  /** What the daemon has to end with. */
+  readonly exitCode?: number
   readonly rules: (mode: Mode) => Rules
   readonly fault: (scene: Scene) => Fault
   /** Why it cannot be played here; null: it can. */
@@ -47,6 +51,10 @@ const SETTLED_MS = 45_000
 /** Nobody waits for longer than this for the peer. */
 export const PATIENCE_MS = 20_000
 const HARMLESS_NONE_MS = 250
+/** A repair goes by the main loop. */
+const REPAIR_NONE_MS = 1_000
+/** With which a supervisor starts it again. */
+const LAPSED = 75
 /** Behind a controller that stands still for this long its groups are given away. */
 const LAPSE_NONE_MS = 2_000
 
@@ -137,6 +145,15 @@ function engineThread({ node }: PairMember, daemons: readonly number[]): number 
 const stuck = (kind: 'killable' | 'unkillable'): Row['fault'] =>
   frozen((scene) => Freezer.thread(engineThread(scene.pair.a, scene.struck.pids()), kind))
 
+/** Longer than a daemon is waited for: the engine lets go without it, and ends its life. */
+export function lapse(seconds: number): Row {
+  return {
+    name: `main loop blocked for ${String(seconds)} s`, tries: FEW, seconds: evenly(seconds + 12), lasts: during(seconds * 1_000),
+    rules: (mode) => ({ ...moves(0)(mode), noneMaxMs: mode === 'lease' ? NONE_MS.lease : LAPSE_NONE_MS }),
+    fault: blocked(seconds * 1_000), exitCode: LAPSED,
+  }
+}
+
 export const ROWS: readonly Row[] = [
   {
     name: 'daemon killed (SIGKILL)', tries: MANY, seconds: evenly(9), lasts: taken(300), rules: moves(KILL_TWO_MS),
@@ -147,14 +164,16 @@ export const ROWS: readonly Row[] = [
     fault: killed('SIGSTOP'),
   },
   {
-    name: 'daemon and guardian stopped', tries: MANY, seconds: evenly(14), lasts: standing, rules: inherent(THAW_TWO_MS),
+    name: 'daemon and guardian stopped', tries: MANY, seconds: evenly(14), lasts: standing, stands: true,
+    rules: inherent(THAW_TWO_MS),
     fault: (scene) => {
       const pids = [...scene.guardians(), ...scene.struck.pids()]
       return { strike: async () => { signalAll(pids, 'SIGSTOP') }, cure: thawed(scene) }
     },
   },
   {
-    name: 'whole node frozen (freezer)', tries: MANY, seconds: evenly(14), lasts: standing, rules: inherent(THAW_TWO_MS),
+    name: 'whole node frozen (freezer)', tries: MANY, seconds: evenly(14), lasts: standing, stands: true,
+    rules: inherent(THAW_TWO_MS),
     fault: frozen((scene) => Freezer.all(scene.pair.a.node.processes())),
     obstacle: () => (freezerObstacle('unkillable') === null ? null : freezerObstacle('killable')),
   },
@@ -181,10 +200,7 @@ export const ROWS: readonly Row[] = [
     name: 'main loop blocked for 6 s', tries: FEW, seconds: evenly(11, 13), lasts: during(6_000),
     rules: (mode) => (mode === 'lease' ? { ...stays, noneMaxMs: NONE_MS.lease, taken: 'either' } : stays), fault: blocked(6_000),
   },
-  {
-    name: 'main loop blocked for 60 s', tries: FEW, seconds: evenly(70), lasts: during(60_000),
-    rules: (mode) => ({ ...moves(0)(mode), noneMaxMs: mode === 'lease' ? NONE_MS.lease : LAPSE_NONE_MS }), fault: blocked(60_000),
-  },
+  lapse(60),
   {
     name: 'engine thread stuck', tries: FEW, seconds: evenly(12), lasts: taken(300), rules: moves(KILL_TWO_MS), fault: stuck('killable'),
     obstacle: () => freezerObstacle('killable'),
@@ -207,13 +223,16 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'address deleted by hand', tries: FEW, seconds: evenly(6), lasts: during(1_000),
-    rules: () => ({ ...stays, taken: 'either' }),
-    fault: (scene) => ({
-      strike: () => deleteAddress(scene),
-      cure: async () => undefined,
-    }),
+    rules: () => ({ ...stays, noneMaxMs: REPAIR_NONE_MS, taken: 'either' }),
+    fault: (scene) => ({ strike: () => deleteAddress(scene), cure: async () => undefined }),
   },
 ]
+
+export function rowNamed(name: string): Row {
+  const row = ROWS.find((one) => one.name === name)
+  if (row === undefined) throw new Error(`there is no row '${name}'`)
+  return row
+}
 
 async function deleteAddress({ pair }: Scene): Promise<void> {
   const { rc, err } = await pair.a.node.exec(['ip', 'addr', 'del', `${VIPS[0]}/24`, 'dev', 'eth0'])

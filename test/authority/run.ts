@@ -11,7 +11,7 @@ import { labObstacle } from '../../lab/lab.js'
 import { pause } from '../../lab/processes.js'
 import { proberProgram } from '../../lab/prober.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
-import { playCell, type Cell } from './lane.js'
+import { playLane } from './lane.js'
 import { cellName, Results } from './results.js'
 import { ROWS, type Row } from './rows.js'
 import { MODES, type Mode } from './scene.js'
@@ -22,8 +22,16 @@ const PROJECT = fileURLToPath(new URL('../../../', import.meta.url))
 const RESULTS_DIR = join(PROJECT, '.cache', 'authority')
 const TABLE = join(PROJECT, 'docs', 'authority.md')
 const STAGGER_MS = 3_000
+const EVERY_US = 500
 /** Of one lane. */
 const BUILD_SECONDS = 5
+
+/** A row under one protection. */
+interface Cell {
+  readonly row: Row
+  readonly mode: Mode
+  readonly numbers: readonly number[]
+}
 
 interface RunOptions {
   readonly jobs: number
@@ -98,9 +106,9 @@ async function playAll(cells: readonly Cell[], { jobs }: RunOptions, results: Re
     // Building machines keeps a core busy; begun all at once they would wait for each other.
     await pause(index * STAGGER_MS)
     for (let cell = queue.shift(); cell !== undefined; cell = queue.shift()) {
-      const { row, mode } = cell
-      await playCell(cell, {
-        keepIn: join(RESULTS_DIR, 'failed'),
+      const { row, mode, numbers } = cell
+      await playLane({ mode, turns: numbers.map((number) => ({ row, number })) }, {
+        keepIn: join(RESULTS_DIR, 'failed'), hurried: false, everyUs: EVERY_US,
         onResult: (result) => {
           results.add(result)
           clock.played(row, mode)

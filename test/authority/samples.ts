@@ -5,7 +5,7 @@ export type Sample =
   | { readonly t: number; readonly e: 'addr'; readonly node: string; readonly address: string; readonly on: boolean }
   | { readonly t: number; readonly e: 'held'; readonly node: string; readonly address: string; readonly on: boolean }
   | { readonly t: number; readonly e: 'garp'; readonly address: string; readonly mac: string }
-  | { readonly t: number; readonly e: 'answer'; readonly from: string | null }
+  | { readonly t: number; readonly e: 'answer' }
   | { readonly t: number; readonly e: 'late' | 'stall'; readonly ns: number }
   | { readonly t: number; readonly e: 'mark'; readonly text: string }
 

@@ -124,11 +124,11 @@ export class Scene {
   }
 
   /** Nothing is left of the beginning: each announces its ordinary dead time, and has told the other what it holds. */
-  async calm(): Promise<void> {
+  async calm({ atOnce }: { readonly atOnce: boolean }): Promise<void> {
     const ordinary = (report: StatusReport | null): boolean =>
       report?.nodes.every((node) => node.self || node.kind === 'ping' || node.deadtimeMs === DEADTIME_MS) === true
     const both = (): Promise<(StatusReport | null)[]> => Promise.all([this.struck.status(), this.peer.status()])
-    const calm = await until(async () => (await both()).every(ordinary), SETTLE_MS, EVERY_MS)
+    const calm = atOnce || await until(async () => (await both()).every(ordinary), SETTLE_MS, EVERY_MS)
     if (!calm) throw new Error('the nodes announce more than their ordinary dead time')
     await pause(CALM_MS)
   }

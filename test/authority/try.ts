@@ -17,6 +17,8 @@ export interface TryResult {
   readonly decided: Decided
   /** Null: it never was again as before. */
   readonly settledMs: number | null
+  /** With which codes daemons of the struck node ended that were started again; null: by a signal. */
+  readonly exits: readonly (number | null)[]
   readonly problems: readonly string[]
   readonly seconds: number
 }
@@ -34,22 +36,28 @@ const EVERY_FOURTH = 4
 /** How long before the fault the files change: the reload is somewhere in its middle. */
 const RELOAD_LEADS_MS = [0, 8, 20, 40, 80] as const
 
-export async function play(scene: Scene, row: Row, number: number): Promise<Played> {
+export interface Pace {
+  /** The longer dead time that a daemon announces at its beginning is not waited out. */
+  readonly hurried: boolean
+  readonly everyUs: number
+}
+
+export async function play(scene: Scene, row: Row, number: number, { hurried, everyUs }: Pace): Promise<Played> {
   const beganMs = performance.now()
   const { mode, pair } = scene
   await scene.home()
-  await scene.calm()
+  await scene.calm({ atOnce: hurried })
   const marks = [scene.struck.log().length, scene.peer.log().length] as const
-  const sampler = await Sampler.start(scene)
+  const sampler = await Sampler.start(scene, everyUs)
   const reloaded = number % EVERY_FOURTH === EVERY_FOURTH - 1
   const problems: string[] = []
-  let settledMs: number | null = null
+  let after: Aftermath = { settledMs: null, exits: [] }
   let samples: Sample[]
   try {
     await pause(LEAD_MS)
     const reload = reloaded ? scene.reload() : null
     if (reload !== null) await pause(RELOAD_LEADS_MS[Math.floor(number / EVERY_FOURTH) % RELOAD_LEADS_MS.length] ?? 0)
-    settledMs = await strikeAndCure(scene, row, number, sampler)
+    after = await strikeAndCure(scene, row, number, sampler)
     if (reload !== null) await within(reload, SETTLE_MAX_MS, 'the reload')
   } catch (error) {
     problems.push(error instanceof Error ? error.message : String(error))
@@ -59,24 +67,31 @@ export async function play(scene: Scene, row: Row, number: number): Promise<Play
   const nodes = [pair.a.node.name, pair.b.node.name] as const
   const figures = measure({ samples, nodes, addresses: VIPS })
   const logs = [scene.struck.log().slice(marks[0]), scene.peer.log().slice(marks[1])] as const
+  const { settledMs, exits } = after
+  const { exitCode } = row
+  if (exitCode !== undefined && !exits.includes(exitCode)) {
+    problems.push(`the daemon ended with ${exits.join(', ') || 'nothing'}, not ${String(exitCode)}`)
+  }
   const all = judge(figures, row.rules(mode), { settledMs, problems })
   return {
     samples, logs,
     result: {
-      row: row.name, mode, number, reloaded, figures, settledMs, problems: all,
-      decided: decide({ struck: logs[0], peer: logs[1], address: VIPS[0], figures }),
+      row: row.name, mode, number, reloaded, figures, settledMs, exits, problems: all,
+      decided: decide({ struck: logs[0], peer: logs[1], address: VIPS[0], figures, stands: row.stands === true }),
       seconds: Math.round((performance.now() - beganMs) / 100) / 10,
     },
   }
 }
 
-async function strikeAndCure(scene: Scene, row: Row, number: number, sampler: Sampler): Promise<number | null> {
+type Aftermath = Pick<TryResult, 'settledMs' | 'exits'>
+
+async function strikeAndCure(scene: Scene, row: Row, number: number, sampler: Sampler): Promise<Aftermath> {
   const fault = row.fault(scene)
   await sampler.mark(STRUCK)
   await fault.strike()
   const { until: what, thenMs } = row.lasts(number)
   const name = scene.pair.a.node.name
-  if (what === 'taken') await scene.takenByPeer(PATIENCE_MS)
+  if (what !== 'at once') await scene.takenByPeer(PATIENCE_MS)
   if (what === 'gone') await until(() => !scene.owners().includes(name), PATIENCE_MS, 5)
   await pause(thenMs)
   await sampler.mark(CURED)
@@ -87,5 +102,5 @@ async function strikeAndCure(scene: Scene, row: Row, number: number, sampler: Sa
   const tookMs = Math.round(performance.now() - curedMs)
   await pause(TAIL_MS)
   await supervision.end()
-  return settled ? tookMs : null
+  return { settledMs: settled ? tookMs : null, exits: supervision.exits }
 }

@@ -73,6 +73,8 @@ export class SimSlots {
   terminal = false
   /** As it is, whatever a mutant makes of it. */
   lapsed = false
+  /** Let go by the engine; the controller has not said anything about them since. */
+  readonly #letGo = new Set<string>()
   #stopped = false
   #standsSince: number | null = null
   #withheld = false
@@ -416,9 +418,12 @@ export class SimSlots {
     this.host.machine.fly('net', group, this.#kernelUs(), () => {
       this.host.machine.runs(page.addresses, false)
       page.releaseBy = null
+      const wasHeld = page.holding.held
       if (this.#unclaimed.has(group)) page.holding = { ...page.holding, held: false }
       this.#claimed(group)
       if (!this.host.flaws.has('release-unverified')) told()
+      if (wasHeld) this.#letGo.add(group)
+      page.holding = { ...page.holding, held: false }
     })
   }
 
@@ -445,6 +450,7 @@ export class SimSlots {
   }
 
   holding(group: string, holding: GroupHolding): void {
+    this.#letGo.delete(group)
     const page = this.host.page.groups.get(group)
     if (page === undefined) return
     // Said before the core knew that the engine took the group.
@@ -469,6 +475,8 @@ export class SimSlots {
   }
 
   #mayLetGo(): boolean {
+    // Its ownership ended while the controller stood still, which cannot say so.
+    if (this.#letGo.size > 0) return true
     for (const { name, holding } of this.host.page.groups.values()) {
       if (holding.held && (holding.peerReady || this.#owned.has(name))) return true
     }

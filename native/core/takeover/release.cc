@@ -107,6 +107,7 @@ void Takeover::finish_release(std::size_t slot, const TakeoverScene& scene, Take
   board_.page.set_release_by(slot, 0);
   place.owes_released = true;
   place.released_epoch = epoch;
+  place.let_go = was_held;
   const bool address_only = table_ != nullptr && table_->groups[slot].address_only;
   if (place.say_gasp && was_held && !unclaimed && address_only && !place.holding.agent_busy && scene.gasp_is_heard) {
     voice.say_gasp(slot, epoch);

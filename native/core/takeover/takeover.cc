@@ -21,6 +21,7 @@ void Takeover::set_holding(std::size_t slot, const GroupHolding& holding) noexce
   if (place.unclaimed && !holding.held) return;
   if (place.unclaimed) note_claimed(slot);
   if (holding.held && !place.holding.held) place.lifetime_known = false;
+  place.let_go = false;
   place.holding = holding;
   tell_page(slot);
 }
@@ -129,6 +130,9 @@ void Takeover::watch_controller(const TakeoverScene& scene) noexcept {
 // Without anybody who would take over, or whose turn it surely becomes, falling silent helps nobody.
 bool Takeover::somebody_waits(const TakeoverScene& scene) const noexcept {
   for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    // Its ownership ended while the controller stood still, which therefore cannot say so: the peer believes that the
+    // group is here for as long as it hears us.
+    if (slots_[slot].let_go) return true;
     const GroupHolding& holding = slots_[slot].holding;
     if (!holding.held) continue;
     const bool address_only = table_ != nullptr && table_->groups[slot].address_only;

@@ -112,6 +112,7 @@ class Takeover {
     std::uint64_t release_token = 0;
     bool owes_released = false;  // the record, until it has a place
     std::uint64_t released_epoch = 0;
+    bool let_go = false;  // by itself; the controller has not said anything about the group since
 
     std::uint64_t refresh_token = 0;  // 0: none under way
     std::uint32_t lifetime_s = 0;     // as last asked for; 0: for ever
