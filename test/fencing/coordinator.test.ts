@@ -239,16 +239,27 @@ describe('the peer during and after a fencing', () => {
     assert.equal(stage.fencing.snapshot.state, 'idle')
   })
 
-  it('a restarted daemon believes what its last life wrote down, and no nonsense', () => {
+  it('a planned restart believes what its last life wrote down, and no nonsense', () => {
     const stage = new FencingStage({ devices: [device('pdu')] })
-    stage.boot({ 'boot:fence-confirmed': '{"target":"beta","generation":100,"by":"pdu"}' })
+    const keep = '{"until":1005000000,"groups":[]}'
+    stage.boot({ keep, 'boot:fence-confirmed': '{"target":"beta","generation":100,"by":"pdu"}' })
     assert.equal(stage.fencing.confirmed(beta, 0), true)
     assert.equal(stage.fencing.confirmed(beta, 101), false)
     for (const text of ['', '{}', 'null', '[]', '{"target":"beta","generation":"100","by":"x"}', '{"target":1,"generation":1,"by":"x"}']) {
       const other = new FencingStage({ devices: [device('pdu')] })
-      other.boot({ 'boot:fence-confirmed': text })
+      other.boot({ keep, 'boot:fence-confirmed': text })
       assert.equal(other.fencing.confirmed(beta, 0), false, text)
     }
+  })
+
+  it('a life that ended with last words leaves no confirmation: a peer that came up unheard may have acted on them', () => {
+    const stage = new FencingStage({ devices: [device('pdu')] })
+    stage.boot({ 'boot:fence-confirmed': '{"target":"beta","generation":0,"by":"pdu"}' })
+    assert.equal(stage.fencing.confirmed(beta, 0), false)
+    const late = new FencingStage({ devices: [device('pdu')] })
+    late.run(6_000_000)
+    late.boot({ keep: '{"until":1005000000,"groups":[]}', 'boot:fence-confirmed': '{"target":"beta","generation":0,"by":"pdu"}' })
+    assert.equal(late.fencing.confirmed(beta, 0), false)
   })
 })
 

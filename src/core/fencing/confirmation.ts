@@ -1,6 +1,7 @@
-// The knowledge that one incarnation of the peer surely does not run. Written down, so that a restarted daemon
-// need not fence a dead machine again; the shell drops it when this machine itself was restarted, because
-// then nobody listened in between. Ends with the first authenticated message of a newer incarnation.
+// The knowledge that one incarnation of the peer surely does not run. Written down for a planned restart that keeps
+// resources: its successor need not fence a dead machine again. Any other life before ended with last words, by itself
+// or by its guardian, and a peer that came up unheard may have acted on them. The shell drops it also when this machine
+// itself was restarted. Ends with the first authenticated message of a newer incarnation.
 
 import type { NodeId } from '../base/ids.js'
 import type { Context } from '../context.js'
@@ -28,8 +29,9 @@ export class Confirmations {
     return this.#known
   }
 
-  boot(text: string | undefined): void {
-    this.#known = text === undefined ? null : decode(text)
+  /** `kept`: the life before said no last words, and nobody did for it. */
+  boot(text: string | undefined, how: { readonly kept: boolean }): void {
+    this.#known = text === undefined || !how.kept ? null : decode(text)
     if (this.#known === null && text !== undefined) this.ctx.persist(confirmationKey, null)
   }
 

@@ -15,6 +15,7 @@ import type { FenceOrderEvent, FenceResultEvent } from '../events.js'
 import type { Peer, PeerChange } from '../membership/peers.js'
 import type { FencingBook } from '../takeover/authority-book.js'
 import type { Group } from '../takeover/group.js'
+import { decodeKeep, keepKey } from '../takeover/keep.js'
 import type { World } from '../takeover/world.js'
 import { confirmationKey, Confirmations } from './confirmation.js'
 import { fencingDelayUs } from './delay.js'
@@ -88,7 +89,8 @@ export class Fencing implements FencingBook {
   // ------------------------------------------------------------------------------- what others ask
 
   boot(persisted: Readonly<Record<string, string>>): void {
-    this.#confirmations.boot(persisted[confirmationKey])
+    const kept = decodeKeep(persisted[keepKey], this.ctx.now).until > 0
+    this.#confirmations.boot(persisted[confirmationKey], { kept })
     this.#tests.start(this.world.peer?.id ?? null)
   }
 
