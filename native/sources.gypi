@@ -87,6 +87,7 @@
       "native/guardian/gasp_sender.cc",
       "native/guardian/guardian.cc",
       "native/guardian/journal.cc",
+      "native/guardian/killer.cc",
       "native/guardian/lock_watch.cc",
       "native/guardian/main.cc",
       "native/guardian/petting.cc",

@@ -35,7 +35,8 @@ struct alignas(64) ThreadLock {
   std::atomic<std::uint32_t> takes;    // counts them
 };
 
-enum class GroupKind : std::uint8_t { kAddress = 1, kService = 2 };
+// kKilled: services, all of them processes in a control group that the guardian ends with the daemon.
+enum class GroupKind : std::uint8_t { kAddress = 1, kService = 2, kKilled = 3 };
 
 // One address that this node could ever add.
 struct PlanAddress {
@@ -83,6 +84,7 @@ struct alignas(64) GroupWords {
   std::atomic<std::uint32_t> owned;        // an ownership (lease or lock) is in force
   std::atomic<std::uint64_t> claim_epoch;
   std::atomic<std::int64_t> release_by_us;    // CLOCK_BOOTTIME; 0: none
+  std::atomic<std::int64_t> owned_until_us;   // somebody else may own it from then on; 0: not owned, or stopped here
   std::atomic<std::int64_t> valid_until_us;   // `keep` refreshes lifetimes to at most this; 0: for ever
   Gasp gasp;
 };
@@ -131,7 +133,7 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<std:
 
 inline constexpr std::uint64_t kPageMagic = 0x7462677561726431;  // "tbguard1"
 // Change this text with every change of meaning that the sizes below do not show.
-inline constexpr std::string_view kLayoutText = "twinbeat guard page 1";
+inline constexpr std::string_view kLayoutText = "twinbeat guard page 2";
 
 constexpr std::uint32_t layout_hash() {
   std::uint32_t hash = 2166136261U;  // FNV-1a

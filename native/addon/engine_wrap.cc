@@ -240,9 +240,12 @@ class NativeEngine : public Napi::ObjectWrap<NativeEngine> {
     return Napi::Number::New(info.Env(), error);
   }
 
-  // (withholdUs, releaseUs, resetUs, freezeUs)
+  // (withholdUs, releaseUs, resetUs, freezeUs, stopBudgetUs)
   Napi::Value set_limits(const Napi::CallbackInfo& info) {
-    if (runner_ == nullptr || !are_integers(info, 4)) return refuse(info, "setLimits(withhold, release, reset, freeze)");
+    if (runner_ == nullptr || !are_integers(info, 5)) {
+      return refuse(info, "setLimits(withhold, release, reset, freeze, stopBudget)");
+    }
+    port_.board->stop_budget_us.store(static_cast<Micros>(number_of(info[4])), std::memory_order_release);
     ControllerLease& lease = port_.board->lease;
     lease.withhold_us.store(static_cast<Micros>(number_of(info[0])), std::memory_order_release);
     lease.release_us.store(static_cast<Micros>(number_of(info[1])), std::memory_order_release);

@@ -196,7 +196,8 @@ class ManualEngine : public Napi::ObjectWrap<ManualEngine> {
   }
 
   Napi::Value set_limits(const Napi::CallbackInfo& info) {
-    if (!are_integers(info, 3)) return refuse(info, "setLimits(withholdUs, releaseUs, resetUs)");
+    if (!are_integers(info, 4)) return refuse(info, "setLimits(withholdUs, releaseUs, resetUs, stopBudgetUs)");
+    port_.board->stop_budget_us.store(static_cast<Micros>(number_of(info[3])));
     port_.board->lease.withhold_us.store(static_cast<Micros>(number_of(info[0])));
     port_.board->lease.release_us.store(static_cast<Micros>(number_of(info[1])));
     port_.board->lease.reset_us.store(static_cast<Micros>(number_of(info[2])));

@@ -12,6 +12,10 @@ namespace twinbeat::guard {
 namespace {
 
 constexpr Micros kRepeat = 50 * kMicrosPerMilli;
+// Processes that were killed are gone within milliseconds, unless the kernel itself holds them.
+constexpr Micros kRepeatKill = 2 * kMicrosPerMilli;
+constexpr std::uint32_t kKillAttemptsQuick = 25;
+constexpr std::uint32_t kKillAttemptsMax = 65;  // two seconds more
 // From then on it is told once that something stands in the way.
 constexpr std::uint32_t kAttemptsQuiet = 20;
 constexpr Micros kRefreshIdle = kMicrosPerSecond;
@@ -48,8 +52,9 @@ bool Guardian::is_daemon_silenced() const noexcept {
 
 void Guardian::act() noexcept {
   kill_daemon();
+  const bool silenced = is_daemon_silenced();
+  killer_.strike();
   if (verified_at_ == 0) {
-    const bool silenced = is_daemon_silenced();
     removed_ += releaser_.remove(plan_).removed;
     if (removed_at_ == 0) removed_at_ = boottime_now();
     // Only a dump after the last possible addition proves anything.
@@ -63,16 +68,33 @@ void Guardian::act() noexcept {
                      options_.pid, silenced ? "addresses are still there" : "it cannot be ended");
     }
   }
-  act_again_at_ = boottime_now() + kRepeat;
-  if (verified_at_ != 0 && process_gone_) finish();
+  const bool over = verified_at_ != 0 && process_gone_ && end_services();
+  const bool soon = verified_at_ != 0 && process_gone_ && kill_attempts_ < kKillAttemptsQuick;
+  act_again_at_ = boottime_now() + (soon ? kRepeatKill : kRepeat);
+  if (over) finish();
 }
 
-// Groups of nothing but addresses, held until the end, with no agent action under way.
+bool Guardian::end_services() noexcept {
+  const bool done = killer_.sweep();
+  const std::bitset<kGroupsMax> ended = killer_.ended(plan_);
+  if (ended != ended_) {
+    ended_ = ended;
+    find_last_words();
+    send_gasps();
+  }
+  if (done || ++kill_attempts_ < kKillAttemptsMax) return done;
+  journal_.write("guardian.unkilled", "%s (pid %d), and processes of its services do not end", text_of(reason_), options_.pid);
+  return true;
+}
+
+// Groups of nothing but addresses, or whose services have ended with the daemon, held until the end, with no agent
+// action under way.
 void Guardian::find_last_words() noexcept {
   for (std::size_t i = 0; i < kGroupsMax; ++i) {
     const GroupSight group = read_group(*page_, i);
     const PlanGroup& planned = plan_.groups[i];
-    const bool may = planned.used != 0 && planned.kind == GroupKind::kAddress && group.held && !group.agent_busy;
+    const bool empty = planned.kind == GroupKind::kAddress || (planned.kind == GroupKind::kKilled && ended_.test(i));
+    const bool may = planned.used != 0 && empty && group.held && !group.agent_busy;
     if (!may || !read_gasp(*page_, i, gasp_) || gasp_.claim_epoch != group.claim_epoch) continue;
     last_words_.set(i);
   }
@@ -88,10 +110,10 @@ void Guardian::finish() noexcept {
   // Once more: one copy may have been lost on its way.
   send_gasps();
   journal_.write("guardian.acted",
-                 "%s (pid %d): %u addresses removed after %lld us, verified gone after %lld us, last words of %zu groups "
-                 "in %u messages",
+                 "%s (pid %d): %u addresses removed after %lld us, verified gone after %lld us, services of %zu groups "
+                 "ended, last words of %zu groups in %u messages",
                  text_of(reason_), options_.pid, removed_, static_cast<long long>(removed_at_ - noticed_at_),
-                 static_cast<long long>(verified_at_ - noticed_at_), last_words_.count(), words_sent_);
+                 static_cast<long long>(verified_at_ - noticed_at_), ended_.count(), last_words_.count(), words_sent_);
   done_ = true;
 }
 

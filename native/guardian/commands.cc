@@ -56,6 +56,11 @@ void Guardian::run_command(char* command, char* answer, std::size_t answer_bytes
     say("ok");
   } else if (char* device = argument_of(command, "watchdog"); device != nullptr) {
     open_watchdog(device, answer, answer_bytes);
+  } else if (char* target = argument_of(command, "kill"); target != nullptr) {
+    say(add_target(target) ? "ok" : "refused kill GROUP FOLDER");
+  } else if (const char* group = argument_of(command, "spare"); group != nullptr) {
+    killer_.spare(group);
+    say("ok");
   } else if (argument_of(command, "starve") != nullptr) {
     watchdog_stopped_ = true;
     pet_at_ = 0;
@@ -72,6 +77,13 @@ void Guardian::say_goodbye(char* answer, std::size_t answer_bytes) noexcept {
   if (clean) watchdog_.close_for_good();
   done_ = true;
   std::snprintf(answer, answer_bytes, "ok %s", clean ? "clean" : "held");
+}
+
+// "GROUP FOLDER"
+bool Guardian::add_target(char* arguments) noexcept {
+  const char* space = std::strchr(arguments, ' ');
+  if (space == nullptr) return false;
+  return killer_.add({arguments, static_cast<std::size_t>(space - arguments)}, space + 1);
 }
 
 // "SECONDS DEVICE"

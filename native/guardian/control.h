@@ -7,7 +7,7 @@
 
 namespace twinbeat::guard {
 
-inline constexpr std::size_t kCommandBytes = 512;
+inline constexpr std::size_t kCommandBytes = 1024;
 inline constexpr std::size_t kAnswerBytes = 512;
 
 class ControlSocket {

@@ -15,6 +15,7 @@
 #include "guardian/control.h"
 #include "guardian/gasp_sender.h"
 #include "guardian/journal.h"
+#include "guardian/killer.h"
 #include "guardian/lock_watch.h"
 #include "guardian/releaser.h"
 #include "guardian/watchdog.h"
@@ -57,6 +58,8 @@ class Guardian {
   void act() noexcept;
   void kill_daemon() noexcept;
   [[nodiscard]] bool is_daemon_silenced() const noexcept;
+  // True: nothing of them is left, or it has been waited for long enough.
+  [[nodiscard]] bool end_services() noexcept;
   void find_last_words() noexcept;
   void send_gasps() noexcept;
   void finish() noexcept;
@@ -67,6 +70,7 @@ class Guardian {
   void run_command(char* command, char* answer, std::size_t answer_bytes) noexcept;
   void say_goodbye(char* answer, std::size_t answer_bytes) noexcept;
   void open_watchdog(char* arguments, char* answer, std::size_t answer_bytes) noexcept;
+  [[nodiscard]] bool add_target(char* arguments) noexcept;
   void write_status(char* answer, std::size_t answer_bytes) const noexcept;
 
   // petting.cc
@@ -87,6 +91,7 @@ class Guardian {
   ReleaseRule rule_;
   Releaser releaser_;
   GaspSender gasps_;
+  Killer killer_;
   Journal journal_;
   ControlSocket control_;
 
@@ -98,6 +103,8 @@ class Guardian {
   Micros verified_at_ = 0;
   std::uint32_t removed_ = 0;
   std::uint32_t attempts_ = 0;
+  std::uint32_t kill_attempts_ = 0;
+  std::bitset<kGroupsMax> ended_;  // groups whose services are proven to have ended
   std::bitset<kGroupsMax> present_;
   std::bitset<kGroupsMax> last_words_;  // groups that have some and may say them
   std::uint32_t words_sent_ = 0;

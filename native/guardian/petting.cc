@@ -20,10 +20,17 @@ void Guardian::pet(Micros now) noexcept {
                  .keeping = state_ == GuardianState::kKeeping,
                  .progress_at = page_->progress_at_us.load(std::memory_order_acquire),
                  .progress_limit = std::max(kProgressLimitLeast, page_->limits.freeze_us.load(std::memory_order_acquire)),
-                 .controller_fresh_until = page_->limits.controller_fresh_until_us.load(std::memory_order_acquire)};
+                 .controller_fresh_until = page_->limits.controller_fresh_until_us.load(std::memory_order_acquire),
+                 .watchdog_limit = watchdog_.timeout_s() * kMicrosPerSecond + kPetMargin};
+  const auto earliest = [](Micros& known, Micros at) {
+    if (at > 0 && (known == 0 || at < known)) known = at;
+  };
   for (std::size_t i = 0; i < kGroupsMax; ++i) {
-    const Micros by = read_group(*page_, i).release_by;
-    if (by > 0 && (sight.release_by == 0 || by < sight.release_by)) sight.release_by = by;
+    const GroupSight group = read_group(*page_, i);
+    earliest(sight.release_by, group.release_by);
+    // Addresses alone are removed in time by engine and guardian.
+    const bool services = plan_.groups[i].used != 0 && plan_.groups[i].kind != GroupKind::kAddress;
+    if (services) earliest(sight.services_until, group.owned_until);
   }
   const PetVerdict before = pet_verdict_;
   pet_verdict_ = judge_petting(sight);

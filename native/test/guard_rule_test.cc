@@ -151,3 +151,16 @@ TEST_CASE("the watchdog is petted while the whole chain is fresh, and for nothin
   sight.stopped = true;
   CHECK(judge_petting(sight) == PetVerdict::kStopped);
 }
+
+TEST_CASE("services that may soon be somebody else's end with the machine before that, kept or not") {
+  const Micros now = 50'000'000;
+  PetSight sight{.now = now, .running = true, .progress_at = now, .progress_limit = 1000 * kMs,
+                 .services_until = now + 11'000 * kMs + 1, .watchdog_limit = 10'000 * kMs + kPetMargin};
+  CHECK(judge_petting(sight) == PetVerdict::kPet);
+  sight.now += 1;
+  CHECK(judge_petting(sight) == PetVerdict::kServicesOverdue);
+  sight.keeping = true;
+  CHECK(judge_petting(sight) == PetVerdict::kServicesOverdue);
+  sight.services_until = 0;
+  CHECK(judge_petting(sight) == PetVerdict::kPet);
+}

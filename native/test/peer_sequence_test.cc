@@ -101,6 +101,16 @@ TEST_CASE("only a status moves the generation") {
   CHECK(t.generation() == 1);
 }
 
+TEST_CASE("what a newer life says before its first status is as good as lost, dead or alive") {
+  SequenceTracker t;
+  CHECK(status(t, 1, 5).accepted());
+  CHECK(other(t, 2, 6).verdict == V::kUnheardLife);
+  CHECK_FALSE(other(t, 2, 1, true).accepted());
+  CHECK(other(t, 1, 6).verdict == V::kAccepted);
+  CHECK(status(t, 2, 3, true).event == E::kRestarted);
+  CHECK(other(t, 2, 4).verdict == V::kAccepted);
+}
+
 TEST_CASE("the same generation after death is a return, but an old status is not") {
   SequenceTracker t;
   CHECK(status(t, 1, 5).accepted());

@@ -45,12 +45,14 @@ TEST_CASE("an ownership is refused when it is past, too far away or of a lower t
 
 TEST_CASE("at the deadline of its ownership a group is released, verified, and told once") {
   Taker taker;
+  taker.board.stop_budget_us = 4 * Taker::kSecond;
   taker.hold(9);
   const Micros deadline = taker.world.now + 3 * Taker::kSecond;
   REQUIRE(taker.controller.renew_ownership(Taker::kSlot, 1, deadline, taker.world.now));
   taker.run(1000);
   CHECK(taker.words().owned.load() == 1);
-  CHECK(taker.words().release_by_us.load() > deadline);
+  CHECK(taker.words().release_by_us.load() == deadline + 2 * Taker::kSecond);
+  CHECK(taker.words().owned_until_us.load() == deadline + 4 * Taker::kSecond);
   REQUIRE(taker.waiting() == 1);
   CHECK(taker.batch().flags == net::kBatchRefresh);
   CHECK(taker.batch().steps[0].valid_lft_s == 3);
@@ -72,6 +74,11 @@ TEST_CASE("at the deadline of its ownership a group is released, verified, and t
   CHECK(taker.words().held.load() == 0);
   CHECK(taker.words().release_by_us.load() == 0);
   CHECK(gasps(taker) == 0);
+  // Services run until the controller says that they do not.
+  CHECK(taker.words().owned_until_us.load() == deadline + 4 * Taker::kSecond);
+  taker.hold(9, true, false);
+  taker.run(1000);
+  CHECK(taker.words().owned_until_us.load() == 0);
 }
 
 TEST_CASE("a release is repeated until it is true") {

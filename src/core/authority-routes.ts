@@ -3,13 +3,15 @@
 import { assertNever } from './base/invariant.js'
 import type {
   ArbiterResultEvent, ControllerLapsedEvent, FenceOrderEvent, FenceResultEvent, GaspEvent, GroupReleasedEvent, GuardianEvent,
-  PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanGoneEvent, PlanWithheldEvent,
+  OwnershipRefusedEvent, PlanArmedEvent, PlanDisarmedEvent, PlanFiredEvent, PlanGoneEvent, PlanWithheldEvent,
+  WatchdogChangedEvent,
 } from './events.js'
 import type { Machines } from './machines.js'
 
 export type AuthorityEvent =
   | PlanArmedEvent | PlanDisarmedEvent | PlanFiredEvent | PlanGoneEvent | PlanWithheldEvent | ControllerLapsedEvent
   | GroupReleasedEvent | GaspEvent | GuardianEvent | FenceResultEvent | FenceOrderEvent | ArbiterResultEvent
+  | OwnershipRefusedEvent | WatchdogChangedEvent
 
 export function routeAuthority(node: Machines, event: AuthorityEvent): void {
   switch (event.type) {
@@ -26,6 +28,8 @@ export function routeAuthority(node: Machines, event: AuthorityEvent): void {
     case 'fence.result': return node.fencing.result(event)
     case 'fence.order': return node.fencing.order(event)
     case 'arbiter.result': return node.lease.result(event)
+    case 'ownership.refused': return node.lease.refused(event.group, event.token)
+    case 'watchdog.changed': return node.watchdogs.changed(event)
     default: return assertNever(event, 'event')
   }
 }

@@ -69,7 +69,8 @@ function dispatch(node: Machines, event: CoreEvent): void {
       return routeEngine(node, event)
     case 'plan.disarmed': case 'plan.armed': case 'plan.gone': case 'plan.fired': case 'plan.withheld': case 'controller.lapsed':
     case 'group.released': case 'gasp': case 'guardian.ready': case 'guardian.lost': case 'fence.result':
-    case 'fence.order': case 'arbiter.result':
+    case 'fence.order': case 'arbiter.result': case 'watchdog.changed':
+    case 'ownership.refused':
       return routeAuthority(node, event)
     default: return assertNever(event, 'event')
   }

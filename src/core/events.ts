@@ -189,6 +189,11 @@ export interface GaspEvent {
 /** Nothing is armed or taken until the guardian holds the removal of everything that could be added. */
 export interface GuardianEvent { readonly type: 'guardian.ready' | 'guardian.lost' }
 
+/** The engine does not take this ownership: its deadline is past by its clock, or a newer token was told before. */
+export interface OwnershipRefusedEvent { readonly type: 'ownership.refused'; readonly group: GroupId; readonly token: number }
+/** Our guardian pets a watchdog that resets this machine after this time, or pets none (any more): null. */
+export interface WatchdogChangedEvent { readonly type: 'watchdog.changed'; readonly timeoutUs: number | null }
+
 /**
  * The result of `fence.run`. Only `confirmed` is a success; a lie is one that the device tells. `manual`: it is a
  * person who does it, and says so by `fence.order` with action `confirm`.
@@ -237,5 +242,5 @@ export type EngineEvent =
 export type CoreEvent = { readonly at: Micros } & (
   | BootEvent | EngineEvent | MemberResultEvent | TimerEvent | OperatorEvent | PersistedEvent
   | GenerationRaisedEvent | ConfigChangedEvent | PlanDisarmedEvent | PlanArmedEvent | FenceResultEvent | FenceOrderEvent
-  | ArbiterResultEvent
+  | ArbiterResultEvent | WatchdogChangedEvent | OwnershipRefusedEvent
 )

@@ -30,6 +30,7 @@ import { Reload } from './takeover/reload.js'
 import { ResourceProtocol } from './takeover/resource-protocol.js'
 import { Standby } from './takeover/standby.js'
 import { TakeoverSummary } from './takeover/summary.js'
+import { WatchdogWord } from './takeover/watchdog-word.js'
 import { World } from './takeover/world.js'
 import type { CoreConfig, GroupConfig } from './types.js'
 
@@ -62,12 +63,11 @@ export class Machines {
   readonly fenceMe: FenceMe
   readonly orders: Orders
   readonly track: Track
+  readonly watchdogs: WatchdogWord
 
   constructor(config: CoreConfig, prng: Prng, books: Partial<AuthorityBooks> = {}) {
-    const ctx = new Context(config)
-    const world = new World(ctx)
-    this.ctx = ctx
-    this.world = world
+    const ctx = this.ctx = new Context(config)
+    const world = this.world = new World(ctx)
     this.fencing = books.fencing ?? new Fencing(ctx, world, prng, (group) => this.door.forbidden(group) !== null)
     this.orders = new Orders(ctx, world)
     this.holds = books.holds ?? this.orders
@@ -88,10 +88,11 @@ export class Machines {
       held: (id) => world.groups.get(id)?.mayHold === true,
       peerFree: (id) => this.claims.settled && freeWords.has(this.claims.theirWord(id) ?? ''),
     }))
+    this.watchdogs = new WatchdogWord(ctx, world, this.claims)
     this.door = new Door(world, this, {
       permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
       heldByPeer: (one) => this.#heldByPeer(one),
-    })
+    }, this.watchdogs)
     for (const machine of [this.protocol, this.legacy, this.handover, this.claims]) machine.door = this.door
     this.claims.ready = (group) => this.#couldTake(group)
     this.plans = new PlanBook(ctx, world, (group) => this.#mayBeArmed(group), (group) => this.#triggerOf(group))
@@ -120,7 +121,7 @@ export class Machines {
     this.track = new Track(ctx, world)
     this.track.host = this.#trackHost()
     world.peerUnfit = (id) => this.track.peerUnfit(id)
-    this.claims.notes = [this.orders, this.track]
+    this.claims.notes = [this.orders, this.track, this.watchdogs]
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
     this.protocol.onTakenAlone = (group) => {

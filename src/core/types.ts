@@ -91,8 +91,6 @@ export interface CoreConfig {
   readonly fencing: FencingConfig
   /** Null: no arbiter is configured. */
   readonly lease: LeaseConfig | null
-  /** A machine that loses an ownership while services of the group run on is reset in time by its watchdog. */
-  readonly watchdog: boolean
   /** How long a giver waits for `accept` before it revokes its offer. */
   readonly handoverWaitUs: number
   /** How long after its own `accept` a taker may begin the take. Must exceed the longest stop of a group. */

@@ -40,7 +40,6 @@ export function coreConfigOf(config: ClusterConfig, locate: Locate = (address) =
     protection: twinbeat.splitBrain,
     fencing: fencingOf(config),
     lease: twinbeat.splitBrain === 'lease' ? leaseConfigOf(twinbeat.lease) : null,
-    watchdog: false,
     handoverWaitUs: twinbeat.handoverWaitUs,
     grantWaitUs: twinbeat.grantWaitUs,
   }

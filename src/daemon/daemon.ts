@@ -56,6 +56,7 @@ import { Shell, type ShellDependencies } from './shell.js'
 import { buildStatus } from './status.js'
 import { PacedTiming } from './timing-change.js'
 import { buildMethods } from './verbs.js'
+import { WatchdogReports } from './watchdog-reports.js'
 
 /** The last statuses and the farewell leave within a few milliseconds; the log gets a little longer. */
 const logFlushMs = 1000
@@ -87,6 +88,7 @@ export class Daemon {
   readonly #facts: Facts
   readonly #engine: Engine
   readonly #guardian: GuardianWiring
+  readonly #watchdog: WatchdogReports
   readonly #core: Core
   readonly #recorder: Recorder
   readonly #shell: Shell
@@ -131,6 +133,9 @@ export class Daemon {
     })
     this.#generation = this.#identity.generation
     this.#engine = createEngine({ wake: () => { this.#shell.wake() } })
+    this.#watchdog = new WatchdogReports({
+      config: () => this.#config, core: () => this.#core, engine: () => this.#engine, feed: (event) => { this.#shell.feed(event) },
+    })
     this.#guardian = new GuardianWiring({
       runDir: options.runDir,
       lock,
@@ -138,6 +143,7 @@ export class Daemon {
       coredumps: config.process.coredumps,
       attach: (guardian) => { this.#plans.attachGuardian(guardian) },
       watchdog: config.watchdog,
+      reports: this.#watchdog,
     })
     this.#peerFiles = new PeerFiles(this.#engine, config.files)
     this.#lines = new Lines({
@@ -271,11 +277,8 @@ export class Daemon {
 
   async #begin(diagnostics: readonly Diagnostic[]): Promise<void> {
     const { logger } = this.#log
-    logger.info(
-      { event: 'daemon.started' },
-      `twinbeatd ${this.#version} on ${this.#config.self}, ` +
-        `generation ${this.#generation.toString(16)}, configuration from ${this.#options.haDir}`,
-    )
+    const born = `generation ${this.#generation.toString(16)}, configuration from ${this.#options.haDir}`
+    logger.info({ event: 'daemon.started' }, `twinbeatd ${this.#version} on ${this.#config.self}, ${born}`)
     this.#warn(diagnostics)
     for (const warning of this.#identity.warnings) logger.warn({ event: 'state.unwritable' }, warning)
     this.#configureMembers(this.#config)
@@ -300,6 +303,7 @@ export class Daemon {
     const persisted = this.#facts.load()
     this.#fence.remember(persisted)
     this.#shell.feed({ type: 'boot', generation: this.#generation, persisted })
+    this.#watchdog.booted()
     notifySupervisor(`READY=1\nSTATUS=started\nMAINPID=${String(process.pid)}`)
   }
 
@@ -307,7 +311,7 @@ export class Daemon {
   #countOnUs(): void {
     this.#plans.writeAhead()
     const facts = limitFactsOf(this.#engine.snapshot(), (this.#config.watchdog?.timeoutS ?? 0) * 1_000_000)
-    this.#engine.setLimits(controllerLimits(facts))
+    this.#engine.setLimits({ ...controllerLimits(facts), stopBudgetUs: this.#config.twinbeat.lease.stopBudgetUs })
     this.#shell.keepAlive(renewEveryMs)
     this.#pace.watch(this.#config.timing)
   }
@@ -322,10 +326,8 @@ export class Daemon {
   #configureMembers(config: ClusterConfig, inForce?: (group: string, digest: string) => boolean): void {
     this.#members.configure(config.groups, config.twinbeat, this.#options.haDir, inForce)
     for (const [group, why] of this.#members.unusable()) {
-      this.#log.logger.error(
-        { event: 'resource.unresolved', group },
-        `${group} cannot start on this node, the peer may have it: ${why}; install the agent or correct haresources`,
-      )
+      const text = `${group} cannot start on this node, the peer may have it: ${why}; install the agent or correct haresources`
+      this.#log.logger.error({ event: 'resource.unresolved', group }, text)
     }
   }
 
@@ -368,9 +370,7 @@ export class Daemon {
       this.#log.logger.info({ event: 'stop.repeated' }, 'stopping already: this signal changes nothing')
       return
     }
-    this.#askStop('stop', () => {
-      /* nobody listens */
-    }).catch((error: unknown) => {
+    this.#askStop('stop', () => { /* nobody listens */ }).catch((error: unknown) => {
       const hint = error instanceof TwinbeatError ? `; ${error.hint}` : ''
       this.#log.logger.error({ event: 'stop.refused' }, `not stopped: ${messageOf(error)}${hint}`)
     })

@@ -10,6 +10,7 @@ import { TwinbeatError, messageOf } from '../errors.js'
 import { systemCalls } from '../system/system.js'
 import { errnoName } from './link-words.js'
 import { lockAfterRelief, type RunLock } from './run-lock.js'
+import type { WatchdogReports } from './watchdog-reports.js'
 
 export interface GuardianParts {
   readonly runDir: string
@@ -20,12 +21,15 @@ export interface GuardianParts {
   /** Core dumps are wanted. A dump holds up the death of the process, and with it the removal, by its whole length. */
   readonly coredumps: boolean
   readonly watchdog: { readonly device: string; readonly timeoutS: number } | null
+  readonly reports: Pick<WatchdogReports, 'unaccounted' | 'changed'>
 }
 
 /** The first attempt follows at once: without a guardian nothing may be taken. */
 const retryMs = [0, 100, 300, 1_000, 3_000] as const
 /** A status line that nobody answers must not hold up `twinbeat status`. */
 const statusEveryMs = 1_000
+/** Until the watchdog may be opened, the one that an earlier life opened may be counting: a second of it is much. */
+const watchdogRetryMs = 100
 
 export class GuardianWiring {
   readonly #parts: GuardianParts
@@ -37,6 +41,9 @@ export class GuardianWiring {
   #failures = 0
   #retry: NodeJS.Timeout | null = null
   #poll: NodeJS.Timeout | null = null
+  #waiting: NodeJS.Timeout | null = null
+  #waitsFor: string | null = null
+  #watchdogUs: number | null = null
   #status: GuardianStatus | null = null
 
   constructor(parts: GuardianParts) {
@@ -101,8 +108,11 @@ export class GuardianWiring {
   }
 
   async #openWatchdog(): Promise<void> {
-    const { watchdog, log } = this.#parts
-    if (watchdog === null || this.#line === null) return
+    const { watchdog, log, reports } = this.#parts
+    if (watchdog === null || this.#line === null || this.#ending) return
+    // What an earlier life left running is ended by the watchdog that it opened: opening it again would keep that up.
+    const group = reports.unaccounted(watchdog.timeoutS * 1_000_000)
+    if (group !== null) return this.#waitForServices(group)
     try {
       const answer = await this.#line.ask(`watchdog ${String(watchdog.timeoutS)} ${watchdog.device}`)
       const nowayout = answer.includes('nowayout=1') ? '; it cannot be stopped any more, not even by an orderly stop' : ''
@@ -111,12 +121,24 @@ export class GuardianWiring {
       const text = `${watchdog.device} does not watch over this machine: ${messageOf(error)}`
       log.error({ event: 'watchdog.failed' }, text)
     }
+    await this.#lookAtStatus()
+  }
+
+  #waitForServices(group: string): void {
+    if (this.#waitsFor !== group) {
+      this.#waitsFor = group
+      this.#parts.log.info({ event: 'watchdog.waiting' },
+        `the watchdog is not opened before it is known that ${group} is stopped here or may be kept`)
+    }
+    if (this.#waiting !== null) clearTimeout(this.#waiting)
+    this.#waiting = setTimeout(() => { void this.#openWatchdog() }, watchdogRetryMs).unref()
   }
 
   #lost(): void {
     this.#line = null
     this.#status = null
     if (this.#ending) return
+    this.#tellWatchdog()
     this.#parts.log.error({ event: 'guardian.died' }, 'the guardian is gone: nothing is taken until another one guards')
     this.#again()
   }
@@ -144,6 +166,15 @@ export class GuardianWiring {
     } catch {
       this.#status = null
     }
+    this.#tellWatchdog()
+  }
+
+  #tellWatchdog(): void {
+    const watchdog = this.#status?.watchdog ?? null
+    const us = watchdog?.state === 'petted' ? watchdog.timeoutS * 1_000_000 : null
+    if (us === this.#watchdogUs || this.#ending) return
+    this.#watchdogUs = us
+    this.#parts.reports.changed(us)
   }
 
   /** As of at most a second ago; null: there is none, or it does not answer. */
@@ -196,6 +227,7 @@ export class GuardianWiring {
     this.#ending = true
     if (this.#retry !== null) clearTimeout(this.#retry)
     if (this.#poll !== null) clearInterval(this.#poll)
+    if (this.#waiting !== null) clearTimeout(this.#waiting)
   }
 }
 

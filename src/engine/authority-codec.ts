@@ -34,6 +34,9 @@ const addition = (address: EngineAddress): AddressStep => ({ type: 'add', addres
 export const checkSlot = (value: unknown): number => checkInteger('slot', value, 0, groupsMax - 1)
 export const checkEpoch = (value: unknown): number => checkInteger('epoch', value, 1, epochMax)
 
+/** As the engine numbers them. */
+const groupKinds: readonly string[] = ['service', 'address', 'killed']
+
 export function encodeGroups(revision: unknown, value: unknown): Uint8Array {
   const sink = new ByteSink().u64(checkInteger('revision', revision, 1, integerMax))
   const groups = checkArray('groups', value, groupsMax)
@@ -45,12 +48,13 @@ export function encodeGroups(revision: unknown, value: unknown): Uint8Array {
     const index = checkInteger(`groups[${at}].index`, group.index, 0, groupsMax - 1)
     if (seen.has(index)) refuse(`groups[${at}].index`, 'is that of another group')
     seen.add(index)
-    if (group.kind !== 'address' && group.kind !== 'service') refuse(`groups[${at}].kind`, 'must be address or service')
+    const kind = groupKinds.indexOf(group.kind)
+    if (kind < 0) refuse(`groups[${at}].kind`, `must be ${groupKinds.join(' or ')}`)
     if (checkText(`groups[${at}].name`, group.name, nameMax) === '') refuse(`groups[${at}].name`, 'must not be empty')
     checkText(`groups[${at}].digest`, group.digest, digestMax)
     const addresses = checkArray(`groups[${at}].addresses`, group.addresses, 128)
     const steps = addresses.length === 0 ? new Uint8Array(0) : encodeSteps(addresses.map((one) => addition(one as EngineAddress)))
-    sink.u8(index).u8(group.kind === 'address' ? 1 : 0).text(group.name).text(group.digest).u32(steps.length).raw(steps)
+    sink.u8(index).u8(kind).text(group.name).text(group.digest).u32(steps.length).raw(steps)
   }
   return sink.take()
 }

@@ -13,8 +13,11 @@ export interface EngineGroup {
   readonly index: number
   readonly name: string // at most 127 bytes
   readonly digest: string // of the definition, at most 64 bytes
-  /** `address`: nothing but addresses that the engine adds. Only such a group has a last gasp. */
-  readonly kind: 'address' | 'service'
+  /**
+   * `address`: nothing but addresses that the engine adds. `killed`: services too, all of them processes that the guardian
+   * ends with the daemon. Only these two have last words.
+   */
+  readonly kind: 'address' | 'service' | 'killed'
   readonly addresses: readonly EngineAddress[]
 }
 
@@ -119,6 +122,8 @@ export interface ControllerLimits {
   readonly resetUs: number
   /** Guardian: no progress of the engine for this long counts as frozen. */
   readonly freezeUs: number
+  /** Everything of a group has stopped so long after the deadline of its ownership; half of it is the guardian's. */
+  readonly stopBudgetUs: number
 }
 
 export interface AuthorityCalls {

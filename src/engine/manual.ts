@@ -77,7 +77,7 @@ export class ManualEngine {
   /** As the netlink thread would see it; another identity is another interface, 0 none. */
   setInterface(name: string, identity: number, up: boolean): void { this.#native.setInterface(name, identity, up) }
   setLimits(limits: Omit<ControllerLimits, 'freezeUs'>): void {
-    this.#native.setLimits(limits.withholdUs, limits.releaseUs, limits.resetUs)
+    this.#native.setLimits(limits.withholdUs, limits.releaseUs, limits.resetUs, limits.stopBudgetUs)
   }
   setGroups(revision: number, groups: readonly EngineGroup[]): void {
     const refusal = groupRefusals[this.#native.setGroups(encodeGroups(revision, groups)) - 1]

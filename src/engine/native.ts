@@ -31,7 +31,7 @@ interface NativeHandle {
   send(fields: Uint8Array): boolean
   runSteps(token: number, steps: Uint8Array, slot: number, notAfterUs: number): number
   attachGuardian(pageFd: number, socketFd: number): number
-  setLimits(withholdUs: number, releaseUs: number, resetUs: number, freezeUs: number): boolean
+  setLimits(withholdUs: number, releaseUs: number, resetUs: number, freezeUs: number, stopBudgetUs: number): boolean
   setGroups(bytes: Uint8Array): number
   setHolding(slot: number, held: number, peerReady: number, agentBusy: number, claimEpoch: number): boolean
   armPlan(bytes: Uint8Array): number
@@ -59,7 +59,7 @@ export interface ManualHandle {
   snapshot(): string
   guardian(what: 'come' | 'acknowledge' | 'go'): void
   setInterface(name: string, identity: number, up: boolean): void
-  setLimits(withholdUs: number, releaseUs: number, resetUs: number): void
+  setLimits(withholdUs: number, releaseUs: number, resetUs: number, stopBudgetUs: number): void
   setGroups(bytes: Uint8Array): number
   setHolding(slot: number, held: number, peerReady: number, agentBusy: number, claimEpoch: number): boolean
   armPlan(bytes: Uint8Array): number
@@ -207,10 +207,11 @@ export class NativeEngine implements Engine {
   }
 
   setLimits(limits: ControllerLimits): void {
-    const { withholdUs, releaseUs, resetUs, freezeUs } = limits ?? {}
+    const { withholdUs, releaseUs, resetUs, freezeUs, stopBudgetUs } = limits ?? {}
     this.#command(this.#native.setLimits(
       checkInteger('limits.withholdUs', withholdUs, 0, dayUs), checkInteger('limits.releaseUs', releaseUs, 0, dayUs),
       checkInteger('limits.resetUs', resetUs, 0, dayUs), checkInteger('limits.freezeUs', freezeUs, 0, dayUs),
+      checkInteger('limits.stopBudgetUs', stopBudgetUs, 0, dayUs),
     ))
   }
 

@@ -74,7 +74,7 @@ export function authorityContract(kind: string, make: MakePair): void {
     const { engine } = pair.left
     engine.setGroups(1, [group()])
     engine.setHolding(3, holding({ peerReady: false }))
-    engine.setLimits({ withholdUs: 100 * ms, releaseUs: 200 * ms, resetUs: 0, freezeUs: never })
+    engine.setLimits({ withholdUs: 100 * ms, releaseUs: 200 * ms, resetUs: 0, freezeUs: never, stopBudgetUs: 1000 * ms })
     engine.renewController()
     await pair.until('it is withheld', () => of(pair.left, 'controller.lapsed').length > 0)
     const beats = pair.right.engine.counters().messagesReceived
@@ -88,7 +88,7 @@ export function authorityContract(kind: string, make: MakePair): void {
     const { engine } = pair.left
     engine.setGroups(1, [group()])
     engine.setHolding(3, holding())
-    engine.setLimits({ withholdUs: 100 * ms, releaseUs: 300 * ms, resetUs: 0, freezeUs: never })
+    engine.setLimits({ withholdUs: 100 * ms, releaseUs: 300 * ms, resetUs: 0, freezeUs: never, stopBudgetUs: 1000 * ms })
     engine.renewController()
     await pair.until('the peer hears it', () => of(pair.right, 'gasp').length > 0)
     const [gasp] = of(pair.right, 'gasp')

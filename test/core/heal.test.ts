@@ -147,7 +147,7 @@ test('one way: who is not heard for a dead time yields', () => {
 test('one way: an ownership or a confirmed fence outweighs a peer that does not hear us', () => {
   const books = new FakeBooks()
   books.own('web')
-  const owner = new Pair(pairConfig({ protection: 'lease', watchdog: true }), { books })
+  const owner = new Pair(pairConfig({ protection: 'lease' }), { books })
   const fencer = healed(pairConfig({ protection: 'fence' }))
   fencer.books.off.add('beta 100')
   fencer.dead()

@@ -9,13 +9,20 @@ import { pairConfig, second, Stage } from './stage.js'
 export class Pair extends Stage {
   n = 0
   readonly books: FakeBooks
+  /** Both nodes have one. */
+  readonly watchdog: boolean
 
-  constructor(config: CoreConfig = pairConfig(), how: { readonly slots?: boolean; readonly books?: FakeBooks } = {}) {
+  constructor(
+    config: CoreConfig = pairConfig(),
+    how: { readonly slots?: boolean; readonly books?: FakeBooks; readonly watchdog?: boolean } = {},
+  ) {
     const books = how.books ?? new FakeBooks()
     super(config, 20_000, config.protection === 'accept' && how.books === undefined ? {} : books)
     this.books = books
     if (how.slots === true) this.slots = new Slots()
+    this.watchdog = how.watchdog ?? config.protection === 'lease'
     this.boot()
+    if (this.watchdog) this.feed({ type: 'watchdog.changed', timeoutUs: 5 * second })
     this.peerStatus('active', 100, '1')
     this.say({ t: 'repnodes', dest: 'alpha', nodelist: 'alpha beta ', delnodelist: ' ' })
     this.claim('n0:web h1:db')
@@ -34,7 +41,7 @@ export class Pair extends Stage {
     const ack = this.sent('tb_claims').at(-1)?.['tb_n'] ?? '0'
     this.say({
       t: 'tb_claims', tb_gen: `${generation}`, tb_peer: this.#generation, tb_n: `${this.n}`, tb_ack: ack, tb_ask: '0',
-      tb_groups: text, ...more,
+      tb_groups: text, ...(this.watchdog ? { tb_watchdog: `${5 * second}` } : {}), ...more,
     })
   }
 

@@ -9,7 +9,7 @@ import { Pair } from './pair.js'
 import { pairConfig, second, Stage } from './stage.js'
 
 const fence = pairConfig({ protection: 'fence' })
-const lease = pairConfig({ protection: 'lease', watchdog: true })
+const lease = pairConfig({ protection: 'lease' })
 const tick = (stage: Stage): void => {
   stage.feed({ type: 'timer', key: 'fencing:' })
   stage.run(second)
@@ -209,7 +209,7 @@ test('the ownership of one group is no ownership of another', () => {
 test('services of a dead daemon are not started elsewhere on an ownership alone without a watchdog', () => {
   const books = new FakeBooks()
   const groups = lease.groups.map((group) => ({ ...group, home: nodeId('beta') }))
-  const pair = new Pair(pairConfig({ protection: 'lease', watchdog: false, groups }), { books })
+  const pair = new Pair(pairConfig({ protection: 'lease', groups }), { books, watchdog: false })
   pair.claim('h1:web h1:db')
   pair.run(second)
   books.own('web')
@@ -289,7 +289,7 @@ test('a giver whose arbiter falls silent meanwhile says released all the same: t
 
 test('with leases a silent arbiter keeps a group where it is, unless the interface that is down may be the way to it', () => {
   const tracks = [{ group: groupId('web'), interfaces: ['eth0'], explicit: false }]
-  const pair = leasePair(pairConfig({ protection: 'lease', watchdog: true, tracks }))
+  const pair = leasePair(pairConfig({ protection: 'lease', tracks }))
   pair.claim('n0:web h1:db', 100, { tb_if: '' })
   pair.books.silent = true
   pair.operator('standby', 'web')
@@ -454,4 +454,61 @@ test('a statement without epochs, or with nonsense in them, is understood as bef
     assert.equal(pair.core.snapshot().groups[1]?.holder, 'beta')
     assert.ok(pair.group('db').claimEpoch < 1e9)
   }
+})
+
+const foreignServices = lease.groups.map((group) => ({ ...group, home: nodeId('beta') }))
+
+/** The peer held everything and is dead; both groups are owned here. */
+function afterDeath(words: Readonly<Record<string, string>>, generation = 100): Pair {
+  const books = new FakeBooks()
+  const pair = new Pair(pairConfig({ protection: 'lease', groups: foreignServices }), { books, watchdog: false })
+  pair.feed({ type: 'watchdog.changed', timeoutUs: 5 * second })
+  pair.claim('h1:web h1:db', generation, words)
+  pair.run(second)
+  books.own('web')
+  books.own('db')
+  return pair
+}
+
+test('a peer whose watchdog was petted has ended its services when its ownership has ended', () => {
+  const pair = afterDeath({ tb_watchdog: `${10 * second}` })
+  pair.dead()
+  pair.run(second)
+  assert.equal(pair.states(), 'web=held db=held')
+})
+
+test('the watchdog of one life of the peer says nothing about the next', () => {
+  const pair = afterDeath({ tb_watchdog: `${10 * second}` })
+  pair.feed({ type: 'peer.restarted', node: nodeId('beta'), generation: 101 })
+  pair.dead(101)
+  pair.run(second)
+  assert.deepEqual(pair.group('web').takeNow, { withheld: 'services-not-proven-stopped', needs: 'nothing' })
+})
+
+test('a watchdog that is not petted any more ends nothing', () => {
+  const pair = afterDeath({ tb_watchdog: `${10 * second}` })
+  pair.claim('h1:web h1:db', 100, { tb_watchdog: '0' })
+  pair.dead()
+  pair.run(second)
+  assert.equal(pair.states(), 'web=stopped db=held')
+})
+
+test('without a watchdog services are begun under a lease only while the peer knows that there is none', () => {
+  const books = new FakeBooks()
+  const pair = new Pair(pairConfig({ protection: 'lease' }), { books, watchdog: false })
+  books.own('web')
+  pair.claim('n0:web h1:db')
+  pair.run(second)
+  assert.equal(pair.group('web').state, 'held')
+  assert.equal(pair.sent('tb_claims').at(-1)?.['tb_watchdog'], '0')
+
+  const alone = new Pair(pairConfig({ protection: 'lease', groups: foreignServices }), { books: new FakeBooks(), watchdog: false })
+  alone.claim('h1:web h1:db', 100, { tb_watchdog: `${10 * second}` })
+  alone.books.own('web')
+  alone.books.own('db')
+  alone.dead()
+  alone.run(second)
+  assert.equal(alone.states(), 'web=stopped db=held')
+  alone.feed({ type: 'watchdog.changed', timeoutUs: 5 * second })
+  assert.equal(alone.group('web').state, 'taking')
 })

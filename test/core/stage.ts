@@ -39,7 +39,6 @@ export function pairConfig(change: Partial<CoreConfig> = {}): CoreConfig {
     protection: 'accept',
     fencing: withoutDevices,
     lease: null,
-    watchdog: false,
     handoverWaitUs: 10 * second,
     grantWaitUs: 120 * second,
     ...change,

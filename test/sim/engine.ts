@@ -197,7 +197,8 @@ export class SimEngine implements MembershipEngine {
       this.#buffer.push(() => { this.receive(fields, generation) })
       return
     }
-    if (this.#peer !== null && generation < this.#peer.generation) return
+    // Of an earlier life, or of one that no status has told of yet.
+    if (this.#peer !== null && generation !== this.#peer.generation) return
     this.record({ type: 'message', from: nodeId(this.peerId), fields, link: 'eth0' })
   }
 

@@ -11,6 +11,8 @@ export interface Faults {
   duplicates: boolean
   partitions: boolean
   oneWay: boolean
+  /** A machine loses its network altogether: the peer and the arbiter at the same time. */
+  isolation: boolean
   crashes: boolean
   daemonCrashes: boolean
   freezes: boolean
@@ -39,6 +41,8 @@ export interface Faults {
   ambushes: boolean
   /** An engine is late for a moment just when the peer's dead time would pass, and its heartbeat lies in the socket. */
   hiccups: boolean
+  /** After some boots a machine has no watchdog. */
+  watchdogs: boolean
 }
 
 export function drawFaults(prng: Prng): Faults {
@@ -50,7 +54,8 @@ export function drawFaults(prng: Prng): Faults {
     blocks: sometimes(), echoes: prng.below(6) === 0, reloads: prng.below(4) === 0,
     guardians: prng.below(4) === 0, interfaces: prng.below(4) === 0, upgrades: prng.below(6) === 0,
     devices: sometimes(), lyingDevices: prng.below(20) === 0, arbiter: sometimes(), hiddenPauses: prng.below(10) === 0,
-    holds: prng.below(4) === 0, ambushes: sometimes(), hiccups: prng.below(4) === 0,
+    holds: prng.below(4) === 0, ambushes: sometimes(), hiccups: prng.below(4) === 0, watchdogs: sometimes(),
+    isolation: prng.below(4) === 0,
   }
 }
 
@@ -68,12 +73,12 @@ function enabledIn(world: World): Kind[] {
   const absent: Kind[] = []
   if (world.realPeer || mode !== 'accept') absent.push('upgrades')
   if (mode !== 'fence') absent.push('devices', 'lyingDevices')
-  if (mode !== 'lease') absent.push('arbiter')
+  if (mode !== 'lease') absent.push('arbiter', 'watchdogs')
   return (Object.keys(world.faults) as Kind[]).filter((kind) => world.faults[kind] && !absent.includes(kind))
 }
 
 /** Set up at the beginning and true until the calm; the rest happens at moments. */
-const standing: ReadonlySet<Kind> = new Set<Kind>(['loss', 'duplicates', 'agents', 'echoes', 'devices', 'lyingDevices'])
+const standing: ReadonlySet<Kind> = new Set<Kind>(['loss', 'duplicates', 'agents', 'echoes', 'devices', 'lyingDevices', 'watchdogs'])
 
 export function scheduleFaults(world: World, prng: Prng, untilUs: number): void {
   const enabled = enabledIn(world)
@@ -107,6 +112,7 @@ function setStanding(world: World, prng: Prng): void {
       if (node.twinbeat === null) node.machine.misbehaviour = { ...node.machine.misbehaviour, startFails: 0, startLies: 0 }
     }
     node.echoes = faults.echoes && node.twinbeat !== null
+    node.machine.watchdogFails = faults.watchdogs && world.mode === 'lease'
   }
   if (faults.devices) {
     world.devices.mood = { ...world.devices.mood, failsPercent: some(), hangsPercent: some(), silentlyDonePercent: some() }
@@ -118,11 +124,13 @@ function inject(world: World, prng: Prng, kind: Kind): void {
   const node = world.nodes[prng.below(2)] as SimNode
   const ours = node.twinbeat !== null
   switch (kind) {
-    case 'loss': case 'duplicates': case 'agents': case 'echoes': case 'devices': case 'lyingDevices': return
+    case 'loss': case 'duplicates': case 'agents': case 'echoes': case 'devices': case 'lyingDevices': case 'watchdogs':
+      return
     case 'blocks': return ours ? block(world, prng, node) : undefined
     case 'reloads': return ours ? reload(world, prng, node) : undefined
     case 'partitions': return cut(world, prng, [0, 1])
     case 'oneWay': return cut(world, prng, [prng.below(2) as 0 | 1])
+    case 'isolation': return isolate(world, prng, node)
     case 'crashes': return crash(world, prng, node, 'machine')
     // The original neither looks for nor stops what an earlier life left behind.
     case 'daemonCrashes': return crash(world, prng, node, ours ? 'daemon' : 'machine')
@@ -181,6 +189,18 @@ function cut(world: World, prng: Prng, directions: readonly (0 | 1)[]): void {
   world.clock.after(us, () => {
     world.inject(`mend ${directions.join(' ')}`)
     for (const from of directions) world.network.set(from, { cut: false })
+  })
+}
+
+function isolate(world: World, prng: Prng, node: SimNode): void {
+  world.inject(`${node.id}: its network is gone`)
+  const path = world.etcd.paths[node.index]
+  path.cut = true
+  for (const from of [0, 1] as const) world.network.set(from, { cut: true })
+  world.clock.after(prng.below(3) === 0 ? prng.below(5_000_000) : prng.below(25_000_000), () => {
+    world.inject(`${node.id}: its network is back`)
+    path.cut = false
+    for (const from of [0, 1] as const) world.network.set(from, { cut: false })
   })
 }
 

@@ -54,6 +54,10 @@ export class Machine {
   interfaceIncarnation = 1
   readonly #flights = new Set<Flight>()
   readonly #expiries = new Map<string, () => void>()
+  /** The device can be opened in this boot. */
+  watchdogWorks = true
+  /** From the next boot on it may be missing. */
+  watchdogFails = false
   #petBy: (() => void) | null = null
 
   constructor(world: Clock, private readonly prng: Prng, rate: number, private readonly truth: () => void) {
@@ -142,6 +146,7 @@ export class Machine {
     this.carrier = true
     this.#petBy?.()
     this.#petBy = null
+    this.watchdogWorks = !this.watchdogFails || this.prng.below(2) === 0
     this.#flights.clear()
     this.clock.reboot()
     this.runs([...this.running], false)

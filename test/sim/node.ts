@@ -15,6 +15,7 @@ import { Machine } from './machine.js'
 import type { NodeBuild, NodeObserver, NodeWires } from './node-parts.js'
 import { nothingHeld, type Page, type PageGroup } from './page.js'
 import { SimSlots } from './slots.js'
+import { watchOver } from './watchdog.js'
 
 export type { ClaimedHow, MakeCore, NodeLimits, NodeObserver, NodeWires } from './node-parts.js'
 type RunEffect = Extract<Effect, { type: 'member.run' }>
@@ -53,6 +54,8 @@ export class SimNode {
   #records: { readonly at: number; readonly event: SimEvent }[] = []
   #answers: SimEvent[] = []
   #frozenAt = 0
+  /** As the core was told; 0: none. */
+  #watchdogUs = 0
   #startWaits = false
 
   constructor(private readonly build: NodeBuild, private readonly wires: NodeWires, private readonly observer: NodeObserver) {
@@ -69,9 +72,7 @@ export class SimNode {
     return this.machine.clock
   }
 
-  get up(): boolean {
-    return this.core !== null
-  }
+  get up(): boolean { return this.core !== null }
 
   get busy(): boolean {
     return this.frozen || this.blocked || this.clock.hidden
@@ -141,6 +142,7 @@ export class SimNode {
     this.#late = []
     this.#records = []
     this.#answers = []
+    this.#watchdogUs = 0
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
   }
@@ -205,11 +207,9 @@ export class SimNode {
     for (const [slot, group] of this.build.config.groups.entries()) {
       const ids = (kind: 'address' | 'agent'): string[] => group.members.filter((member) => member.kind === kind).map(({ id }) => id)
       const services = ids('agent')
-      // Until it is known what the last life left of it, the watchdog counts on.
-      const before = this.build.flaws.has('pets-too-early') ? null : this.page?.groups.get(group.id)?.petUntil ?? null
       groups.set(group.id, {
         slot, name: group.id, digest: this.#digestOf(group.id), kind: services.length === 0 ? 'address' : 'service',
-        addresses: ids('address'), services, holding: nothingHeld, unclaimed: false, releaseBy: null, petUntil: before,
+        addresses: ids('address'), services, holding: nothingHeld, unclaimed: false, releaseBy: null, petUntil: null,
       })
     }
     return { groups, progressAt: 0, freezeUs: this.build.limits.freezeUs, keepUntil: null, generation: this.generation }
@@ -259,8 +259,6 @@ export class SimNode {
 
   #guardianFinished(guardian: SimGuardian): void {
     if (this.guardian === guardian) this.guardian = null
-    const services = [...this.page.groups.values()].some((group) => group.services.some((id) => this.machine.running.has(id)))
-    if (this.core === null && !services) this.machine.closeWatchdog()
     if (this.#startWaits) this.start()
   }
 
@@ -274,6 +272,7 @@ export class SimNode {
     const { guardian, life } = this
     if (guardian === null || !guardian.alive) return
     guardian.kill()
+    this.#tellWatchdog(0)
     if (this.core === null) return
     this.#later(1000 + this.build.prng.below(25_000), () => {
       this.#record({ type: 'guardian.lost' })
@@ -288,19 +287,23 @@ export class SimNode {
     this.wires.gasp(this, { group: groupId(group.name), generation, claimEpoch: group.holding.claimEpoch, digest: group.digest })
   }
 
-  /** JavaScript -> engine -> guardian -> watchdog: as long as all of it is well. */
   #pet(guardian: SimGuardian, life: number): void {
-    const { watchdogUs } = this.build.limits
-    if (watchdogUs === 0) return
-    const round = (): void => {
-      if (!guardian.alive || this.guardian !== guardian) return
-      const { now } = this.clock
-      const well = guardian.keeps || (this.life === life && !this.frozen && this.slots?.terminal === false)
-      const due = [...this.page.groups.values()].some(({ petUntil, kind }) => kind === 'service' && petUntil !== null && petUntil <= now)
-      if (well && !due) this.machine.pet(watchdogUs, () => { this.#reset() })
-      this.clock.after(watchdogUs / 3, round)
-    }
-    round()
+    const { machine, build: { flaws, limits } } = this
+    watchOver({
+      machine, guardian, flaws, limits,
+      page: () => this.page, reset: () => { this.#reset() }, tell: (us) => { this.#tellWatchdog(us) },
+      well: () => this.life === life && !this.frozen && this.slots?.terminal === false,
+      groups: () => (this.life === life && !this.busy ? this.core?.snapshot().groups ?? null : null),
+    })
+  }
+
+  /** The daemon looks once a second. */
+  #tellWatchdog(us: number): void {
+    if (this.#watchdogUs === us || this.core === null) return
+    this.#watchdogUs = us
+    this.#later(this.build.prng.below(1_000_000), () => {
+      this.feed({ type: 'watchdog.changed', timeoutUs: this.#watchdogUs === 0 ? null : this.#watchdogUs })
+    })
   }
 
   #reset(): void {
@@ -450,7 +453,8 @@ export class SimNode {
         return
       }
       case 'ownership': {
-        this.slots?.own(effect.group, effect.token, effect.deadlineAt)
+        const { type: _, deadlineAt, ...owned } = effect
+        if (this.slots?.own(effect.group, effect.token, deadlineAt) === 'refused') this.#answer({ type: 'ownership.refused', ...owned })
         this.guardian?.watchRelease()
         return
       }

@@ -14,6 +14,7 @@ export type Flaw =
   | 'no-terminal' // JavaScript goes on after the lapse
   | 'refresh-after-release' // queued refreshes are not voided
   | 'pets-too-early' // a new life pets although the last one's services are not accounted for
+  | 'pets-until-the-end' // of an ownership: the watchdog's own time is not counted
   | 'stall-is-silence' // judged before the socket buffers are read
   | 'queue-ignored' // the same after a moment too short to be called a stall
   | 'duplicate-is-life'

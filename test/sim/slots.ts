@@ -6,6 +6,7 @@ import type { Prng } from '../../src/core/base/prng.js'
 import { groupId, micros, type NodeId } from '../../src/core/base/ids.js'
 import type { Effect } from '../../src/core/effects.js'
 import type { Authority } from '../../src/core/types.js'
+import { petMarginUs } from '../../src/core/takeover/watchdog-word.js'
 import type { SimEvent } from './events.js'
 import type { Machine } from './machine.js'
 import { type Flaw, type Page, type PageGroup } from './page.js'
@@ -57,7 +58,6 @@ const claimWithinUs = 2_000_000
 const refreshUs = 3_000_000
 /** The kernel looks at lifetimes once a second, and what is asked in whole seconds is rounded down. */
 const lifetimeMarginUs = 1_250_000
-const watchdogMarginUs = 300_000
 
 export class SimSlots {
   readonly #slots = new Map<string, Slot>()
@@ -385,7 +385,9 @@ export class SimSlots {
     const owned = { token, deadlineAt }
     this.#owned.set(group, owned)
     page.releaseBy = deadlineAt + this.host.limits.stopBudgetUs / 2
-    page.petUntil = deadlineAt + this.host.limits.stopBudgetUs - this.host.limits.watchdogUs - watchdogMarginUs
+    const { stopBudgetUs, watchdogUs } = this.host.limits
+    const biteUs = this.host.flaws.has('pets-until-the-end') ? 0 : watchdogUs + petMarginUs
+    page.petUntil = deadlineAt + stopBudgetUs - biteUs
     this.#setLifetime(group)
     this.host.machine.clock.at(deadlineAt, () => { this.#ownershipDue(group, owned) })
     this.#watchSilence()

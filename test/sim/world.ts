@@ -92,7 +92,6 @@ export function configFor(self: 'alpha' | 'beta', prng: Prng, realPeer: boolean,
     fencing: protection === 'fence' ? fencingFor(prng) : withoutDevices,
     protection,
     lease: protection === 'lease' ? leaseTiming : null,
-    watchdog: protection === 'lease',
     handoverWaitUs: 5_000_000,
     grantWaitUs: 90_000_000,
   }
@@ -441,6 +440,7 @@ export class World implements Scene {
       node.diskFails = false
       node.diskHangs = false
       node.echoes = false
+      node.machine.watchdogFails = false
       if (node.clock.hidden) this.wake(node)
       node.unblock(null)
       this.thaw(node)

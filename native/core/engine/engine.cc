@@ -67,6 +67,7 @@ void Engine::do_work(const Cycle& cycle) noexcept {
     const Micros heard_until = drain_links(cycle);
     if (running_) {
       judge_all(heard_until);
+      tell_gasps();
       takeover_.work(scene(), *this);
       if (!muted_) {
         send_heartbeats(cycle);

@@ -36,6 +36,16 @@ struct RejectReport {
   std::uint32_t pending = 0;
 };
 
+// Last words of the other node, until their record has a place.
+struct HeardGasp {
+  bool owed = false;
+  std::uint64_t generation = 0;
+  std::uint64_t epoch = 0;
+  FixedText<kMaxNodeNameBytes> node;
+  FixedText<kGroupNameMax> group;
+  FixedText<kGroupDigestMax> digest;
+};
+
 struct LinkPlace {
   std::unique_ptr<Link> link;
   LinkStats stats;
@@ -154,6 +164,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   [[nodiscard]] TakeoverScene scene() const noexcept;
   [[nodiscard]] bool compose_gasp(std::size_t slot, std::uint64_t claim_epoch, Message& message) const noexcept;
   void receive_gasp(const Peer& peer, const Message& message) noexcept;
+  void tell_gasps() noexcept;
   // TakeoverVoice
   [[nodiscard]] bool sign_gasp(std::size_t slot, std::uint64_t claim_epoch, LastWords& words) noexcept override;
   void say_gasp(std::size_t slot, std::uint64_t claim_epoch) noexcept override;
@@ -176,6 +187,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   History history_;
   DetectorTiming timing_;
   Takeover takeover_;
+  std::array<HeardGasp, kSlots> heard_gasps_{};
 
   FixedText<31> status_{"init"};
   std::uint64_t generation_ = 0;

@@ -80,6 +80,7 @@ void Engine::receive_gasp(const Peer& peer, const Message& message) noexcept {
   const auto epoch = message.hex("tb_epoch");
   const auto digest = message.text("tb_digest");
   if (!group || group->empty() || !epoch || !digest) return reject(RejectReason::kField);
+  if (group->size() > kGroupNameMax || digest->size() > kGroupDigestMax) return reject(RejectReason::kField);
   const bool told = publisher_.publish({.type = RecordType::kGasp,
                                         .at = current_.now,
                                         .generation = peer.sequence.generation(),
@@ -88,7 +89,38 @@ void Engine::receive_gasp(const Peer& peer, const Message& message) noexcept {
                                         .text = *group,
                                         .extra = *digest});
   // What the controller would not understand afterwards is not done before.
-  if (told) takeover_.note_gasp(peer, *group, *epoch, *digest);
+  if (told) return takeover_.note_gasp(peer, *group, *epoch, *digest);
+  // Nobody repeats last words: they wait here until their record has a place.
+  const std::uint64_t generation = peer.sequence.generation();
+  HeardGasp* place = nullptr;
+  for (HeardGasp& known : heard_gasps_) {
+    if (!known.owed) {
+      if (place == nullptr) place = &known;
+    } else if (known.generation == generation && known.epoch == *epoch && known.group == *group) {
+      return;
+    }
+  }
+  if (place == nullptr) return;
+  place->owed = true;
+  place->generation = generation;
+  place->epoch = *epoch;
+  place->node.assign(peer.name.view());
+  place->group.assign(*group);
+  place->digest.assign(*digest);
+}
+
+void Engine::tell_gasps() noexcept {
+  for (HeardGasp& gasp : heard_gasps_) {
+    if (!gasp.owed) continue;
+    gasp.owed = !publisher_.publish({.type = RecordType::kGasp,
+                                     .at = current_.now,
+                                     .generation = gasp.generation,
+                                     .previous = gasp.epoch,
+                                     .node = gasp.node.view(),
+                                     .text = gasp.group.view(),
+                                     .extra = gasp.digest.view()});
+    if (gasp.owed) return;
+  }
 }
 
 }  // namespace twinbeat

@@ -221,6 +221,7 @@ void Engine::receive_sequenced(Peer& peer, const Message& message, const Opened&
                                                      .is_status = is_status,
                                                      .peer_is_dead = peer.state == PeerState::kDead});
   if (result.verdict == SequenceVerdict::kOldGeneration) return reject(RejectReason::kOldGeneration);
+  if (result.verdict == SequenceVerdict::kUnheardLife) return;
   if (!result.accepted()) return receive_duplicate(peer, opened.seq);
   if (result.event == ConversationEvent::kRestarted) {
     peer.recent.fill(RecentMessage{});

@@ -21,7 +21,8 @@ void copy_groups(const ReleasePlan& from, Plan& out) noexcept {
     std::memcpy(&group, &from.groups[i], sizeof(group));
     group.used = group.used != 0 ? 1 : 0;
     // Unknown counts as the kind that has no last gasp.
-    if (group.kind != GroupKind::kAddress) group.kind = GroupKind::kService;
+    const bool known = group.kind == GroupKind::kAddress || group.kind == GroupKind::kKilled;
+    if (!known) group.kind = GroupKind::kService;
     group.name[kGroupNameBytes - 1] = '\0';
   }
 }
@@ -76,6 +77,7 @@ GroupSight read_group(const Page& page, std::size_t index) noexcept {
           .owned = words.owned.load(order) != 0,
           .claim_epoch = words.claim_epoch.load(order),
           .release_by = words.release_by_us.load(order),
+          .owned_until = words.owned_until_us.load(order),
           .valid_until = words.valid_until_us.load(order)};
 }
 

@@ -25,6 +25,7 @@ struct GroupSight {
   bool owned = false;
   std::uint64_t claim_epoch = 0;
   Micros release_by = 0;
+  Micros owned_until = 0;
   Micros valid_until = 0;
 };
 

@@ -228,6 +228,10 @@ void PageWriter::set_valid_until(std::size_t index, Micros at) noexcept {
   if (page_ != nullptr && index < kGroupsMax) page_->groups[index].valid_until_us.store(at, std::memory_order_release);
 }
 
+void PageWriter::set_owned_until(std::size_t index, Micros at) noexcept {
+  if (page_ != nullptr && index < kGroupsMax) page_->groups[index].owned_until_us.store(at, std::memory_order_release);
+}
+
 Status PageWriter::set_gasp(std::size_t index, std::uint64_t claim_epoch, Bytes datagram, Bytes line) noexcept {
   if (page_ == nullptr || index >= kGroupsMax) return Status::kNotFound;
   clear_gasp(index);

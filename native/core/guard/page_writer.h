@@ -82,6 +82,8 @@ class PageWriter {
   // 0: nothing is due any more; only after a verified release.
   void set_release_by(std::size_t index, Micros at) noexcept;
   void set_valid_until(std::size_t index, Micros at) noexcept;
+  // Services of the group end with the machine by then, unless they were stopped: the watchdog's business. 0: none.
+  void set_owned_until(std::size_t index, Micros at) noexcept;
   // kTooLong: there is no gasp for this group now.
   [[nodiscard]] Status set_gasp(std::size_t index, std::uint64_t claim_epoch, Bytes datagram, Bytes line) noexcept;
   void clear_gasp(std::size_t index) noexcept;

@@ -62,6 +62,7 @@ PetVerdict judge_petting(const PetSight& sight) noexcept {
   if (sight.stopped) return PetVerdict::kStopped;
   if (sight.acting) return PetVerdict::kReleasing;
   if (is_over(sight.release_by, sight.now)) return PetVerdict::kReleaseOverdue;
+  if (sight.services_until > 0 && sight.now >= sight.services_until - sight.watchdog_limit) return PetVerdict::kServicesOverdue;
   if (sight.keeping) return PetVerdict::kPet;
   if (sight.running && sight.now - sight.progress_at > sight.progress_limit) return PetVerdict::kEngineLate;
   if (is_over(sight.controller_fresh_until, sight.now)) return PetVerdict::kControllerLate;

@@ -69,9 +69,24 @@ struct PetSight {
   Micros progress_limit = 0;
   Micros controller_fresh_until = 0;  // 0: no rule
   Micros release_by = 0;              // the earliest of the held groups; 0: none
+  // The earliest moment from which services that run on here may belong to somebody else; 0: none. A watchdog that is
+  // petted last `watchdog_limit` before it has ended them by then.
+  Micros services_until = 0;
+  Micros watchdog_limit = 0;
 };
 
-enum class PetVerdict : std::uint8_t { kPet, kEngineLate, kControllerLate, kReleaseOverdue, kReleasing, kStopped };
+enum class PetVerdict : std::uint8_t {
+  kPet,
+  kEngineLate,
+  kControllerLate,
+  kReleaseOverdue,
+  kReleasing,
+  kStopped,
+  kServicesOverdue,
+};
+
+// On top of the device's own time: its timer is coarse. The core keeps the same (watchdog-word.ts).
+inline constexpr Micros kPetMargin = kMicrosPerSecond;
 
 // The chain in its order: main loop, engine, guardian, device.
 [[nodiscard]] PetVerdict judge_petting(const PetSight& sight) noexcept;

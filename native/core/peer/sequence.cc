@@ -14,6 +14,11 @@ SequenceResult SequenceTracker::judge(const SequenceInput& input) noexcept {
     has_generation_ = true;
     generation_ = input.generation;
   }
+  // Only a status begins a life. Else whoever reads the message would hold a sender for alive whose life and death
+  // nobody here watches.
+  if (!input.is_status && input.generation > generation_) {
+    return {SequenceVerdict::kUnheardLife, ConversationEvent::kNone, 0};
+  }
   ConversationEvent event = ConversationEvent::kNone;
   if (input.is_status && input.generation > generation_) {
     event = ConversationEvent::kRestarted;

@@ -36,6 +36,7 @@ enum class SequenceVerdict : std::uint8_t {
   kDuplicate,       // the last one again
   kReplay,          // older and not missing
   kOldGeneration,   // from a former life of the sender
+  kUnheardLife,     // from a newer one that no status has told of: as good as lost
 };
 
 enum class ConversationEvent : std::uint8_t { kNone, kRestarted, kReturned };
@@ -59,7 +60,7 @@ struct SequenceResult {
 
   [[nodiscard]] bool accepted() const noexcept {
     return verdict != SequenceVerdict::kDuplicate && verdict != SequenceVerdict::kReplay &&
-           verdict != SequenceVerdict::kOldGeneration;
+           verdict != SequenceVerdict::kOldGeneration && verdict != SequenceVerdict::kUnheardLife;
   }
 };
 

@@ -105,6 +105,8 @@ struct TakeoverBoard {
   ControllerLease lease;
   InterfaceBoard interfaces;
   guard::PageWriter page;
+  // Within it everything of a group stops after the deadline of its ownership. Controller writes.
+  std::atomic<Micros> stop_budget_us{kMicrosPerSecond};
   // The page is mapped and its guardian counts; from then on nothing is added without it.
   std::atomic<bool> guarded{false};
   std::atomic<const GroupTable*> table{nullptr};

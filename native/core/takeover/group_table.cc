@@ -23,7 +23,10 @@ bool take_group(WireReader& in, GroupTable& table) noexcept {
   const std::size_t slot = in.u8();
   if (!in.ok() || slot >= kSlots || table.groups[slot].used) return false;
   TableGroup& group = table.groups[slot];
-  group.address_only = in.u8() != 0;
+  const std::uint8_t kind = in.u8();
+  if (kind > 2) return false;
+  group.address_only = kind == 1;
+  group.killed = kind == 2;
   if (!take_text(in, group.name) || group.name.empty() || !take_text(in, group.digest)) return false;
   const Bytes steps = in.raw(in.u32());
   if (!in.ok()) return false;
@@ -101,7 +104,9 @@ void fill_page_plan(const GroupTable& table, std::span<guard::PlanGroup, guard::
     guard::PlanGroup& out = groups[slot];
     out = {};
     out.used = group.used ? 1 : 0;
-    out.kind = group.address_only ? guard::GroupKind::kAddress : guard::GroupKind::kService;
+    out.kind = group.address_only ? guard::GroupKind::kAddress
+               : group.killed     ? guard::GroupKind::kKilled
+                                  : guard::GroupKind::kService;
     std::memcpy(out.name, group.name.view().data(), group.name.size());
     for (const net::AddressStep& step : table.of(slot)) {
       guard::PlanAddress address{};

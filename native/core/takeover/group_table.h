@@ -23,6 +23,7 @@ inline constexpr std::size_t kTableAddresses = guard::kAddressesMax;
 struct TableGroup {
   bool used = false;
   bool address_only = false;
+  bool killed = false;  // services, all of them in a control group that the guardian ends
   FixedText<kGroupNameMax> name;
   FixedText<kGroupDigestMax> digest;
   std::uint32_t first = 0;  // of its addresses, which stand together

@@ -162,6 +162,11 @@ void Takeover::pay_answers(Micros now) noexcept {
                                                  .count = static_cast<std::uint32_t>(slot)});
       if (place.owes_released) again_at_ = now + 10 * kMicrosPerMilli;
     }
+    if (place.owes_expired) {
+      place.owes_expired = !publisher_.publish(
+          {.type = RecordType::kOwnershipExpired, .at = now, .count = static_cast<std::uint32_t>(slot)});
+      if (place.owes_expired) again_at_ = now + 10 * kMicrosPerMilli;
+    }
     Answer& answer = place.answer;
     if (!answer.owed) continue;
     if (!publish_answer(slot, now)) {

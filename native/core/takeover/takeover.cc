@@ -6,8 +6,6 @@ namespace twinbeat {
 
 namespace {
 
-// Behind an ownership's deadline the guardian does what the engine did not do.
-constexpr Micros kReleaseGrace = 500 * kMicrosPerMilli;
 // The guardian looks at our progress: often enough also while there is nothing to do.
 constexpr Micros kProgressPerFreeze = 4;
 
@@ -23,7 +21,9 @@ void Takeover::set_holding(std::size_t slot, const GroupHolding& holding) noexce
   if (holding.held && !place.holding.held) place.lifetime_known = false;
   place.let_go = false;
   place.holding = holding;
+  place.stopped = !holding.held;
   tell_page(slot);
+  tell_end(slot);
 }
 
 void Takeover::set_freeze(Micros freeze, bool realtime) noexcept {
@@ -40,6 +40,11 @@ void Takeover::tell_page(std::size_t slot) noexcept {
                                .agent_busy = place.holding.agent_busy,
                                .owned = place.owned_until > 0,
                                .claim_epoch = place.holding.claim_epoch});
+}
+
+// What we released by ourselves are addresses: services count as running until the controller says that they stopped.
+void Takeover::tell_end(std::size_t slot) noexcept {
+  board_.page.set_owned_until(slot, slots_[slot].stopped ? 0 : slots_[slot].owned_end);
 }
 
 void Takeover::work(const TakeoverScene& scene, TakeoverVoice& voice) noexcept {
@@ -120,11 +125,10 @@ void Takeover::watch_controller(const TakeoverScene& scene) noexcept {
   }
   const bool reset_due = reset > 0 && late >= reset;
   const bool release_due = release > 0 && late >= release && somebody_waits(scene);
-  if (!lapsed_ && (release_due || reset_due) && board_.lease.end(at)) {
-    end_life();
-    static_cast<void>(told(1));
-  }
-  if (reset_due && lapsed_ && !told_reset_) told_reset_ = told(2);
+  if (!lapsed_ && (release_due || reset_due) && board_.lease.end(at)) end_life();
+  if (lapsed_ && !told_lapsed_) told_lapsed_ = told(1);
+  if (reset_due && told_lapsed_ && !told_reset_) told_reset_ = told(2);
+  if (lapsed_ && (!told_lapsed_ || (reset_due && !told_reset_))) again_at_ = scene.guard.now + 10 * kMicrosPerMilli;
 }
 
 // Without anybody who would take over, or whose turn it surely becomes, falling silent helps nobody.
@@ -157,8 +161,7 @@ void Takeover::watch_ownership(Micros now) noexcept {
     const Micros deadline = board_.ownership[slot].deadline();
     if (deadline > 0 && now >= deadline) {
       if (!board_.ownership[slot].expire(deadline)) continue;
-      static_cast<void>(publisher_.publish(
-          {.type = RecordType::kOwnershipExpired, .at = now, .count = static_cast<std::uint32_t>(slot)}));
+      place.owes_expired = true;
       place.owned_until = 0;
       // Also when nothing is said to be held: what a take under way has added must go. The guardian's own deadline
       // stays until that is verified.
@@ -171,7 +174,11 @@ void Takeover::watch_ownership(Micros now) noexcept {
     place.owned_until = until;
     tell_page(slot);
     board_.page.set_valid_until(slot, until);
-    board_.page.set_release_by(slot, until == 0 ? 0 : until + kReleaseGrace);
+    // Behind the deadline the guardian does what the engine did not do, with half of the budget left for it.
+    const Micros budget = board_.stop_budget_us.load(std::memory_order_acquire);
+    board_.page.set_release_by(slot, until == 0 ? 0 : until + budget / 2);
+    place.owned_end = until == 0 ? 0 : until + budget;
+    tell_end(slot);
   }
 }
 
@@ -182,7 +189,8 @@ void Takeover::sign_all(const TakeoverScene& scene, TakeoverVoice& voice) noexce
     Slot& place = slots_[slot];
     // What was taken by itself bears no claim of the controller yet: nothing can be said about it.
     const bool held = place.holding.held && !place.unclaimed;
-    const bool wanted = held && table_->groups[slot].address_only && scene.gasp_is_heard && !lapsed_;
+    const bool speaks = table_->groups[slot].address_only || table_->groups[slot].killed;
+    const bool wanted = held && speaks && scene.gasp_is_heard && !lapsed_;
     const bool current = place.signed_gasp && place.signed_epoch == place.holding.claim_epoch &&
                          place.signed_generation == scene.generation && place.signed_keys == scene.keys &&
                          place.signed_revision == table_->revision;

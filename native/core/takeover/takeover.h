@@ -93,6 +93,9 @@ class Takeover {
   struct Slot {
     GroupHolding holding;
     Micros owned_until = 0;  // the ownership that page and guardian know of
+    Micros owned_end = 0;    // somebody else may own it from then on, if it is not stopped before
+    bool stopped = true;     // as the controller says
+    bool owes_expired = false;
 
     // Taken by itself, and the controller has not said yet that it holds it.
     bool unclaimed = false;
@@ -135,6 +138,7 @@ class Takeover {
   void end_life() noexcept;
   void watch_ownership(Micros now) noexcept;
   void tell_page(std::size_t slot) noexcept;
+  void tell_end(std::size_t slot) noexcept;
 
   // plan_runner.cc
   void judge_marks(const TakeoverScene& scene) noexcept;
@@ -178,6 +182,7 @@ class Takeover {
   std::uint32_t attached_ = 0;     // guardians so far
   bool told_lost_ = true;
   bool told_withheld_ = false;
+  bool told_lapsed_ = false;
   bool told_reset_ = false;
   bool lapsed_ = false;
   bool silent_ = false;

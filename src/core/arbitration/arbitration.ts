@@ -126,6 +126,10 @@ export class Arbitration implements LeaseBook {
     this.#leases.get(event.group)?.result(event)
   }
 
+  refused(group: GroupId, token: number): void {
+    this.#leases.get(group)?.refused(token)
+  }
+
   timer(subject: string): void {
     this.#timers.delete(subject as GroupId)
   }

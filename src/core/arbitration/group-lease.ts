@@ -117,6 +117,13 @@ export class GroupLease {
     this.#say(state)
   }
 
+  /** Whoever ends it natively does not know of it: it counts as not renewed, and as over. */
+  refused(token: number): void {
+    if (this.#state.name !== 'owned' || this.#state.token !== token) return
+    this.#later(askAgainUs)
+    this.#lapse(token, 'the engine refuses it')
+  }
+
   /** When something is due without an event; null: nothing. */
   nextAt(facts: GroupFacts): Micros | null {
     const state = this.#state

@@ -238,6 +238,8 @@ export class Orders implements HoldBook {
   // ------------------------------------------------------------------------------------ between the nodes
 
   /** Equal text: nothing new to say. */
+  readonly asks = false
+
   get stamp(): string {
     return `${this.#holds.text} ${this.#maintenance.stamp(this.ctx.now)}`
   }

@@ -105,6 +105,8 @@ export class Track implements StatementNotes {
     }).join(' ')
   }
 
+  readonly asks = false
+
   get stamp(): string {
     return this.#text
   }

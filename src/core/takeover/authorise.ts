@@ -10,6 +10,7 @@
 import type { Authority } from '../types.js'
 import type { AuthorityBooks } from './authority-book.js'
 import type { Group, TakeReason, Withheld } from './group.js'
+import type { WatchdogWord } from './watchdog-word.js'
 import type { World } from './world.js'
 
 export interface ExchangeBook {
@@ -33,6 +34,7 @@ export class Door {
     private readonly world: World,
     private readonly books: AuthorityBooks,
     private readonly exchanges: ExchangeBook,
+    private readonly watchdogs: WatchdogWord,
   ) {}
 
   // ------------------------------------------------------------------------------- at the moment of acting
@@ -102,7 +104,11 @@ export class Door {
   /** Why nothing may be armed or begun for this group on this node, whatever the peer does; null: it may. */
   forbidden(group: Group): string | null {
     if (this.world.unguarded) return 'guardian'
-    return this.books.holds.withheld(group.id)
+    const { peer } = this.world
+    // A life that has ended remembers nothing of ours, and the next one knows nothing before it has heard us.
+    const forgotten = peer !== null && (peer.left || this.books.fencing.confirmed(peer.id, peer.generation))
+    const unwatched = forgotten ? null : this.watchdogs.withheld(group)
+    return unwatched ?? this.books.holds.withheld(group.id)
   }
 
   /** Of the ownership that is valid now; 0: none. */
@@ -137,10 +143,10 @@ export class Door {
     return refused('fence-not-confirmed', 'fence')
   }
 
-  /** The ownership says nothing about services that run on without their daemon, unless a watchdog ends them in time. */
+  /** The ownership says nothing about services that run on without their daemon, unless its watchdog ends them in time. */
   #afterDeathWithLease(group: Group, accept: Authority): Verdict {
-    const { peer, ctx } = this.world
-    const proven = group.addressOnly || ctx.config.watchdog || peer === null ||
+    const { peer } = this.world
+    const proven = group.addressOnly || peer === null || this.watchdogs.endsServices() ||
       this.books.fencing.confirmed(peer.id, peer.generation)
     if (!proven) return refused('services-not-proven-stopped')
     return this.inMode(group, { authority: accept, reason: 'peer-dead' })

@@ -54,6 +54,8 @@ export interface LeaseBook extends AuthorityMachine {
   message(fields: readonly Field[]): void
   snapshot(group: GroupId): LeaseSnapshot | null
   result(event: ArbiterResultEvent): void
+  /** The engine does not act by this ownership, so nobody may. */
+  refused(group: GroupId, token: number): void
 }
 
 /** Timer name `holds`. */
@@ -78,7 +80,7 @@ export const noFencing: FencingBook = {
 }
 export const noLease: LeaseBook = {
   ...neutral, ownership: () => null, confirming: () => false, want: nothing, gone: () => true, healthy: true, message: nothing,
-  snapshot: () => null, result: nothing,
+  snapshot: () => null, result: nothing, refused: nothing,
 }
 export const noHolds: HoldBook = { ...neutral, withheld: () => null, startAlone: false, request: () => false }
 

@@ -25,6 +25,8 @@ import type { World } from './world.js'
 export interface StatementNotes {
   /** Equal text: nothing new to say. */
   readonly stamp: string
+  /** It matters that the peer has answered in knowledge of it, and it has not. */
+  readonly asks: boolean
   words(): Words
   heard(fields: readonly Field[]): void
 }
@@ -81,6 +83,11 @@ export class Claims {
   /** The peer has stated its claims in knowledge of this incarnation. */
   get settled(): boolean {
     return this.#theirs !== null && this.#theirs.peerGeneration === this.ctx.generation && !this.world.contested
+  }
+
+  /** The live peer spoke in knowledge of our statement of that number. */
+  knows(n: number): boolean {
+    return this.settled && (this.#theirs?.ack ?? 0) >= n
   }
 
   theirWord(id: GroupId): Word | null {
@@ -392,6 +399,7 @@ export class Claims {
     if (peer === null) return false
     if (!peer.alive) return [...this.world.groups.values()].some((group) => group.mayHold)
     if (this.#heal.open || this.world.contested || (this.#theirs === null && peer.active) || this.#disputed().length > 0) return true
+    if (this.notes.some((note) => note.asks)) return true
     return [...claims.values()].some(({ word }) => word === 'claim' || word === 'found')
   }
 

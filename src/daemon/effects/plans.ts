@@ -159,8 +159,7 @@ export class Plans {
         this.#holding(effect)
         return null
       case 'ownership':
-        this.#ownership(effect)
-        return null
+        return this.#ownership(effect)
     }
   }
 
@@ -227,11 +226,12 @@ export class Plans {
     this.#parts.engine.setHolding(slot, { held, claimEpoch, peerReady, agentBusy })
   }
 
-  #ownership(effect: OwnershipEffect): void {
-    const slot = this.slotOf(effect.group)
-    if (slot === null) return
-    if (this.#parts.engine.renewOwnership(slot, effect.token, effect.deadlineAt) === 'renewed') return
-    this.#parts.onWarning({ event: 'ownership.refused' }, `${effect.group}: the engine refuses this ownership: past, or with an old token`)
+  /** A group without a slot has nothing that the engine could end. */
+  #ownership({ group, token, deadlineAt }: OwnershipEffect): Occurrence | null {
+    const slot = this.slotOf(group)
+    if (slot === null || this.#parts.engine.renewOwnership(slot, token, deadlineAt) === 'renewed') return null
+    this.#parts.onWarning({ event: 'ownership.refused' }, `${group}: the engine refuses this ownership: past, or with an old token`)
+    return { type: 'ownership.refused', group, token }
   }
 
   /** A plan that nobody told to fire has fired: the core is told before it hears why. */

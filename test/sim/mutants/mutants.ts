@@ -21,6 +21,7 @@ import { handoverWithoutLock } from './handover-without-lock.js'
 import { leaseOfAnother } from './lease-of-another.js'
 import { lossNotMadeGood } from './loss-not-made-good.js'
 import { petsTooEarly } from './pets-too-early.js'
+import { petsUntilTheEnd } from './pets-until-the-end.js'
 import { promiseForgotten } from './promise-forgotten.js'
 import { promiseOfEarlierLife } from './promise-of-earlier-life.js'
 import { promiseOfNobody } from './promise-of-nobody.js'
@@ -38,6 +39,7 @@ import { stopBudgetIgnored } from './stop-budget-ignored.js'
 import { takeWhilePeerHolds } from './take-while-peer-holds.js'
 import { takenBackUnasked } from './taken-back-unasked.js'
 import { unequalClaims } from './unequal-claims.js'
+import { watchdogOfEarlierLife } from './watchdog-of-earlier-life.js'
 import type { Mutant } from './mutant.js'
 import type { Options } from '../world.js'
 import { createCore } from '../../../src/core/core.js'
@@ -88,4 +90,6 @@ export const mutants: readonly Mutant[] = [
   queueIgnored,
   bootsWithoutWaiting,
   unequalClaims,
+  watchdogOfEarlierLife,
+  petsUntilTheEnd,
 ]

@@ -5,6 +5,11 @@ export const petsTooEarly: Mutant = {
   why: 'services of the last life run beyond their ownership',
   mode: 'lease',
   caughtBy: ['one-holder'],
-  faults: { daemonCrashes: true, agents: true, arbiter: true },
+  // Few others, so that these meet: a quick restart, an arbiter that does not answer, a peer that hears nothing, slow stops.
+  faults: {
+    daemonCrashes: true, agents: true, arbiter: true, isolation: true, partitions: false, oneWay: false, crashes: false, freezes: false,
+    blocks: false, stops: false, reloads: false, holds: false, operator: false,
+    hiddenPauses: false, guardians: false, interfaces: false, watchdogs: false,
+  },
   flaws: ['pets-too-early'],
 }
