@@ -6,8 +6,9 @@ export const watchdogOfEarlierLife: Mutant = {
   mode: 'lease',
   caughtBy: ['one-holder'],
   faults: {
-    watchdogs: true, isolation: true, crashes: true, blocks: false, stops: false, reloads: false, holds: false, operator: false,
-    hiddenPauses: false, guardians: false, interfaces: false, oneWay: false, arbiter: false, ambushes: false,
+    watchdogs: true, isolation: true, crashes: true, agents: true, daemonCrashes: true, freezes: false, blocks: false, stops: false,
+    reloads: false, holds: false, operator: false, hiddenPauses: false, guardians: false, interfaces: false, oneWay: false,
+    partitions: false, arbiter: false, ambushes: false, disk: false, hiccups: false, loss: false,
   },
   cores: () => {
     const known = new Map<string, string>()
