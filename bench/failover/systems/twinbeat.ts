@@ -40,6 +40,8 @@ interface Variant {
 
 const initdeadS = 3
 const leaveTimeoutMs = 60_000
+/** In the first seconds of its life a node asks its peer for more patience; a node that has just started is no fair victim. */
+const youthMs = 7_000
 const guardianName = 'twinbeat-guardian'
 const hungLog = 'hung-log'
 /** As many as the configuration allows. */
@@ -122,9 +124,10 @@ async function disturb(node: LabNode, daemon: TwinbeatNode | undefined, kind: Di
 class Twinbeat implements Running {
   private readonly daemons: ReadonlyMap<string, TwinbeatNode>
   private readonly controls = new Map<string, Socket>()
+  private readonly startedMs = new Map<string, number>()
   private readonly told = new Map<string, string>()
 
-  private constructor(private readonly stage: Stage, private readonly variant: Variant, daemons: Map<string, TwinbeatNode>) {
+  private constructor(private readonly stage: Stage, daemons: Map<string, TwinbeatNode>) {
     this.daemons = daemons
   }
 
@@ -145,11 +148,12 @@ class Twinbeat implements Running {
       if (variant.disturbed !== undefined) await disturb(node, daemons.get(node.name), variant.disturbed)
       if (group === 'service') write('resource.d/benchservice', serviceScript(node, responder), 0o755)
     }
-    return new Twinbeat(stage, variant, daemons)
+    return new Twinbeat(stage, daemons)
   }
 
   async start(node: LabNode): Promise<void> {
     await this.of(node).start()
+    this.startedMs.set(node.name, performance.now())
     await this.openControl(node)
   }
 
@@ -180,15 +184,12 @@ class Twinbeat implements Running {
   }
 
   async isReady(owner: LabNode, standby: LabNode): Promise<boolean> {
-    const deadtimeMs = this.variant.deadtimeMs ?? this.variant.profile.deadtimeMs
     const [ours, theirs] = await Promise.all([this.of(owner).status(), this.of(standby).status()])
+    if (performance.now() - (this.startedMs.get(owner.name) ?? 0) < youthMs) return false
     if (ours === null || theirs === null || ours.operation !== null || theirs.operation !== null) return false
-    // A node that has just started asks its peer for more patience.
-    const patience = theirs.nodes.find((one) => one.name === owner.name)?.deadtimeMs ?? Infinity
-    const serial = this.variant.serial || patience <= deadtimeMs
     const active = (report: typeof ours, name: string): boolean =>
       report.nodes.find((one) => one.name === name)?.status === 'active'
-    return serial && active(ours, standby.name) && active(theirs, owner.name) && theirs.guardian !== null
+    return active(ours, standby.name) && active(theirs, owner.name) && theirs.guardian !== null
   }
 
   /** Every number of the newest takeover in the log. */
