@@ -223,4 +223,36 @@ TEST_CASE("nothing is said in the name of what was taken by itself") {
   CHECK(taker.b.of(RecordType::kGasp).empty());
 }
 
+TEST_CASE("a node that lets go for good removes, looks, and says so before the controller is done") {
+  Taker taker;
+  taker.hold(9);
+  taker.run(200'000);
+  while (taker.waiting() > 0) taker.finish();
+  taker.hold(9, true, true, true);
+  taker.run(1000);
+  REQUIRE(taker.waiting() == 1);
+  CHECK(taker.batch().steps[0].op == net::StepOp::kRemove);
+  taker.finish();
+  // Its own removals are done, and it says so: what is under way is about the claim that was held.
+  taker.hold(9, false, false);
+  taker.run(1000);
+  CHECK(taker.b.of(RecordType::kGasp).empty());
+  taker.finish(EADDRNOTAVAIL);
+  taker.run(100'000);
+  const auto said = taker.b.of(RecordType::kGasp);
+  REQUIRE_FALSE(said.empty());
+  CHECK(said[0].previous == 9);
+  CHECK(taker.words().held.load() == 0);
+}
+
+TEST_CASE("a node that lets go for good says nothing while an address is still there") {
+  Taker taker;
+  taker.hold(9, true, true, true);
+  taker.run(1000);
+  taker.finish();
+  taker.finish(0);  // the second look still finds it
+  taker.run(20'000);
+  CHECK(taker.b.of(RecordType::kGasp).empty());
+}
+
 }  // namespace twinbeat::test

@@ -110,10 +110,10 @@ class Taker {
     const PlanAuthority authority{.kind = kind, .peer_generation = generation, .not_after = not_after};
     return controller.fire(kSlot, epoch, authority) == TakeoverController::Fire::kMarked;
   }
-  void hold(std::uint64_t epoch, bool peer_ready = true, bool held = true) {
+  void hold(std::uint64_t epoch, bool peer_ready = true, bool held = true, bool leaving = false) {
     controller.note_held(kSlot, held);
     ByteText holding;
-    holding.number(kSlot, 1).number(held ? 1 : 0, 1).number(peer_ready ? 1 : 0, 1).number(0, 1).number(epoch, 8);
+    holding.number(kSlot, 1).number(held ? (leaving ? 2 : 1) : 0, 1).number(peer_ready ? 1 : 0, 1).number(0, 1).number(epoch, 8);
     a.command(CommandType::kHolding, as_bytes(holding.string()));
   }
   void limits(Micros withhold, Micros release, Micros reset = 0) {

@@ -113,6 +113,8 @@ export interface HoldingEffect {
   /** A live peer said that it could take this group. */
   readonly peerReady: boolean
   readonly agentBusy: boolean
+  /** This node ends: the engine lets go by itself, and says so. */
+  readonly leaving: boolean
 }
 
 /** The engine refuses every take of the group from `deadlineAt` on, and releases it; null: no ownership any more. */

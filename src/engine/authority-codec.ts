@@ -85,13 +85,17 @@ export function encodeAuthority(authority: PlanAuthority): readonly [number, num
   ]
 }
 
+/** In the place of a plain 1. */
+const heldAndLeaving = 2
+
 /** slot, held, peerReady, agentBusy, claimEpoch as the addon wants them. */
 export function encodeHolding(slot: unknown, holding: GroupHolding): readonly [number, number, number, number, number] {
   const index = checkSlot(slot)
   if (typeof holding !== 'object' || holding === null) refuse('holding', 'must be an object')
-  for (const name of ['held', 'peerReady', 'agentBusy'] as const) {
+  for (const name of ['held', 'peerReady', 'agentBusy', 'leaving'] as const) {
     if (typeof holding[name] !== 'boolean') refuse(`holding.${name}`, 'must be true or false')
   }
   const epoch = checkInteger('holding.claimEpoch', holding.claimEpoch, 0, integerMax)
-  return [index, Number(holding.held), Number(holding.peerReady), Number(holding.agentBusy), epoch]
+  const held = holding.held && holding.leaving ? heldAndLeaving : Number(holding.held)
+  return [index, held, Number(holding.peerReady), Number(holding.agentBusy), epoch]
 }

@@ -30,6 +30,11 @@ export interface GroupHolding {
   readonly peerReady: boolean
   /** An agent action of the group is in flight: no last gasp. */
   readonly agentBusy: boolean
+  /**
+   * With `held`: this node ends and lets go of the group for good. The engine removes the addresses of an address-only
+   * group at once, looks, and says so to the other node, which may take it without waiting for anybody's JavaScript.
+   */
+  readonly leaving: boolean
 }
 
 export type AuthorityKind = 'agreed' | 'held' | 'fence' | 'lease' | 'handover' | 'gasp' | 'accept' | 'operator'

@@ -15,7 +15,7 @@ const address: EngineAddress =
 const group = (more: Partial<EngineGroup> = {}): EngineGroup =>
   ({ index: 3, name: 'web', digest: 'd1', kind: 'address', addresses: [], ...more })
 const holding = (more: Partial<GroupHolding> = {}): GroupHolding =>
-  ({ held: true, claimEpoch: 5, peerReady: true, agentBusy: false, ...more })
+  ({ held: true, claimEpoch: 5, peerReady: true, agentBusy: false, leaving: false, ...more })
 const plan = (more: Partial<TakePlan> = {}): TakePlan => ({
   slot: 3, epoch: 1, condition: 'staged', peer: null, gaspEpoch: 0, needsOwnership: false,
   steps: [{ type: 'add', address, checkDuplicate: false }], ...more,

@@ -97,7 +97,7 @@ test('a plan on the manual clock: withheld while the peer lives, fired after its
 test('last words on the manual clock stand in the page while the group is held', () => {
   const { left, right, run } = pairOnManualClock()
   assert.equal(left.engine.lastWords(0), null)
-  left.engine.setHolding(0, { held: true, claimEpoch: 3, peerReady: true, agentBusy: false })
+  left.engine.setHolding(0, { held: true, claimEpoch: 3, peerReady: true, agentBusy: false, leaving: false })
   run(10_000)
   const words = left.engine.lastWords(0)
   assert.ok(words)

@@ -448,8 +448,8 @@ export class SimNode {
         if ((this.slots?.fire(effect) ?? 'unknown') !== 'unknown') return
         return this.#answer({ type: 'plan.withheld', group: effect.group, epoch: effect.epoch, guard: 'unknown' })
       case 'holding': {
-        const { held, claimEpoch, peerReady, agentBusy } = effect
-        this.slots?.holding(effect.group, { held, claimEpoch, peerReady, agentBusy })
+        const { held, claimEpoch, peerReady, agentBusy, leaving } = effect
+        this.slots?.holding(effect.group, { held, claimEpoch, peerReady, agentBusy, leaving })
         return
       }
       case 'ownership': {

@@ -51,7 +51,7 @@ export interface Page {
   generation: number
 }
 
-export const nothingHeld: GroupHolding = { held: false, claimEpoch: 0, peerReady: false, agentBusy: false }
+export const nothingHeld: GroupHolding = { held: false, claimEpoch: 0, peerReady: false, agentBusy: false, leaving: false }
 
 export const emptyPage = (generation: number, freezeUs: number): Page =>
   ({ groups: new Map(), progressAt: 0, freezeUs, keepUntil: null, generation })

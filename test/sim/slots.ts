@@ -171,7 +171,7 @@ export class SimSlots {
     const page = this.host.page.groups.get(slot.plan.group)
     if (byItself && page !== undefined) {
       this.#unclaimed.set(slot.plan.group, Number.POSITIVE_INFINITY)
-      page.holding = { held: true, claimEpoch: 0, peerReady: false, agentBusy: false }
+      page.holding = { held: true, claimEpoch: 0, peerReady: false, agentBusy: false, leaving: false }
       page.unclaimed = true
     }
     this.#later(this.#ringUs(), () => { this.#act(slot, authority, slot.stamp, detectedAt) })
@@ -458,10 +458,19 @@ export class SimSlots {
     // Said before the core knew that the engine took the group.
     if (this.#unclaimed.has(group) && !holding.held) return
     this.#claimed(group)
+    const leaves = holding.held && holding.leaving && !page.holding.leaving
     page.holding = holding
+    if (leaves && page.kind === 'address' && !holding.agentBusy) this.#release(group, () => { this.#lastWord(page) })
     if (holding.held) return
     page.releaseBy = null
     page.petUntil = null
+  }
+
+  /** The core lets go of the group as well: said when nothing of that is under way, unless it has said so itself by then. */
+  #lastWord(group: PageGroup): void {
+    if (!group.holding.held || !group.holding.leaving) return
+    if (this.host.machine.flying('net', group.name)) this.#later(100, () => { this.#lastWord(group) })
+    else this.host.gasp(group)
   }
 
   #lateController(): void {

@@ -12,6 +12,7 @@ namespace twinbeat {
 namespace {
 
 constexpr int kCommandsPerCycle = 64;
+constexpr std::uint8_t kHeldAndLeaving = 2;
 
 }  // namespace
 
@@ -153,7 +154,9 @@ void Engine::holding_command(Bytes encoded) noexcept {
   WireReader in(encoded);
   const std::size_t slot = in.u8();
   GroupHolding holding;
-  holding.held = in.u8() != 0;
+  const std::uint8_t held = in.u8();
+  holding.held = held != 0;
+  holding.leaving = held == kHeldAndLeaving;
   holding.peer_ready = in.u8() != 0;
   holding.agent_busy = in.u8() != 0;
   holding.claim_epoch = in.u64();

@@ -21,7 +21,7 @@ enum class CommandType : std::uint8_t {
   kPhase,       // u8 started
   kGeneration,  // u64
   kSend,        // encoded fields
-  kHolding,     // u8 slot, u8 held, u8 peer ready, u8 agent busy, u64 claim epoch
+  kHolding,     // u8 slot, u8 held (2: and let go for good), u8 peer ready, u8 agent busy, u64 claim epoch
   kFreeze,      // u64 freeze limit
 };
 

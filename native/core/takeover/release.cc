@@ -20,7 +20,11 @@ void Takeover::begin_release(std::size_t slot, bool say_gasp) noexcept {
   Slot& place = slots_[slot];
   // First of all: whatever waits in a ring to be added is void.
   if (steps_ != nullptr) steps_->void_group(static_cast<std::uint32_t>(slot));
-  place.say_gasp = place.say_gasp || say_gasp;
+  // What is held now: the controller may say that it is not any more before the second look has confirmed it.
+  if (say_gasp && place.holding.held && !place.unclaimed && !place.holding.agent_busy) {
+    place.say_gasp = true;
+    place.gasp_claim = place.holding.claim_epoch;
+  }
   // One under way may have removed before the void: it begins anew.
   place.release = Release::kWanted;
   place.release_token = 0;
@@ -100,7 +104,6 @@ void Takeover::finish_release(std::size_t slot, const TakeoverScene& scene, Take
   place.release = Release::kNone;
   place.release_token = 0;
   place.holding.held = false;
-  const bool unclaimed = place.unclaimed;
   note_claimed(slot);
   place.lifetime_known = false;
   tell_page(slot);
@@ -109,8 +112,8 @@ void Takeover::finish_release(std::size_t slot, const TakeoverScene& scene, Take
   place.released_epoch = epoch;
   place.let_go = was_held;
   const bool address_only = table_ != nullptr && table_->groups[slot].address_only;
-  if (place.say_gasp && was_held && !unclaimed && address_only && !place.holding.agent_busy && scene.gasp_is_heard) {
-    voice.say_gasp(slot, epoch);
+  if (place.say_gasp && address_only && !place.holding.agent_busy && scene.gasp_is_heard) {
+    voice.say_gasp(slot, place.gasp_claim);
   }
   place.say_gasp = false;
 }

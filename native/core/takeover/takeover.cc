@@ -20,10 +20,14 @@ void Takeover::set_holding(std::size_t slot, const GroupHolding& holding) noexce
   if (place.unclaimed) note_claimed(slot);
   if (holding.held && !place.holding.held) place.lifetime_known = false;
   place.let_go = false;
+  const bool leaves = holding.held && holding.leaving && !place.holding.leaving;
   place.holding = holding;
   place.stopped = !holding.held;
   tell_page(slot);
   tell_end(slot);
+  // The controller's own removals come as well; whoever is first, the peer hears of it as soon as it is seen to be true.
+  const bool address_only = table_ != nullptr && table_->groups[slot].used && table_->groups[slot].address_only;
+  if (leaves && address_only && !holding.agent_busy) begin_release(slot, true);
 }
 
 void Takeover::set_freeze(Micros freeze, bool realtime) noexcept {

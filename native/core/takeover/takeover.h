@@ -22,6 +22,7 @@ struct GroupHolding {
   bool held = false;
   bool peer_ready = false;
   bool agent_busy = false;
+  bool leaving = false;  // this node lets go of it for good: it ends, and never takes it again
   std::uint64_t claim_epoch = 0;
 };
 
@@ -109,6 +110,7 @@ class Takeover {
 
     Release release = Release::kNone;
     bool say_gasp = false;    // once it is verified
+    std::uint64_t gasp_claim = 0;  // about which claim
     bool told_failure = false;
     std::uint32_t tries = 0;
     Micros release_at = 0;    // next try

@@ -35,7 +35,7 @@ export class LastWords {
       })
     }
     this.#used.add(this.#key(event))
-    this.ctx.note('warn', 'gasp.heard', `${group.id}: the daemon on ${event.node} died; its addresses are gone there`, said)
+    this.ctx.note('warn', 'gasp.heard', `${group.id}: last words of ${event.node}: its addresses are gone there`, said)
     this.parts.claims.gasped(group.id, event.claimEpoch)
     const authority: Authority = {
       kind: 'gasp', peer: event.node, peerGeneration: event.generation, claimEpoch: event.claimEpoch,

@@ -21,7 +21,7 @@ export class HoldingBook {
     for (const group of this.world.groups.values()) {
       const holding = {
         group: group.id, held: group.mayHold, claimEpoch: group.claimEpoch,
-        peerReady: group.mayHold && this.peerReady(group), agentBusy: group.agentBusy,
+        peerReady: group.mayHold && this.peerReady(group), agentBusy: group.agentBusy, leaving: this.#leaves(group),
       }
       const text = JSON.stringify(holding)
       if (this.#said.get(group.id) === text) continue
@@ -29,5 +29,11 @@ export class HoldingBook {
       this.ctx.holding(holding)
     }
     for (const id of [...this.#said.keys()]) if (!this.world.groups.has(id)) this.#said.delete(id)
+  }
+
+  /** A node that stops takes nothing back; with an arbiter the other one has to ask that first. */
+  #leaves(group: Group): boolean {
+    return this.world.stopping && group.state === 'giving' && group.lettingGo && group.addressOnly &&
+      this.ctx.config.protection !== 'lease'
   }
 }

@@ -222,8 +222,8 @@ export class Plans {
     else this.#held.delete(effect.group)
     const slot = this.slotOf(effect.group)
     if (slot === null) return
-    const { held, claimEpoch, peerReady, agentBusy } = effect
-    this.#parts.engine.setHolding(slot, { held, claimEpoch, peerReady, agentBusy })
+    const { held, claimEpoch, peerReady, agentBusy, leaving } = effect
+    this.#parts.engine.setHolding(slot, { held, claimEpoch, peerReady, agentBusy, leaving })
   }
 
   /** A group without a slot has nothing that the engine could end. */
