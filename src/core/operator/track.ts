@@ -152,6 +152,8 @@ export class Track implements StatementNotes {
     if (downUs < settleUs || this.ctx.now < (this.#laterAt.get(group.id) ?? 0)) return
     const why = this.#whyNot(group, downUs)
     const refusal = why ?? (this.world.peerIsTwinbeat ? this.host.offer(group) : this.#standby(group, this.host))
+    // What was offered is under way: nothing new to say.
+    if (refusal === 'TB_BUSY') return
     if (refusal !== null) {
       this.#laterAt.set(group.id, this.ctx.now + againUs)
       this.ctx.timer(`track:again ${group.id}`, againUs)
