@@ -233,4 +233,22 @@ TEST_CASE_FIXTURE(TwoNodes, "a link whose interface is down is reported once and
   CHECK(b->of(RecordType::kPeerDead).empty());
 }
 
+TEST_CASE("a pause while the peer asked for patience does not lengthen its dead time for good") {
+  World world;
+  WorldNode& a = world.add("a", {World::link("eth1")}, 100);
+  WorldNode& b = world.add("b", {World::link("eth1")}, 200);
+  // b still announces two seconds more than its dead time; a stands still for a moment.
+  world.run(4'800'000);
+  a.frozen = true;
+  world.run(150'000);
+  a.frozen = false;
+  world.run(400'000);
+  const Micros cut = world.now;
+  b.frozen = true;
+  world.run(700'000);
+  const auto dead = a.of(RecordType::kPeerDead);
+  REQUIRE(dead.size() == 1);
+  CHECK(dead[0].at - cut <= world.timing.deadtime + 10'000);
+}
+
 }  // namespace twinbeat::test

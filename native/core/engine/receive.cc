@@ -157,6 +157,8 @@ void Engine::heard(Peer& peer, bool fresh_status) noexcept {
     count_gap(peer.gaps, peer.gap_from, peer);
     link.status_at = std::max(link.status_at, current_at_);
     peer.status_at = std::max(peer.status_at, current_at_);
+    // What came after our pause is no word from before it, and the dead time that it names is the one that counts.
+    if (current_at_ > peer.excused_at) peer.not_dead_before = 0;
   }
   if (link.state == LinkState::kUp) return;
   // A packet that waited longer than the dead time (we were paused) proves nothing about now.

@@ -94,6 +94,7 @@ void excuse(Peer& peer, const DetectorTiming& timing, Micros pause, Micros now) 
     if (peer.links[i].status_at != 0) full = std::max(full, dead_time_on(peer, i, timing));
   }
   peer.not_dead_before = std::min(dead_at(peer, timing) + pause, now + full);
+  peer.excused_at = now;
 }
 
 }  // namespace twinbeat

@@ -61,6 +61,7 @@ struct Peer {
   Micros dead_since = 0;       // when it was judged dead
   Micros dead_due = 0;         // when its dead time had passed
   Micros not_dead_before = 0;  // our own pauses are not its silence
+  Micros excused_at = 0;       // when that was last said
   std::array<PeerLink, kMaxLinks> links{};
   GapHistogram gaps;    // between statuses, whichever link brought them first
   Micros gap_from = 0;  // the last status of this conversation
