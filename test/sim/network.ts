@@ -23,6 +23,8 @@ const lateCopyUs = 4_000_000
 export class Network {
   readonly paths: [Path, Path] = [{ cut: false, lossPercent: 0 }, { cut: false, lossPercent: 0 }]
   duplicatePercent = 0
+  /** When a direction was last let through again. */
+  mendedAt = 0
   #waiting: [Waiting[], Waiting[]] = [[], []]
 
   constructor(private readonly clock: Clock, private readonly prng: Prng) {}
@@ -51,6 +53,7 @@ export class Network {
   set(from: 0 | 1, change: Partial<Path>): void {
     Object.assign(this.paths[from], change)
     if (change.cut !== false) return
+    this.mendedAt = this.clock.now
     for (const waiting of this.#waiting[from].splice(0)) {
       this.clock.after(this.prng.below(rexmitMaxUs), () => { this.#try(from, waiting) })
     }

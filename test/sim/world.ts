@@ -375,6 +375,14 @@ export class World implements Scene {
     return this.faults.hiddenPauses ? 'hidden-pause' : 'no'
   }
 
+  cutOff(): boolean {
+    return ([0, 1] as const).some((index) => this.etcd.paths[index].cut && this.network.paths[index === 0 ? 1 : 0].cut)
+  }
+
+  get mendedAt(): number {
+    return this.network.mendedAt
+  }
+
   now(): number {
     return this.clock.now
   }

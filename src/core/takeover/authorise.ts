@@ -103,12 +103,16 @@ export class Door {
 
   /** Why nothing may be armed or begun for this group on this node, whatever the peer does; null: it may. */
   forbidden(group: Group): string | null {
+    return this.#unprotected(group) ?? this.books.holds.withheld(group.id)
+  }
+
+  /** What no wish of an operator changes. */
+  #unprotected(group: Group): string | null {
     if (this.world.unguarded) return 'guardian'
     const { peer } = this.world
     // A life that has ended remembers nothing of ours, and the next one knows nothing before it has heard us.
     const forgotten = peer !== null && (peer.left || this.books.fencing.confirmed(peer.id, peer.generation))
-    const unwatched = forgotten ? null : this.watchdogs.withheld(group)
-    return unwatched ?? this.books.holds.withheld(group.id)
+    return forgotten ? null : this.watchdogs.withheld(group)
   }
 
   /** Of the ownership that is valid now; 0: none. */
@@ -163,8 +167,8 @@ export class Door {
   /** Order the take, or ask for what is missing. True: the take has begun. */
   take(group: Group, asked: Verdict): boolean {
     // What was held and only changed its definition is no take that an operator forbids.
-    const kept = 'authority' in asked && asked.authority.kind === 'held' && !this.world.unguarded
-    const forbidden = kept ? null : this.forbidden(group)
+    const kept = 'authority' in asked && asked.authority.kind === 'held'
+    const forbidden = kept ? this.#unprotected(group) : this.forbidden(group)
     const verdict = forbidden === null ? this.inMode(group, asked) : refused(forbidden)
     if ('authority' in verdict) {
       this.#waiting.delete(group.id)

@@ -43,6 +43,10 @@ export interface Scene {
   readonly flaws: ReadonlySet<Flaw>
   /** Both daemons live, are awake and consider each other alive over whole paths. */
   together(): boolean
+  /** A node is reached by nobody: neither by its peer nor by the arbiter. */
+  cutOff(): boolean
+  /** When one of the nodes was last let through to the other again. */
+  readonly mendedAt: number
   /** Nothing can be promised: a device lies, or a machine stood still without noticing. */
   readonly excused: 'no' | 'lying-device' | 'hidden-pause'
   /** The arbiter's own knowledge. */
