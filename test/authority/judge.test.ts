@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 
-import { decide } from './decided.js'
+import { decide, kernelTime } from './decided.js'
 import { CURED, judge, measure, STRUCK, type Figures, type Rules } from './judge.js'
 import { blindSpans, holdings, intersection, seenLength, without, type Sample } from './samples.js'
 
@@ -148,5 +148,14 @@ test('who decided: what the logs say, unless the address was gone before they co
   assert.equal(decide({ ...told, struck: '' }).letGo, 'from outside')
   assert.deepEqual(decide({ struck: '', peer: 'takeover.done: IPaddr2::10.0.0.11/24 taken (gasp) by authority gasp', address: VIP,
     figures: { goneMs: null, curedMs: 9 }, stands: false }), { letGo: '-', taken: '-' })
+  const both = peer.replace('IPaddr2', 'IPaddr2::10.0.0.7/24/eth0 IPaddr2')
+  assert.equal(decide({ ...told, struck: '', peer: both }).taken, 'peer-dead, accept')
   assert.equal(decide({ ...told, struck: '', peer: peer.replace('peer-dead', 'gasp').replace('accept', 'gasp') }).taken, 'gasp')
+})
+
+test('the slowest change of an address, in the words of the guardian and of the engine', () => {
+  const guardian = 'guardian.acted: the daemon died (pid 12): 1 addresses removed after 5063397 us, verified gone after 5063502 us'
+  const engine = 'plan.fired: IPaddr2::10.0.0.1/24/eth0: 1 addresses added by the engine 128 us after the decision'
+  assert.equal(kernelTime([engine, `${guardian}\n${engine}`]), 5063.397)
+  assert.equal(kernelTime(['nothing of it']), 0)
 })

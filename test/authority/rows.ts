@@ -191,7 +191,7 @@ export const ROWS: readonly Row[] = [
   },
   {
     name: 'guardian and daemon killed at once', tries: MANY, seconds: evenly(22), lasts: () => ({ until: 'gone', thenMs: 300 }),
-    rules: inherent(THAW_TWO_MS), fault: guardianFirst(0),
+    stands: true, rules: inherent(THAW_TWO_MS), fault: guardianFirst(0),
   },
   {
     name: 'main loop blocked for 1 s', tries: FEW, seconds: evenly(6, 6), lasts: during(1_000), rules: () => stays, fault: blocked(1_000),

@@ -1,7 +1,7 @@
 // One try of one row under one protection: watched from before the fault until everything is as before.
 import { VIPS } from '../../lab/pair-files.js'
 import { pause, until, within } from '../../lab/processes.js'
-import { decide, type Decided } from './decided.js'
+import { decide, kernelTime, type Decided } from './decided.js'
 import { CURED, judge, measure, STRUCK, type Figures } from './judge.js'
 import { PATIENCE_MS, type Row } from './rows.js'
 import { Sampler } from './sampler.js'
@@ -20,6 +20,10 @@ export interface TryResult {
   /** With which codes daemons of the struck node ended that were started again; null: by a signal. */
   readonly exits: readonly (number | null)[]
   readonly problems: readonly string[]
+  /** The slowest change of an address: all namespaces of a machine share one lock for them. */
+  readonly kernelMs: number
+  /** How often it was played before, and not counted because the machine had stood still. */
+  readonly again: number
   readonly seconds: number
 }
 
@@ -76,7 +80,7 @@ export async function play(scene: Scene, row: Row, number: number, { hurried, ev
   return {
     samples, logs,
     result: {
-      row: row.name, mode, number, reloaded, figures, settledMs, exits, problems: all,
+      row: row.name, mode, number, reloaded, figures, settledMs, exits, problems: all, kernelMs: kernelTime(logs), again: 0,
       decided: decide({ struck: logs[0], peer: logs[1], address: VIPS[0], figures, stands: row.stands === true }),
       seconds: Math.round((performance.now() - beganMs) / 100) / 10,
     },
