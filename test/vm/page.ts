@@ -7,7 +7,7 @@ import type { Fact } from './plays.js'
 const EXPLANATION = `Two nodes are emulated PCs (QEMU without hardware virtualisation) with Debian's own kernel, two networks, a
 null-modem line, and an i6300esb or the kernel's softdog as watchdog; a third one carries etcd where a play needs it. Who holds what
 is seen from outside: an observer on the clients' network asks ten times a second whose each address is, and hears the services. A
-play ends at its first fact that does not hold. Keepalive is 250 ms, deadtime 5 s, the watchdogs bite after 3 s: timers of emulated
+play ends at its first fact that does not hold. Keepalive is 250 ms, deadtime 8 s, the watchdogs bite after 5 s: timers of emulated
 machines are coarse.
 `
 

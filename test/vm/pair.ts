@@ -18,9 +18,9 @@ const RUN_DIR = '/run/twinbeat'
 export const NODES = ['nodea', 'nodeb'] as const
 export const VIPS = ['10.77.0.100', '10.77.0.101'] as const
 export const SERVICE = 'service:web'
-export const DEADTIME_MS = 5_000
+export const DEADTIME_MS = 8_000
 /** Less than the dead time: a machine that hangs is reset before the other node takes what it held. */
-export const WATCHDOG_MS = 3_000
+export const WATCHDOG_MS = 5_000
 /** An interpreter that starts under emulation, on a busy machine. */
 const START_MS = 240_000
 export const SETTLE_MS = 90_000
@@ -100,7 +100,9 @@ export class VmNode {
   async answers(): Promise<void> {
     const up = await until(async () => (await this.status()) !== null || !(await this.isRunning()), START_MS, 500)
     if (up && await this.isRunning()) return
-    throw new Error(`twinbeatd on ${this.name} did not start: ${this.output().slice(-1500)}${this.log().slice(-1500)}`)
+    const events = this.machine.events.filter(({ name }) => name !== 'NIC_RX_FILTER_CHANGED').slice(-3)
+    const said = `${this.output().slice(-1500)}${this.log().slice(-1500)}`
+    throw new Error(`twinbeatd on ${this.name} did not start (last of its machine: ${JSON.stringify(events)}): ${said}`)
   }
 
   async isRunning(): Promise<boolean> {
@@ -126,11 +128,13 @@ export class VmNode {
     return report
   }
 
-  /** Daemon and guardian at one blow. */
-  async signalBoth(signal: 'KILL' | 'STOP'): Promise<void> {
+  /** Daemon and guardian; when that was. The guardian stands still first: it would act between the two signals. */
+  async signalBoth(signal: 'KILL' | 'STOP'): Promise<number> {
     const { pid, guardian } = await this.mustStatus()
     assert.ok(guardian !== null)
-    await this.machine.sh(`kill -${signal} ${pid} ${guardian.pid}`)
+    const atMs = epochMs()
+    await this.machine.sh(`kill -STOP ${guardian.pid}; kill -${signal} ${pid} ${guardian.pid}`)
+    return atMs
   }
 
   async when(what: string, holds: (report: StatusReport) => boolean, timeoutMs = SETTLE_MS): Promise<StatusReport> {

@@ -9,7 +9,7 @@ import type { VmPair} from '../pair.js'
 import { DEADTIME_MS, SERVICE, VIPS, WATCHDOG_MS, type VmNode } from '../pair.js'
 import type { Machine } from '../machine.js'
 
-const TTL_MS = 10_000
+const TTL_MS = 15_000
 /** Emulated machines, and the pace at which a dead owner's key is looked for. */
 const LATE_MS = 10_000
 const HOUR_S = 3600
@@ -17,7 +17,7 @@ const HOUR_S = 3600
 const UNCHANGED_MS = TTL_MS + 1_000
 /** Between two looks of the observer, and what an emulated machine may be late with an answer. */
 const GAP_MS = 2_500
-const PAUSE_MS = 20_000
+const PAUSE_MS = 30_000
 
 async function stepAndWatch(pair: VmPair, machine: Machine, stepS: number): Promise<void> {
   const [before, fromMs] = [await leases(pair), epochMs()]
@@ -60,8 +60,7 @@ async function heldBy(pair: VmPair, node: VmNode, timeoutMs: number): Promise<vo
 async function deaths(pair: VmPair, show: Show): Promise<void> {
   const { a, b } = pair
   await show('SIGKILL of daemon and guardian: the service starts elsewhere only after the watchdog has reset the machine', async () => {
-    const fromMs = epochMs()
-    await a.signalBoth('KILL')
+    const fromMs = await a.signalBoth('KILL')
     const reset = await a.machine.event('RESET', fromMs, TTL_MS + LATE_MS)
     assert.ok(reset !== null, 'it was not reset')
     await heldBy(pair, b, TTL_MS + WATCHDOG_MS + LATE_MS)
