@@ -93,7 +93,8 @@ class RespawnedProgram {
       this.log.info({ event: 'respawn.down' }, `${this.config.path} ended with ${how} and stays down`)
       return
     }
-    if (this.config.failfast && !(end.kind === 'exited' && end.exitCode === 0)) {
+    // A start or an end that our own helper lost says nothing about the program: that is no reason to reset a machine.
+    if (this.config.failfast && end.kind === 'exited' && end.exitCode !== 0) {
       this.state = 'down'
       const text = `${this.config.path} ended with ${how}: 'failfast' resets this machine`
       this.log.fatal({ event: 'respawn.failfast' }, text)

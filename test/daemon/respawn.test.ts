@@ -98,7 +98,11 @@ it('an account is a line of passwd', () => {
 })
 
 it('a program of failfast resets the machine when it dies abnormally, and is started again when it just ends', async () => {
-  const outcomes: [string, boolean][] = [['exit 3', true], ['kill -9 $$', true], ['exit 0', false], ['exit 100', false]]
+  const outcomes: [string, boolean][] = [
+    ['exit 3', true], ['kill -9 $$', true], ['exit 0', false], ['exit 100', false],
+    // The death of the helper that runs it is not its own.
+    ['kill -9 $PPID; sleep 60', false],
+  ]
   for (const [command, resets] of outcomes) {
     const { log, lines } = spy()
     const told: string[] = []
