@@ -36,6 +36,30 @@ test('a giver that restarts during the take hears that the group is held, not th
   assert.deepEqual(pair.ops(), ['held db'])
 })
 
+test('a late copy of an offer is answered by what is true, and accepted no more', () => {
+  const pair = new Pair()
+  pair.tell('offer', '100.1', 'db')
+  pair.tell('released', '100.1', 'db')
+  pair.run(second)
+  assert.equal(pair.states(), 'web=held db=held')
+  pair.messages.length = 0
+  pair.tell('offer', '100.1', 'db')
+  assert.deepEqual(pair.ops(), ['held db'])
+})
+
+test('an offer that was refused is not accepted when a copy of it comes late; a newer one is', () => {
+  const pair = new Pair()
+  pair.operator('hold', 'db')
+  pair.run(second)
+  pair.messages.length = 0
+  pair.tell('offer', '100.1', 'db')
+  pair.operator('unhold', 'db')
+  pair.run(second)
+  pair.tell('offer', '100.1', 'db')
+  pair.tell('offer', '100.2', 'db')
+  assert.deepEqual(pair.ops(), ['refused db', 'refused db', 'accept db'])
+})
+
 test('a group that is looked at when the giver releases it is taken once that is done', () => {
   const pair = new Pair()
   pair.tell('offer', '100.1', 'db')

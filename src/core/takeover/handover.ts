@@ -34,11 +34,12 @@ type Exchange =
     }
   | { readonly role: 'taker'; readonly x: string; readonly state: 'accepted' | 'taking' }
 
-/** Of two exchanges of one life of a giver, the one that was offered later. */
+/** Of two exchanges of one giver, the one that was offered later. */
 function isLater(x: string, than: string): boolean {
   const [life, count] = x.split('.')
   const [otherLife, otherCount] = than.split('.')
-  return life === otherLife && Number(count) > Number(otherCount)
+  if (life !== otherLife) return Number(life) > Number(otherLife)
+  return Number(count) > Number(otherCount)
 }
 
 const retryUs = 10_000_000
@@ -58,6 +59,8 @@ export class Handover {
   readonly #lent = new Set<GroupId>()
   #counter = 0
   #failbackAt = 0
+  /** The newest offer to this node that has had its answer: whatever comes of it later is a copy. */
+  readonly #answered = new Map<GroupId, string>()
 
   constructor(
     private readonly ctx: Context,
@@ -212,6 +215,9 @@ export class Handover {
   #offered(group: Group, x: string): void {
     const one = this.#exchanges.get(group.id)
     if (one?.role === 'taker' && one.x === x) return this.#say(group.id, 'accept', x)
+    // A late copy. `refused` would permit the giver to take back what was taken under this very offer.
+    const answered = this.#answered.get(group.id)
+    if (answered !== undefined && !isLater(x, answered)) return this.#queried(group, x)
     // Its giver ended it where we could not hear it: nobody offers twice at a time.
     if (one?.role === 'taker' && one.state === 'accepted' && isLater(x, one.x)) this.#end(group.id, 'revoked')
     const { world } = this
@@ -474,7 +480,13 @@ export class Handover {
   }
 
   #refuse(id: GroupId, x: string): void {
+    this.#noteAnswered(id, x)
     this.#say(id, 'refused', x)
+  }
+
+  #noteAnswered(id: GroupId, x: string): void {
+    const before = this.#answered.get(id)
+    if (before === undefined || isLater(x, before)) this.#answered.set(id, x)
   }
 
   #enter(id: GroupId, exchange: Exchange): void {
@@ -488,6 +500,7 @@ export class Handover {
     const one = this.#exchanges.get(id)
     if (one === undefined) return
     this.#exchanges.delete(id)
+    if (one.role === 'taker') this.#noteAnswered(id, one.x)
     this.ctx.cancel(`${handoverTimer}:${id}`)
     if (reason === 'held') this.#returning.delete(id)
     else this.#refused.add(id)
