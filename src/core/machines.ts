@@ -97,7 +97,9 @@ export class Machines {
     this.claims.ready = (group) => this.#couldTake(group)
     this.plans = new PlanBook(ctx, world, (group) => this.#mayBeArmed(group), (group) => this.#triggerOf(group))
     this.holdings = new HoldingBook(ctx, world, (group) => this.#peerReady(group))
-    this.lastWords = new LastWords(ctx, world, { claims: this.claims, handover: this.handover, door: this.door })
+    this.lastWords = new LastWords(ctx, world, {
+      claims: this.claims, handover: this.handover, door: this.door, tookForeign: () => { this.protocol.inheritFailback() },
+    })
     this.guard = new Guard(ctx, world, {
       plans: this.plans, handover: this.handover, standby: this.standby, peerReady: (group) => this.#peerReady(group),
     })
@@ -124,10 +126,7 @@ export class Machines {
     this.claims.notes = [this.orders, this.track, this.watchdogs]
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
-    this.protocol.onTakenAlone = (group) => {
-      this.claims.takenAlone(group.id)
-      this.handover.returnsHome(group.id)
-    }
+    this.protocol.onTakenAlone = ({ id }) => { this.claims.takenAlone(id); this.handover.returnsHome(id) }
     const others = config.nodes.filter((node) => node.id !== config.self)
     const normal = others.filter((node) => node.kind === 'normal')
     invariant(normal.length <= 1, 'a pair has at most two normal nodes')

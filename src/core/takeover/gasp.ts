@@ -20,7 +20,11 @@ export class LastWords {
   constructor(
     private readonly ctx: Context,
     private readonly world: World,
-    private readonly parts: { readonly claims: Claims; readonly handover: Handover; readonly door: Door },
+    private readonly parts: {
+      readonly claims: Claims; readonly handover: Handover; readonly door: Door
+      /** A group of the peer is here now because of its end: beside a real heartbeat it goes home by the standby protocol. */
+      readonly tookForeign: () => void
+    },
   ) {}
 
   heard(event: GaspEvent): void {
@@ -41,7 +45,8 @@ export class LastWords {
       kind: 'gasp', peer: event.node, peerGeneration: event.generation, claimEpoch: event.claimEpoch,
     }
     this.parts.claims.takenAlone(group.id)
-    this.parts.handover.returnsHome(group.id)
+    this.parts.handover.returnsHome(group.id, event.generation)
+    if (this.world.side(group) === 'foreign') this.parts.tookForeign()
     // In lease mode it only says that the arbiter can be asked now: the ownership itself still has to end.
     if (this.ctx.config.protection === 'lease') this.#waiting.set(group.id, authority)
     else this.parts.door.take(group, { authority, reason: 'gasp' })

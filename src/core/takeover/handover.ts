@@ -59,6 +59,7 @@ export class Handover {
   readonly #lent = new Set<GroupId>()
   #counter = 0
   #failbackAt = 0
+  #endedLife = 0
   /** The newest offer to this node that has had its answer: whatever comes of it later is a copy. */
   readonly #answered = new Map<GroupId, string>()
 
@@ -434,7 +435,8 @@ export class Handover {
   #failback(): void {
     const { peer } = this.world
     if (this.ctx.config.autoFailback === 'off' || peer === null || !this.world.peerIsTwinbeat) return
-    if (!peer.active || this.claims?.settled !== true || this.ctx.now < this.#failbackAt) return
+    if (!peer.active || peer.generation === this.#endedLife) return
+    if (this.claims?.settled !== true || this.ctx.now < this.#failbackAt) return
     for (const group of this.world.groups.values()) {
       if (group.home !== peer.id || group.state !== 'held' || !this.#returning.has(group.id) || this.busy(group.id)) continue
       if (this.claims.theirWord(group.id) !== 'free' || this.world.ordered(group.id) !== null) continue
@@ -453,9 +455,10 @@ export class Handover {
     return this.#returning.has(id)
   }
 
-  /** Taken because its home was gone: with failback it goes home again. */
-  returnsHome(id: GroupId): void {
+  /** Taken because its home was gone: with failback it goes home again, but not to a life that has said its last words. */
+  returnsHome(id: GroupId, ended?: number): void {
     this.#returning.add(id)
+    if (ended !== undefined) this.#endedLife = ended
   }
 
   // ----------------------------------------------------------------------------------------------- parts
