@@ -10,8 +10,21 @@ export const PROJECT = fileURLToPath(new URL('../../', import.meta.url))
 const FLAGS = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-pthread', '-static-libstdc++', '-static-libgcc']
 const BUILD_TIMEOUT_MS = 300_000
 
+/** Lanes of one process that ask at the same time wait for one and the same build. */
+const underWay = new Map<string, Promise<string>>()
+
 /** Resolves with the path of the program. Headers count as sources; two that build at once do not meet. */
 export async function compiledProgram(name: string, sources: readonly string[]): Promise<string> {
+  const building = underWay.get(name) ?? compiled(name, sources)
+  underWay.set(name, building)
+  try {
+    return await building
+  } finally {
+    underWay.delete(name)
+  }
+}
+
+async function compiled(name: string, sources: readonly string[]): Promise<string> {
   const digest = createHash('sha256').update(FLAGS.join(' '))
   for (const path of sources) digest.update(basename(path)).update(readFileSync(path))
   const folder = join(PROJECT, '.cache', name)
