@@ -121,6 +121,10 @@ export const errorTable = {
     exit: 6,
     hint: "'twinbeat status' on the peer says why it does not want the group",
   },
+  TB_NOT_FIT: {
+    exit: 6,
+    hint: "'twinbeat explain' of the group says what keeps it from running here; try again when that is gone",
+  },
   TB_PEER_LOST: { exit: 6, hint: 'the peer is dead or gone: see its own log' },
   TB_RESET_FAILED: {
     exit: 6,

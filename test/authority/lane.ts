@@ -54,9 +54,18 @@ export async function playLane(lane: Lane, options: LaneOptions): Promise<void> 
         break
       }
     }
+  } catch (error) {
+    if (scene !== null && options.keepIn !== null) keepLogs(scene, join(options.keepIn, `lane-${lane.mode}-${String(process.pid)}`))
+    throw error
   } finally {
     await scene?.close()
   }
+}
+
+function keepLogs({ struck, peer }: Scene, dir: string): void {
+  mkdirSync(dir, { recursive: true })
+  writeFileSync(join(dir, 'struck.log'), struck.log())
+  writeFileSync(join(dir, 'peer.log'), peer.log())
 }
 
 /**

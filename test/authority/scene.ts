@@ -120,7 +120,7 @@ export class Scene {
 
   /** An interface that has only just come back makes the node refuse for a while: asked for again. */
   async #bringHome(): Promise<void> {
-    await this.pair.a.node.exec(this.struck.toolArgv(['takeover', 'local']), { timeoutMs: HOME_ASK_MS })
+    await this.pair.a.node.exec(this.struck.toolArgv(['takeover', 'local', '--timeout', `${String(HOME_ASK_MS)}ms`]), { timeoutMs: 2 * HOME_ASK_MS })
   }
 
   /** Nothing is left of the beginning: each announces its ordinary dead time, and has told the other what it holds. */

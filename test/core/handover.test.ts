@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupId, nodeId } from '../../src/core/base/ids.js'
+import { FakeBooks } from './books.js'
 import { Pair } from './pair.js'
 import { pairConfig, second, Stage } from './stage.js'
 
@@ -127,4 +128,21 @@ test('after a heal the addresses of the loser go first, the services after them'
   pair.run(second)
   assert.ok(!pair.running.has('ip-web'), pair.trace.join('\n'))
   assert.ok(pair.running.has('httpd'))
+})
+
+test('who asks for a group on a node that would refuse it is told so at once, also when that begins in between', () => {
+  const books = new FakeBooks()
+  books.own('web')
+  const pair = new Pair(pairConfig({ protection: 'lease' }), { books })
+  const answers = (): string[] => pair.replies.filter(({ done }) => done).map(({ code }) => code)
+  books.silent = true
+  pair.operator('takeover', 'db', 'first')
+  assert.deepEqual(answers(), ['TB_NOT_FIT'])
+  assert.match(pair.replies.at(-1)?.text ?? '', /db: arbiter-silent/)
+  books.silent = false
+  pair.operator('takeover', 'db', 'second')
+  assert.deepEqual(answers(), ['TB_NOT_FIT'], 'it may come')
+  books.silent = true
+  pair.tell('offer', '100.1', 'db')
+  assert.deepEqual(answers(), ['TB_NOT_FIT', 'TB_NOT_FIT'])
 })

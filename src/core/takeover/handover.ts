@@ -127,11 +127,21 @@ export class Handover {
     return null
   }
 
-  /** Ask the peer to give the group to us; take it outright if nobody holds it. */
-  ask(group: Group): void {
+  /** Ask the peer to give the group to us; take it outright if nobody holds it. Not null: why this node would not take it. */
+  ask(group: Group): string | null {
     this.#refused.delete(group.id)
+    const unfit = this.unfit(group)
+    if (unfit !== null) return unfit
     if (this.heldByPeer(group.id)) this.#say(group.id, 'ask', '')
     else this.claims?.want(group.id)
+    return null
+  }
+
+  /** What would make this node refuse an offer of the group now. */
+  unfit(group: Group): string | null {
+    if (group.failed) return 'start-failed'
+    if (!this.books.lease.healthy) return 'arbiter-silent'
+    return this.door?.forbidden(group) ?? null
   }
 
   persisted(key: string, ok: boolean): void {
@@ -222,9 +232,12 @@ export class Handover {
     // Its giver ended it where we could not hear it: nobody offers twice at a time.
     if (one?.role === 'taker' && one.state === 'accepted' && isLater(x, one.x)) this.#end(group.id, 'revoked')
     const { world } = this
-    const fit = !this.busy(group.id) && group.state === 'stopped' && !group.failed && world.joined &&
-      this.books.lease.healthy && this.door?.forbidden(group) === null
-    if (!fit || world.stopping || world.paused || this.claims?.settled !== true) return this.#refuse(group.id, x)
+    const free = !this.busy(group.id) && group.state === 'stopped' && world.joined && !world.stopping && !world.paused
+    if (!free || this.claims?.settled !== true || this.unfit(group) !== null) {
+      // Whoever asked for it here is told as well.
+      this.#refused.add(group.id)
+      return this.#refuse(group.id, x)
+    }
     if (group.home === world.peer?.id && world.peerUnfit(group.id)) this.#lent.add(group.id)
     this.#enter(group.id, { role: 'taker', x, state: 'accepted' })
     this.#say(group.id, 'accept', x)

@@ -108,10 +108,18 @@ export class Operator {
       if (set === null) return this.#refuse(event.id, 'TB_STANDBY_SET_ONLY', 'the peer is a real heartbeat: it gives all, local or foreign')
       if (!this.protocol.stable || this.standby.running) return this.#refuse(event.id, 'TB_BUSY', 'another hand-over is under way')
       this.ctx.send('hb_takeover', [['rsc_hold', set]])
-    } else {
-      for (const group of wanted) this.handover.ask(group)
+      return this.#follow(event, new Set(wanted.map((group) => group.id)))
     }
-    this.#follow(event, new Set(wanted.map((group) => group.id)))
+    const moving = new Set<GroupId>()
+    const reasons: string[] = []
+    for (const group of wanted) {
+      const unfit = this.handover.ask(group)
+      if (unfit === null) moving.add(group.id)
+      else reasons.push(`${group.id}: ${unfit}`)
+    }
+    if (moving.size === 0) return this.#refuse(event.id, 'TB_NOT_FIT', `this node cannot take it now: ${reasons.join('; ')}`)
+    for (const reason of reasons) this.ctx.reply(event.id, false, true, 'ok', reason)
+    this.#follow(event, moving)
   }
 
   /** Common refusals of everything that needs the peer. */
@@ -287,7 +295,9 @@ export class Operator {
       } else if (group.failed && here) {
         return this.#finish(request.id, false, 'TB_START_FAILED', `${id} did not start here`)
       } else if (this.world.peerIsTwinbeat && this.handover.refused(id)) {
-        return this.#finish(request.id, false, 'TB_HANDOVER_REFUSED', `${id}: the peer refused`)
+        const unfit = here && group !== undefined ? this.handover.unfit(group) : null
+        if (unfit !== null) return this.#finish(request.id, false, 'TB_NOT_FIT', `${id}: this node cannot take it now: ${unfit}`)
+        return this.#finish(request.id, false, 'TB_HANDOVER_REFUSED', `${id}: ${here ? 'not given' : 'the peer refused'}`)
       } else if (this.world.alone && !here) {
         return this.#finish(request.id, false, 'TB_PEER_LOST', `the peer was lost before it had ${id}`)
       }
