@@ -1,6 +1,6 @@
 // Lease protection with a real etcd, long form: `npm run test:lease`. Every row on a fresh lab with one member and
-// with three, TWINBEAT_LEASE_TRIES times (10). Never two owners, at any moment, and service goes on while the
-// nodes hear each other, or hear the arbiter.
+// with three, TWINBEAT_LEASE_TRIES times (10), TWINBEAT_LEASE_JOBS rows side by side (2). Never two owners, at any
+// moment, and service goes on while the nodes hear each other, or hear the arbiter.
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { etcdObstacle } from '../../lab/etcd.js'
@@ -16,6 +16,7 @@ import {
 const obstacle = (await labObstacle()) ?? etcdObstacle() ?? twinbeatObstacle()
 const tries = Number(process.env['TWINBEAT_LEASE_TRIES'] ?? '10')
 const goneMs = Number(process.env['TWINBEAT_LEASE_GONE_MS'] ?? '180000')
+const jobs = Number(process.env['TWINBEAT_LEASE_JOBS'] ?? '2')
 const only = process.env['TWINBEAT_LEASE_ROW'] ?? ''
 const LIMIT_MS = 300_000 + goneMs
 const LONGER_MS = 2 * TTL_MS
@@ -155,7 +156,7 @@ const rows: readonly Row[] = [
   } },
 ]
 
-describe('lease protection, long form', { skip: obstacle ?? false, concurrency: 2 }, () => {
+describe('lease protection, long form', { skip: obstacle ?? false, concurrency: jobs }, () => {
   for (const members of [1, 3] as const) {
     for (const row of rows) {
       if ((row.members ?? members) !== members || !row.name.includes(only)) continue
