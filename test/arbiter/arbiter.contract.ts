@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Arbiter, ArbiterAction, ArbiterAnswer, LeaseTimes } from '../../src/arbiter/arbiter.js'
 
-export const times: LeaseTimes = { ttlUs: 6_000_000, driftPpm: 10_000, stopBudgetUs: 1_000_000, timeoutUs: 300_000 }
+export const times: LeaseTimes = { ttlUs: 6_000_000, driftPpm: 10_000, stopBudgetUs: 1_000_000, timeoutUs: 900_000 }
 
 export interface Bench {
   arbiterOf(node: string): Arbiter

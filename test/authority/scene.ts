@@ -120,7 +120,8 @@ export class Scene {
 
   /** An interface that has only just come back makes the node refuse for a while: asked for again. */
   async #bringHome(): Promise<void> {
-    await this.pair.a.node.exec(this.struck.toolArgv(['takeover', 'local', '--timeout', `${String(HOME_ASK_MS)}ms`]), { timeoutMs: 2 * HOME_ASK_MS })
+    const words = ['takeover', 'local', '--timeout', `${String(HOME_ASK_MS)}ms`]
+    await this.pair.a.node.exec(this.struck.toolArgv(words), { timeoutMs: 2 * HOME_ASK_MS })
   }
 
   /** Nothing is left of the beginning: each announces its ordinary dead time, and has told the other what it holds. */
