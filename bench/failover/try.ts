@@ -59,7 +59,13 @@ async function injure(stage: Stage, running: Running, victim: LabNode, fault: Fa
       const indexes = await Promise.all(links.map((link) => victim.portIndex(link)))
       const order = (to: 'down' | 'up'): Promise<ProbeMark> =>
         prober.order(fault === 'nic' ? { link: to, indexes } : { port: to, indexes })
-      return { mark: await order('down'), heal: () => order('up') }
+      const mend = async (): Promise<ProbeMark> => {
+        const mark = await order('up')
+        // The first loss in a while is measured, not the fifth in a minute.
+        if (fault === 'nic') await running.forget?.(victim)
+        return mark
+      }
+      return { mark: await order('down'), heal: mend }
     }
     case 'freeze': case 'serial': {
       const pids = victim.processes().filter((pid) => pid !== victim.pid)

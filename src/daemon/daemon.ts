@@ -50,6 +50,7 @@ import { permissionOf } from './permissions.js'
 import { resolvePingHosts, type PingHosts } from './ping-hosts.js'
 import { addressesOf, configError, logErrors, logTargetsOf, prepareFolders, privilegesMissing } from './prepare.js'
 import { Requests } from './requests.js'
+import { rehearseSoon } from './rehearsal.js'
 import type { RunLock } from './run-lock.js'
 import { defaultReboot, resetLimits, resetMachine } from './reset.js'
 import { Shell, type ShellDependencies } from './shell.js'
@@ -222,8 +223,7 @@ export class Daemon {
       onHalt: (halt) => { void this.#halt(halt) },
       onStatus: (status) => { if (status === 'active') this.#active() },
       onRecord: (record) => {
-        const { logger: log } = this.#log
-        noteRecord(record, { log, lines: this.#lines, badPackets: () => this.#config.log.badPackets })
+        noteRecord(record, { log: this.#log.logger, lines: this.#lines, badPackets: () => this.#config.log.badPackets })
       },
       onBroken: (error) => { void this.#broken(error) },
       onLapsed: (error) => { void this.#lapsed(error) },
@@ -244,9 +244,7 @@ export class Daemon {
       }),
       credentialsOf: (fd) => systemCalls().peerCredentials(fd),
       permissionOf: (uid, gid) => permissionOf(uid, gid, this.#config),
-      onError: (text) => {
-        this.#log.logger.error({ event: 'control.failed' }, text)
-      },
+      onError: (text) => { this.#log.logger.error({ event: 'control.failed' }, text) },
     }
   }
 
@@ -463,6 +461,7 @@ export class Daemon {
   }
 
   #active(): void {
+    rehearseSoon(coreConfigOf(this.#config, carrierOf))
     this.#respawner.start(this.#config.respawn, this.#respawnEnvironment())
   }
 

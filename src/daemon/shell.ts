@@ -51,6 +51,13 @@ const stepsPerTurn = 256
 const queueMax = 4096
 const snapshotAgainMs = 100
 
+/**
+ * What the engine acts upon, and what the next step hangs on, goes before what the peer, the disk and people are told; in
+ * its own order. A plan is armed only for a group at whose addresses nothing is done in the same step.
+ */
+const isUrgent = (effect: Effect): boolean => urgent.has(effect.type) || (effect.type === 'holding' && effect.held)
+const urgent: ReadonlySet<Effect['type']> = new Set(['plan.disarm', 'plan.arm', 'plan.fire', 'ownership', 'fence.run'])
+
 /** `timer`: counts only while it is still set for the same moment when its turn comes. */
 interface Waiting {
   readonly event: CoreEvent
@@ -201,7 +208,10 @@ export class Shell {
       return
     }
     this.#answers = []
-    this.#whileAlive(() => { for (const effect of effects) this.#apply(effect) })
+    this.#whileAlive(() => {
+      for (const effect of effects) if (isUrgent(effect)) this.#apply(effect)
+      for (const effect of effects) if (!isUrgent(effect)) this.#apply(effect)
+    })
     // What a plan answered comes before everything that waits already: that was seen without knowing it.
     this.#queue.unshift(...this.#answers.map((answer) => ({ event: answer, timer: null })))
   }

@@ -47,6 +47,11 @@ interface LogLine {
 }
 
 const infoLevel = 30
+/** Lines that wait for the end of this turn of the loop. */
+const saidMax = 256
+/** Error and fatal, as pino begins its lines. */
+const severe = /^\{"level":[56]0,/
+
 const levelWords: Readonly<Record<number, string>> = {
   10: 'trace',
   20: 'debug',
@@ -96,25 +101,35 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
   }
   openAll()
 
+  const write = (json: string): void => {
+    const line = JSON.parse(json) as LogLine
+    const text = current.format === 'json' ? json : formatText(line, node, pid)
+    for (const { sink, minLevel } of files) if (line.level >= minLevel) sink.write(text)
+    if (current.stderr) process.stderr.write(text)
+    if (syslog !== null && line.level >= infoLevel) {
+      const event = line.event === undefined ? '' : `${line.event}: `
+      const plain = current.format === 'json' ? json.trimEnd() : oneLine(`${event}${line.msg ?? ''}`)
+      syslog.send(line.level, plain)
+    }
+  }
+  /** Said in the middle of a takeover, written right after it. */
+  const said: string[] = []
+  const writeAll = (): void => { for (const json of said.splice(0)) write(json) }
   const destination: DestinationStream = {
     write(json: string): void {
-      const line = JSON.parse(json) as LogLine
-      const text = current.format === 'json' ? json : formatText(line, node, pid)
-      for (const { sink, minLevel } of files) if (line.level >= minLevel) sink.write(text)
-      if (current.stderr) process.stderr.write(text)
-      if (syslog !== null && line.level >= infoLevel) {
-        const event = line.event === undefined ? '' : `${line.event}: `
-        const plain = current.format === 'json' ? json.trimEnd() : oneLine(`${event}${line.msg ?? ''}`)
-        syslog.send(line.level, plain)
-      }
+      if (said.length === 0) setImmediate(writeAll)
+      said.push(json)
+      // Nobody knows how long a process lives after an error.
+      if (said.length >= saidMax || current.stderr || severe.test(json)) writeAll()
     },
   }
   const logger = pino({ level: targets.debug ? 'debug' : 'info', base: { node } }, destination)
 
   return {
     logger,
-    reopen: () => { for (const { sink } of files) sink.reopen() },
+    reopen: () => { writeAll(); for (const { sink } of files) sink.reopen() },
     retarget: (next) => {
+      writeAll()
       const old = files
       const before = syslog
       files = []
@@ -129,6 +144,7 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
     dropped: () => droppedBefore + (syslog?.dropped() ?? 0) + sum(files.map(({ sink }) => sink.dropped)),
     problems: () => files.flatMap(({ sink }) => (sink.problem === null ? [] : [`log lines are lost: ${sink.problem}`])),
     flush: async (ms) => {
+      writeAll()
       const timeout = new Promise<void>((resolve) => { setTimeout(resolve, ms).unref() })
       await Promise.race([Promise.all(files.map(({ sink }) => sink.settled())), timeout])
     },

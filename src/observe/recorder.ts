@@ -87,6 +87,8 @@ export class Recorder {
   /** 0: the whole life; then the files of the tail. */
   #file = 0
   #writing: Promise<void> | null = null
+  /** Not made a line of yet: what was decided is done first. */
+  #steps: (readonly [event: CoreEvent, effects: readonly Effect[]])[] = []
   #dead: string | null = null
 
   constructor(
@@ -107,6 +109,16 @@ export class Recorder {
 
   step(event: CoreEvent, effects: readonly Effect[]): void {
     if (this.#dead !== null) return
+    if (this.#steps.length === 0) setImmediate(() => { this.#writeDown() })
+    this.#steps.push([event, effects])
+  }
+
+  #writeDown(): void {
+    for (const [event, effects] of this.#steps.splice(0)) this.#line(event, effects)
+  }
+
+  #line(event: CoreEvent, effects: readonly Effect[]): void {
+    if (this.#dead !== null) return
     const line = lineOf({ event, decided: effects.map(decisionOf) } satisfies RecordedStep)
     if (this.#waitingBytes + line.length > this.#limits.waitingBytes) {
       this.#lost += 1
@@ -122,6 +134,7 @@ export class Recorder {
 
   /** What waits is written, as far as the disk allows in that time. */
   async close(limitMs: number): Promise<void> {
+    this.#writeDown()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => { timer = setTimeout(resolve, limitMs) })
     await Promise.race([this.#drained(), late])

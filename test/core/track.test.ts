@@ -30,6 +30,20 @@ test('an interface that stays down hands its group to a peer whose interface is 
   assert.equal(duo.alpha.notes.filter((event) => event === 'track.lost').length, 1, 'said once: it is handed over')
 })
 
+for (const [deadtimeUs, tooSoonUs, surelyUs] of [[5_000, 15_000, 60_000], [100_000, 190_000, 260_000]] as const) {
+  test(`with a dead time of ${deadtimeUs / 1000} ms it leaves after twice that, but not before 20 ms`, () => {
+    const timing = { ...pairConfig().timing, keepaliveUs: 1000, deadtimeUs }
+    const duo = pair({ timing })
+    link(duo.alpha, false)
+    duo.run(tooSoonUs)
+    assert.equal(duo.alpha.notes.includes('track.lost'), false)
+    duo.run(surelyUs - tooSoonUs)
+    assert.ok(duo.alpha.notes.includes('track.lost'))
+    duo.run(second)
+    assert.equal(duo.states, 'alpha: web=stopped db=stopped; beta: web=held db=held')
+  })
+}
+
 test('an interface that is back within a second moves nothing', () => {
   const duo = pair()
   for (let flap = 0; flap < 5; flap += 1) {

@@ -53,6 +53,8 @@ export interface Running {
   left(node: LabNode): Promise<void>
   /** The standby is able to take over, as far as the system can be asked. */
   isReady(owner: LabNode, standby: LabNode): Promise<boolean>
+  /** Afterwards that node holds nothing against an interface that was down a moment ago. */
+  forget?(node: LabNode): Promise<void>
   /** What the engine's own stamps say about the takeover that just happened on that node. */
   stamps?(node: LabNode): Record<string, number> | null
   /** What has to be ended before the machines are taken away. */

@@ -183,6 +183,13 @@ class Twinbeat implements Running {
     throw new Error(`twinbeatd on ${node.name} does not end`)
   }
 
+  /** What is on its way back is trusted less with each flap, for ten minutes: a new life knows of none. */
+  async forget(node: LabNode): Promise<void> {
+    await this.leave(node)
+    await this.left(node)
+    await this.start(node)
+  }
+
   async isReady(owner: LabNode, standby: LabNode): Promise<boolean> {
     const [ours, theirs] = await Promise.all([this.of(owner).status(), this.of(standby).status()])
     if (performance.now() - (this.startedMs.get(owner.name) ?? 0) < youthMs) return false

@@ -1,7 +1,7 @@
 // Interfaces that carry the addresses of a group: a group whose interface lost its carrier, or was set down, is
 // handed to a peer whose interface for it is up. Nothing is ever taken because of an interface.
 //
-//   up --down--> down --for settleUs--> handed over     (a twinbeat peer that says `up`; one that is settling: later)
+//   up --down--> down --long enough--> handed over      (a twinbeat peer that says `up`; one that is settling: later)
 //   down --up--> settling --for long enough--> up       (each flap doubles the time, so that nothing bounces back)
 // Both down: nothing moves. Beside a real heartbeat, whose interfaces nobody knows, only what `track IF on` names
 // moves, and only if the whole set that heartbeat can move is affected; the rest is a warning.
@@ -14,8 +14,14 @@ import type { StatementNotes } from '../takeover/claims.js'
 import type { World } from '../takeover/world.js'
 import type { Field } from '../types.js'
 
-/** A switch that starts again, or a cable that is put into another port, is shorter than this or much longer. */
-const settleUs = 1_000_000
+/**
+ * A switch that starts again, or a cable that is put into another port, is shorter than the longest of these or much
+ * longer. A pair that takes over faster than that is not to wait longer for a cable than for a dead node.
+ */
+const settleLeastUs = 20_000
+const settleMostUs = 1_000_000
+/** Of dead times: time enough to hear of an interface of the peer that goes down with ours. */
+const settleDeadtimes = 2
 /** Back for so long before it counts as good again; doubled by each flap, up to the maximum. */
 const riseUs = 5_000_000
 const riseMaxUs = 300_000_000
@@ -64,7 +70,12 @@ export class Track implements StatementNotes {
       known.since = now
     } else return
     // Brings the step in which the time has passed.
-    if (!up || known !== undefined) this.ctx.timer(`track:${event.name}`, up ? this.#riseOf(event.name) : settleUs)
+    if (!up || known !== undefined) this.ctx.timer(`track:${event.name}`, up ? this.#riseOf(event.name) : this.#settleUs)
+  }
+
+  /** So long without its interface before a group leaves. */
+  get #settleUs(): number {
+    return Math.min(settleMostUs, Math.max(settleLeastUs, settleDeadtimes * this.ctx.config.timing.deadtimeUs))
   }
 
   #riseOf(name: string): number {
@@ -149,7 +160,7 @@ export class Track implements StatementNotes {
     if (rule === null || this.host === null) return
     const down = rule.interfaces.filter((name) => this.#stateOf(name).fitness === 'down')
     const downUs = Math.max(...down.map((name) => this.#stateOf(name).forUs))
-    if (downUs < settleUs || this.ctx.now < (this.#laterAt.get(group.id) ?? 0)) return
+    if (downUs < this.#settleUs || this.ctx.now < (this.#laterAt.get(group.id) ?? 0)) return
     const why = this.#whyNot(group, downUs)
     const refusal = why ?? (this.world.peerIsTwinbeat ? this.host.offer(group) : this.#standby(group, this.host))
     // What was offered is under way: nothing new to say.
