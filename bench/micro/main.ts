@@ -1,11 +1,15 @@
 // npm run bench:micro: what the parts cost, each against the obvious alternative.
-//   [-- --seconds 10]   for each measurement of processor time at rest
+import { Command } from 'commander'
+
 import { labObstacle } from '../../lab/lab.js'
 import { addresses } from './address.js'
 import { duty } from './duty.js'
 
-const at = process.argv.indexOf('--seconds')
-const seconds = at < 0 ? 10 : Number(process.argv[at + 1])
+const { seconds } = new Command('bench:micro')
+  .description('what the parts cost, each against the obvious alternative: codec, HMAC, duty cycle, netlink, ARP, boundary')
+  .option('--seconds <n>', 'for each measurement of processor time at rest', Number, 10)
+  .parse()
+  .opts<{ seconds: number }>()
 await import('./engine.js')
 addresses()
 const obstacle = await labObstacle()

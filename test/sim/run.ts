@@ -1,35 +1,59 @@
-// npm run sim -- [--mode accept|fence|lease] [--real] --seeds N [--from S] | --replay SEED | --mutants
-// Prints a line for every failing seed and a summary; --replay prints the trace of one. --real: beside a model
-// of a real heartbeat. --mutant NAME: the program with one rule broken.
-
-import { parseArgs } from 'node:util'
+// `npm run sim`: seeds through the simulator, one of them again with its trace, or the table of the mutants.
+import { Command, InvalidArgumentError } from 'commander'
 import type { Protection } from '../../src/core/types.js'
 import { mutants } from './mutants/mutants.js'
 import { hunt, optionsFor, sweep, type Failure, type SweepOrder } from './sweep.js'
 import { runSeed } from './world.js'
 
-const { values } = parseArgs({
-  options: {
-    mode: { type: 'string', default: 'accept' },
-    seeds: { type: 'string', default: '2000' },
-    from: { type: 'string', default: '1' },
-    replay: { type: 'string' },
-    real: { type: 'boolean', default: false },
-    engine: { type: 'string', default: 'simulated' },
-    mutant: { type: 'string' },
-    mutants: { type: 'boolean', default: false },
-    threads: { type: 'string' },
-    'stop-after': { type: 'string', default: '10' },
-  },
-})
+const PROGRESS_MS = 10_000
 
-function modeOf(text: string): Protection {
-  if (text === 'accept' || text === 'fence' || text === 'lease') return text
-  throw new Error(`--mode is accept, fence or lease, not '${text}'`)
+interface Values {
+  readonly mode: Protection
+  readonly seeds: number
+  readonly from: number
+  readonly replay?: number
+  readonly real?: true
+  readonly engine: 'simulated' | 'native'
+  readonly mutant?: string
+  readonly mutants?: true
+  readonly threads?: number
+  readonly stopAfter: number
 }
 
+const oneOf = <T extends string>(...words: readonly T[]) => (text: string): T => {
+  const word = words.find((one) => one === text)
+  if (word === undefined) throw new InvalidArgumentError(`there are: ${words.join(', ')}.`)
+  return word
+}
+
+function count(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('a whole number above 0.')
+  return value
+}
+
+const values = new Command('sim')
+  .description('two cores in a world that breaks in every way, seed by seed; each failing seed is printed with how to see it again')
+  .option('--mode <protection>', 'accept, fence or lease', oneOf('accept', 'fence', 'lease'), 'accept')
+  .option('--seeds <n>', 'how many', count, 2000)
+  .option('--from <n>', 'the first one', count, 1)
+  .option('--real', 'beside a model of a real heartbeat')
+  .option('--engine <kind>', 'simulated, or native: the C++ engine by its manual clock, slower', oneOf('simulated', 'native'), 'simulated')
+  .option('--replay <seed>', 'print the trace of one seed', count)
+  .option('--mutant <name>', 'the program with one rule broken')
+  .option('--mutants', 'all of them, until each is caught: the table of docs/reference/simulator.md')
+  .option('--threads <n>', 'side by side (default: as many as there are processors)', count)
+  .option('--stop-after <n>', 'failures', count, 10)
+  .addHelpText('after', `
+Examples:
+  npm run sim -- --mode lease --seeds 100000
+  npm run sim -- --mode fence --replay 1365
+  npm run sim -- --mutants`)
+  .parse()
+  .opts<Values>()
+
 const order: SweepOrder = {
-  mode: modeOf(values.mode), realPeer: values.real, engine: values.engine === 'native' ? 'native' : 'simulated',
+  mode: values.mode, realPeer: values.real === true, engine: values.engine,
   mutant: values.mutant ?? null,
 }
 const words = [
@@ -44,9 +68,21 @@ function replay(seed: number): number {
   return outcome.violation === null ? 0 : 1
 }
 
+/** On standard error, now and then, with the time that is left. */
+function progress(): (seeds: number) => void {
+  const beganMs = performance.now()
+  let saidMs = beganMs
+  return (seeds) => {
+    const nowMs = performance.now()
+    if (nowMs - saidMs < PROGRESS_MS) return
+    saidMs = nowMs
+    const leftS = ((nowMs - beganMs) * (values.seeds - seeds)) / seeds / 1000
+    process.stderr.write(`${order.mode}: ${seeds} of ${values.seeds} seeds, ${Math.ceil(leftS)} s left\n`)
+  }
+}
+
 async function many(): Promise<number> {
-  const threads = values.threads === undefined ? undefined : Number(values.threads)
-  const result = await sweep(order, Number(values.from), Number(values.seeds), Number(values['stop-after']), threads)
+  const result = await sweep(order, values.from, values.seeds, values.stopAfter, values.threads, progress())
   for (const { seed, message } of result.failures) {
     process.stdout.write(`seed ${seed} FAILED: ${message.split('\n')[0] ?? ''}\n  again with: npm run sim -- ${words}--replay ${seed}\n`)
   }
@@ -59,7 +95,7 @@ async function many(): Promise<number> {
 
 /** As it stands in docs/reference/simulator.md. */
 async function table(): Promise<number> {
-  const caught = await hunt(mutants, Number(values.seeds))
+  const caught = await hunt(mutants, values.seeds)
   const by = (failure: Failure | null): string => (failure === null ? '**not caught**' : `${failure.checker}, seed ${failure.seed}`)
   const rows = caught.map(({ mutant, failure }) =>
     `| ${mutant.name} | ${mutant.why} | ${mutant.mode} | ${by(failure)} |`)
@@ -67,4 +103,4 @@ async function table(): Promise<number> {
   return caught.every(({ failure }) => failure !== null) ? 0 : 1
 }
 
-process.exitCode = values.mutants ? await table() : values.replay === undefined ? await many() : replay(Number(values.replay))
+process.exitCode = values.mutants === true ? await table() : values.replay === undefined ? await many() : replay(values.replay)

@@ -71,12 +71,13 @@ export function runChunk({ order, from, seeds, failuresMax, wanted }: Chunk): Ch
 /** Ends early when enough seeds have failed. */
 export async function sweep(
   order: SweepOrder, from: number, seeds: number, failuresMax: number,
-  threads = threadsDefault,
+  threads = threadsDefault, onProgress: (seeds: number) => void = () => undefined,
 ): Promise<SweepResult> {
   const began = process.hrtime.bigint()
   const results: ChunkResult[] = []
   let next = from
   let failed = 0
+  let played = 0
   const take = (): Chunk | null => {
     if (next >= from + seeds || failed >= failuresMax) return null
     const chunk = { order, from: next, seeds: Math.min(chunkSeeds, from + seeds - next), failuresMax, wanted: null }
@@ -86,6 +87,8 @@ export async function sweep(
   const keep = (result: ChunkResult): void => {
     results.push(result)
     failed += result.failures.length
+    played += result.seeds
+    onProgress(played)
   }
   await Promise.all(Array.from({ length: Math.min(threads, Math.ceil(seeds / chunkSeeds)) }, async () => { await oneThread(take, keep) }))
   results.sort((one, other) => one.from - other.from)
