@@ -78,7 +78,10 @@ bool Guardian::end_services() noexcept {
   const bool done = killer_.sweep();
   const std::bitset<kGroupsMax> ended = killer_.ended(plan_);
   if (ended != ended_) {
-    ended_ = ended;
+    // What the killed did last may have brought an address back: only a dump behind their end proves anything.
+    removed_ += releaser_.remove(plan_).removed;
+    if (!releaser_.find_present(plan_, present_)) return false;
+    ended_ = ended & ~present_;
     find_last_words();
     send_gasps();
   }

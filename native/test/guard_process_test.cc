@@ -79,6 +79,9 @@ class Scene {
   Scene(const Scene&) = delete;
   Scene& operator=(const Scene&) = delete;
 
+  // Before start(): the only group has services.
+  void has_services() { kind_ = GroupKind::kKilled; }
+
   // Forks the daemon; true when its additions are guarded.
   bool start(int gasp_socket = -1) {
     daemon = ::fork();
@@ -148,7 +151,7 @@ class Scene {
     });
     std::array<PlanGroup, kGroupsMax> groups{};
     groups[0].used = 1;
-    groups[0].kind = GroupKind::kAddress;
+    groups[0].kind = kind_;
     std::strcpy(groups[0].name, "web");
     if (gasp_socket >= 0) hand_over(writer, gasp_socket);
     writer.set_group(0, {.held = true, .peer_ready = true, .claim_epoch = 3});
@@ -172,6 +175,88 @@ class Scene {
   std::vector<PlanAddress> addresses_;
   std::string folder_;
   int page_fd_ = -1;
+  GroupKind kind_ = GroupKind::kAddress;
+};
+
+// A control group (version 2) with a process of a process in it; what it holds ends with the object.
+class Services {
+ public:
+  Services() {
+    std::ifstream mounts("/proc/self/mounts");
+    for (std::string line; std::getline(mounts, line);) {
+      char place[256];
+      char type[64];
+      if (std::sscanf(line.c_str(), "%*s %255s %63s", place, type) != 2 || std::string(type) != "cgroup2") continue;
+      folder = std::string(place) + "/twinbeat-test-" + std::to_string(::getpid());
+      if (::mkdir(folder.c_str(), 0755) != 0 || ::mkdir((folder + "/run-web").c_str(), 0755) != 0) folder.clear();
+      return;
+    }
+  }
+  ~Services() {
+    if (folder.empty()) return;
+    std::ofstream(folder + "/cgroup.kill") << "1";
+    static_cast<void>(within_patience([&] {
+      return (::rmdir((folder + "/run-web").c_str()) == 0 || errno == ENOENT) && (::rmdir(folder.c_str()) == 0 || errno == ENOENT);
+    }));
+  }
+  Services(const Services&) = delete;
+  Services& operator=(const Services&) = delete;
+
+  // Of nobody's process group, with a child of its own.
+  void start() const {
+    const std::string inside = folder + "/run-web/cgroup.procs";
+    const pid_t child = ::fork();
+    if (child == 0) {
+      std::ofstream(inside) << ::getpid();
+      ::setsid();
+      if (::fork() == 0) ::setsid();
+      for (;;) ::pause();
+    }
+    REQUIRE(within_patience([&] { return count() >= 2; }));
+    child_ = child;
+  }
+  void collect() const { ::waitpid(child_, nullptr, 0); }
+  [[nodiscard]] std::size_t count() const {
+    std::ifstream procs(folder + "/run-web/cgroup.procs");
+    std::size_t lines = 0;
+    for (std::string line; std::getline(procs, line);) ++lines;
+    return lines;
+  }
+  [[nodiscard]] bool is_there() const { return ::access(folder.c_str(), F_OK) == 0; }
+
+  std::string folder;  // empty: there is no writable hierarchy
+
+ private:
+  mutable pid_t child_ = -1;
+};
+
+// Ears for last words on the loopback interface of the lab.
+class Ear {
+ public:
+  explicit Ear(NetLab& lab) {
+    REQUIRE(lab.here("ip link set lo up"));
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_port = htons(kGaspPort);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof(at)) == 0);
+  }
+  ~Ear() {
+    ::close(fd_);
+    ::close(mouth);
+  }
+  Ear(const Ear&) = delete;
+  Ear& operator=(const Ear&) = delete;
+
+  [[nodiscard]] bool hears(int patience_ms) const {
+    pollfd entry{fd_, POLLIN, 0};
+    return ::poll(&entry, 1, patience_ms) == 1;
+  }
+
+  int mouth = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+ private:
+  int fd_ = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 };
 
 }  // namespace
@@ -226,6 +311,88 @@ TEST_CASE("last words leave after the removal, on the ways that were handed over
   CHECK(::recv(ear, words, sizeof(words), 0) == static_cast<ssize_t>(sizeof(kWords) - 1));
   CHECK(std::string(words) == kWords);
   ::close(ear);
+}
+
+TEST_CASE("services in a control group end with the daemon, and only then are there last words") {
+  NetLab lab;
+  TB_NEEDS_LAB(lab);
+  Services services;
+  if (services.folder.empty()) {
+    MESSAGE("skipped: no writable control groups of version 2");
+    return;
+  }
+  Ear ear(lab);
+  Scene scene({planned("10.9.0.5", 24)});
+  scene.has_services();
+  REQUIRE(scene.start(ear.mouth));
+  services.start();
+  CHECK(scene.ask("kill web " + services.folder) == "ok\n");
+  REQUIRE(lab.here("ip addr add 10.9.0.5/24 dev tb0"));
+  scene.end_daemon();
+  services.collect();
+  REQUIRE(ear.hears(kPatienceMs));
+  CHECK_FALSE(services.is_there());
+  CHECK_FALSE(configured("10.9.0.5").has_value());
+  REQUIRE(within_patience([&] { return scene.is_done(); }));
+  CHECK(scene.journal().find("services of 1 groups ended, last words of 1 groups") != std::string::npos);
+}
+
+TEST_CASE("services without a control group of their own, or spared again, run on and have no last words") {
+  NetLab lab;
+  TB_NEEDS_LAB(lab);
+  Services services;
+  if (services.folder.empty()) {
+    MESSAGE("skipped: no writable control groups of version 2");
+    return;
+  }
+  services.start();
+  for (const bool spared : {true, false}) {
+    Ear ear(lab);
+    Scene scene({planned("10.9.0.5", 24)});
+    scene.has_services();
+    REQUIRE(scene.start(ear.mouth));
+    CHECK(scene.ask("kill web " + services.folder + (spared ? "" : "-of-nobody")) == "ok\n");
+    if (spared) CHECK(scene.ask("spare web") == "ok\n");
+    REQUIRE(lab.here("ip addr replace 10.9.0.5/24 dev tb0"));
+    scene.end_daemon();
+    REQUIRE(within_patience([&] { return scene.is_done(); }));
+    CHECK_FALSE(configured("10.9.0.5").has_value());
+    CHECK_FALSE(ear.hears(0));
+    CHECK(services.count() >= 2);
+  }
+  std::ofstream(services.folder + "/cgroup.kill") << "1";
+  services.collect();
+}
+
+TEST_CASE("services are not ended while they are kept, and not by a goodbye") {
+  NetLab lab;
+  TB_NEEDS_LAB(lab);
+  Services services;
+  if (services.folder.empty()) {
+    MESSAGE("skipped: no writable control groups of version 2");
+    return;
+  }
+  services.start();
+  for (const bool kept : {false, true}) {
+    Scene scene({planned("10.9.0.5", 24)});
+    scene.has_services();
+    REQUIRE(scene.start());
+    CHECK(scene.ask("kill web " + services.folder) == "ok\n");
+    if (kept) {
+      CHECK(scene.ask("keep " + std::to_string(boottime_now() + 60 * kMicrosPerSecond)) == "ok\n");
+      scene.end_daemon();
+      ::usleep(100'000);
+      CHECK(scene.ask("relieve") == "ok\n");
+    } else {
+      CHECK(scene.ask("goodbye").starts_with("ok"));
+      REQUIRE(within_patience([&] { return scene.is_done(); }));
+      scene.end_daemon();
+    }
+    REQUIRE(within_patience([&] { return scene.is_done(); }));
+    CHECK(services.count() >= 2);
+  }
+  std::ofstream(services.folder + "/cgroup.kill") << "1";
+  services.collect();
 }
 
 TEST_CASE("a stopped process is killed and its addresses removed when a peer is ready, not otherwise") {

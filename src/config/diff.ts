@@ -69,6 +69,7 @@ const kPlain: readonly (readonly [subject: string, kind: ChangeKind, pick: (conf
   ['profile', 'live', (c) => c.twinbeat.profile],
   ['announce_refresh', 'live', (c) => c.twinbeat.announceRefreshUs],
   ['track', 'live', (c) => c.twinbeat.tracks],
+  ['guardian_kill', 'live', (c) => c.twinbeat.guardianKill],
   ['serial_lock', 'restart', (c) => c.twinbeat.serialLock],
   ['control_group', 'restart', (c) => c.twinbeat.controlGroup],
 ]

@@ -17,6 +17,7 @@ import type {
   Position,
 } from './model.js'
 import type { MonitorLine, TwinbeatCf } from './twinbeat-cf.js'
+import { checkKillLines } from './kill-rules.js'
 import { checkAddressLines, inOrder, orderOf } from './service-rules.js'
 import { canonicalIpv6, readIpv4 } from './values.js'
 
@@ -69,6 +70,7 @@ export function buildGroups(input: GroupsInput): GroupConfig[] {
   reportUnused(ctx)
   checkMonitors(input.twinbeat.monitors, groups, input.twinbeatReport)
   checkAddressLines(input.twinbeat.addressLines, groups, input.host, input.twinbeatReport)
+  checkKillLines(input.twinbeat.killWords, groups, input.host, input.twinbeatReport)
   return groups
 }
 

@@ -76,7 +76,7 @@ export function loadConfig(input: LoadInput): LoadResult {
   if (haresources !== null) {
     checkWeights(fencing, groups, twinbeatCf.report)
     const guarded = settings.splitBrain !== 'accept' || watchdogOf(cf, twinbeat) !== null
-    checkServiceProtection(groups, { protected: guarded }, haresources.report)
+    checkServiceProtection(groups, { protected: guarded, killed: settings.guardianKill }, haresources.report)
   }
   const diagnostics = findings.list()
   if (findings.hasErrors() || auth === null) return { config: null, diagnostics }

@@ -271,6 +271,8 @@ export interface TwinbeatSettings {
   readonly profile: ProfileName | null
   /** Interfaces that an operator named; the others that carry addresses are tracked beside a twinbeat peer. */
   readonly tracks: readonly { readonly interface: string; readonly on: boolean }[]
+  /** Groups whose services the guardian ends with the daemon. */
+  readonly guardianKill: readonly string[]
   readonly serialLock: boolean
   readonly controlGroup: string
   readonly agents: readonly OcfAgentConfig[]
@@ -327,6 +329,8 @@ export interface HostFacts {
   resolve(name: string, family: 4 | 6): string | null
   userExists(name: string): boolean
   isExecutable(path: string): boolean
+  /** Why no control groups (version 2) can be made here; null: they can, or nobody has looked. */
+  readonly controlGroupProblem?: string | null
 }
 
 export interface LoadInput {

@@ -102,12 +102,15 @@ function checkOrder(word: Word, order: AddressOrder, group: GroupConfig, host: H
 }
 
 /** Under `accept` a daemon that is killed leaves its services running, and nothing proves to the peer that they ended. */
-export function checkServiceProtection(groups: readonly GroupConfig[], how: { readonly protected: boolean }, report: Reporter): void {
-  const services = groups.filter((group) => group.members.some((member) => member.by === 'agent' && member.address === null))
+export function checkServiceProtection(
+  groups: readonly GroupConfig[], how: { readonly protected: boolean; readonly killed: readonly string[] }, report: Reporter,
+): void {
+  const services = groups.filter((group) =>
+    group.members.some((member) => member.by === 'agent' && member.address === null) && !how.killed.includes(group.key))
   const first = services[0]
   if (how.protected || first === undefined) return
   const others = services.length === 1 ? '' : ` and ${services.length - 1} more`
   report.warning('TB_CONFIG_SPLIT_BRAIN', { line: first.at.line, column: first.at.column },
     `'${first.key}'${others}: nothing ends the services of a node whose daemon died before the other node starts them`,
-    "fencing ('split_brain fence'), or a lease and a watchdog, protects them")
+    "fencing ('split_brain fence'), a lease and a watchdog, or 'guardian_kill' protects them")
 }

@@ -50,6 +50,11 @@ export const TWINBEAT_CF: readonly Directive[] = [
     + 'beside a real heartbeat only a warning',
     'A group whose interface has no carrier or is down for a second is handed to a peer whose interface is up. '
     + 'Written `on` it also asks a real heartbeat, if everything in the set that moves with it is affected.'),
+  directive('guardian_kill', 'guardian_kill GROUP', 'line', kText, null,
+    'none: only its operator knows that a service is nothing but its processes',
+    'When the daemon is killed, freezes or crashes, the guardian also ends every process of this group with SIGKILL, and its last '
+    + 'words let the other node start the group at once. Only for services that leave nothing else behind (no mount, no volume, no '
+    + 'address by a script); needs control groups of version 2.'),
   directive('split_brain', 'split_brain accept|fence|lease', 'option', choice('accept', 'fence', 'lease'), null,
     '`fence` if ha.cf has stonith lines; else `accept`: a node that hears nothing takes over, whether or not the other one lives',
     'What protects the data when the nodes cannot talk to each other.'),

@@ -22,6 +22,7 @@ import { readArbiter, readLeaseSettings } from './lease.js'
 import type { Word } from './lexer.js'
 import type { ArbiterSettings, HostFacts, OcfAgentConfig, Position, TwinbeatSettings } from './model.js'
 import { readAddressLines, readTracks, type AddressLine } from './service-rules.js'
+import { readKillLines } from './kill-rules.js'
 import { TWINBEAT_CF } from './twinbeat-cf-table.js'
 import { readInteger, readLongTimeUs } from './values.js'
 
@@ -38,6 +39,8 @@ export interface TwinbeatCf {
   readonly settings: TwinbeatSettings
   readonly monitors: readonly MonitorLine[]
   readonly addressLines: readonly AddressLine[]
+  /** The groups of the `guardian_kill` lines. */
+  readonly killWords: readonly Word[]
   /** The words of the `agent` lines, in the order of `settings.agents`. */
   readonly agentWords: readonly Word[]
   readonly logFormat: 'text' | 'json'
@@ -69,6 +72,7 @@ export function readTwinbeatCf(
   const options = readOptions(lines, report, kTimes)
   const of = (name: string) => lines.filter((line) => line.directive.name === name)
   const agents = readAgents(of('agent'), place, report)
+  const killWords = readKillLines(of('guardian_kill'), report)
   return {
     options,
     linesOf: of,
@@ -78,7 +82,9 @@ export function readTwinbeatCf(
       readResetCommand(of('reset_command'), host, report),
       readArbiter(of('arbiter'), place, report),
       readTracks(of('track'), host, report).map(({ interface: name, on }) => ({ interface: name.text, on })),
+      killWords.map((word) => word.text),
     ),
+    killWords,
     addressLines: readAddressLines(of('address'), report),
     monitors: of('monitor')
       .map((line) => readMonitor(line, report))
@@ -102,6 +108,7 @@ function readSettings(
   resetCommand: TwinbeatSettings['resetCommand'],
   arbiter: ArbiterSettings | null,
   tracks: TwinbeatSettings['tracks'],
+  guardianKill: TwinbeatSettings['guardianKill'],
 ): TwinbeatSettings {
   const time = (name: string) => usOf(options, name, kDefaultUs.get(name) ?? 0) as Micros
   const stopFailure = textOf(options, 'stop_failure')
@@ -123,6 +130,7 @@ function readSettings(
     announceRefreshUs: time('announce_refresh'),
     profile: profileOf(textOf(options, 'profile'))?.name ?? null,
     tracks,
+    guardianKill,
     serialLock: booleanOf(options, 'serial_lock', true),
     controlGroup: textOf(options, 'control_group') ?? 'haclient',
     agents,

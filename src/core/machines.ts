@@ -92,6 +92,7 @@ export class Machines {
     this.door = new Door(world, this, {
       permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
       heldByPeer: (one) => this.#heldByPeer(one),
+      endedAtPeer: (one) => this.lastWords.endedAtPeer(one),
     }, this.watchdogs)
     for (const machine of [this.protocol, this.legacy, this.handover, this.claims]) machine.door = this.door
     this.claims.ready = (group) => this.#couldTake(group)

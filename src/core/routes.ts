@@ -194,7 +194,7 @@ function peerChanged(node: Machines, change: PeerChange, how: { readonly sameLif
       node.heal.end('peer-dead')
       node.standby.cancel('peer-dead')
       node.handover.peerDead()
-      node.claims.peerLost()
+      node.claims.peerDead()
       node.legacy.peerChanged()
       return node.protocol.peerGone()
     case 'restarted':

@@ -4,7 +4,6 @@ import { Respawner } from './respawn.js'
 import { loadConfig } from '../config/load.js'
 import { controllerLimits } from '../config/limits.js'
 import { changeText, diffConfig } from '../config/diff.js'
-import { placeOf } from '../config/diagnostics.js'
 import type { ClusterConfig, Diagnostic } from '../config/model.js'
 import type { Recorder } from '../observe/recorder.js'
 import { coreOfLife } from './recorded-core.js'
@@ -37,6 +36,7 @@ import { refuseHungDisk } from './disk-answers.js'
 import { engineConfigOf } from './engine-config.js'
 import { noteRecord } from './engine-notes.js'
 import { Facts } from './facts.js'
+import { GuardianKills, type KillParts } from './guardian-kills.js'
 import { GuardianWiring } from './guardian-wiring.js'
 import { Lines } from './lines.js'
 import { refuseShortLeases, refuseUnfitSuccessor, silentMs, silentSinceVariable } from './keep.js'
@@ -48,7 +48,7 @@ import type { DaemonOptions } from './options.js'
 import { PeerFiles } from './peer-files.js'
 import { permissionOf } from './permissions.js'
 import { resolvePingHosts, type PingHosts } from './ping-hosts.js'
-import { addressesOf, configError, logErrors, logTargetsOf, prepareFolders, privilegesMissing } from './prepare.js'
+import { addressesOf, configError, logErrors, logTargetsOf, logWarnings, prepareFolders, privilegesMissing } from './prepare.js'
 import { Requests } from './requests.js'
 import { rehearseSoon } from './rehearsal.js'
 import type { RunLock } from './run-lock.js'
@@ -103,6 +103,7 @@ export class Daemon {
   readonly #lrm: Lrm
   readonly #blocker: AddressBlocker
   readonly #cgroups: Cgroups
+  readonly #kills: GuardianKills
   readonly #lines: Lines
   #pings: PingHosts
   readonly #requests: Requests
@@ -145,6 +146,7 @@ export class Daemon {
       attach: (guardian) => { this.#plans.attachGuardian(guardian) },
       watchdog: config.watchdog,
       reports: this.#watchdog,
+      kills: () => this.#kills.targets(),
     })
     this.#peerFiles = new PeerFiles(this.#engine, config.files)
     this.#lines = new Lines({
@@ -154,13 +156,12 @@ export class Daemon {
         this.#engine.configure(this.#engineConfig(this.#config))
       },
     })
+    this.#cgroups = new Cgroups(config.self, options.runDir)
+    this.#kills = new GuardianKills(this.#killParts())
     this.#plans = new Plans(this.#planParts())
     this.#addresses = new AddressRunner(this.#engine, async (address) => { await this.#plans.prepare(address) })
-    this.#cgroups = new Cgroups(config.self, options.runDir)
     this.#lrm = new Lrm({
-      nodeName: config.self,
-      haDir: options.haDir,
-      cgroupOf: (resource) => this.#cgroups.folderOf(this.#members.groupOfResource(resource) ?? resource),
+      nodeName: config.self, haDir: options.haDir, cgroupOf: (resource, action) => this.#kills.folderOf(resource, action),
     })
     this.#arbiter = new ArbiterRunner(arbiterOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }))
     this.#blocker = new AddressBlocker({
@@ -182,7 +183,15 @@ export class Daemon {
       engine: this.#engine,
       peer: () => this.#config.nodes.find((node) => node !== this.#config.self) ?? null,
       pictures: () => this.#members.pictures(),
+      kills: this.#kills,
       onTaken: (...taken) => { this.#members.taken(...taken) },
+      onWarning: (event, text) => { this.#log.logger.warn(event, text) },
+    }
+  }
+
+  #killParts(): KillParts {
+    return {
+      config: () => this.#config, core: () => this.#core.snapshot(), cgroups: this.#cgroups, members: () => this.#members,
       onWarning: (event, text) => { this.#log.logger.warn(event, text) },
     }
   }
@@ -277,7 +286,7 @@ export class Daemon {
     const { logger } = this.#log
     const born = `generation ${this.#generation.toString(16)}, configuration from ${this.#options.haDir}`
     logger.info({ event: 'daemon.started' }, `twinbeatd ${this.#version} on ${this.#config.self}, ${born}`)
-    this.#warn(diagnostics)
+    logWarnings(diagnostics, logger)
     for (const warning of this.#identity.warnings) logger.warn({ event: 'state.unwritable' }, warning)
     this.#configureMembers(this.#config)
     this.#fence.configure(this.#config.fencing)
@@ -312,13 +321,6 @@ export class Daemon {
     this.#engine.setLimits({ ...controllerLimits(facts), stopBudgetUs: this.#config.twinbeat.lease.stopBudgetUs })
     this.#shell.keepAlive(renewEveryMs)
     this.#pace.watch(this.#config.timing)
-  }
-
-  #warn(diagnostics: readonly Diagnostic[]): void {
-    for (const { severity, code, file, line, message } of diagnostics) {
-      const event = { event: 'config.warning', code }
-      if (severity === 'warning') this.#log.logger.warn(event, `${placeOf(file, line)}: ${message}`)
-    }
   }
 
   #configureMembers(config: ClusterConfig, inForce?: (group: string, digest: string) => boolean): void {
@@ -357,6 +359,7 @@ export class Daemon {
         ...this.#identity.warnings,
         ...this.#privileges,
         ...this.#guardian.problems(),
+        ...this.#kills.problems(),
         ...this.#log.problems(),
       ],
     })
@@ -477,7 +480,7 @@ export class Daemon {
   }
 
   #explain(group: string): unknown {
-    const found = this.#core.snapshot().groups.find((candidate) => candidate.id === group)
+    const found = this.#core.snapshot().groups.find(({ id }) => id === group)
     if (found === undefined) throw new TwinbeatError('TB_UNKNOWN_GROUP', `there is no group '${group}'`)
     return found
   }
@@ -568,8 +571,7 @@ export class Daemon {
 
   /** The core contradicts itself: release what this node holds, then be gone, so that the peer takes over. */
   async #broken(error: unknown): Promise<void> {
-    const text = `broken invariant, releasing everything: ${messageOf(error)}`
-    this.#log.logger.fatal({ event: 'core.broken', err: error }, text)
+    this.#log.logger.fatal({ event: 'core.broken', err: error }, `broken invariant, releasing everything: ${messageOf(error)}`)
     await this.#members.releaseAll(this.#config.groups)
     this.#engine.stop({ farewell: false })
     await this.#end('broken')

@@ -22,6 +22,8 @@ export interface GuardianParts {
   readonly coredumps: boolean
   readonly watchdog: { readonly device: string; readonly timeoutS: number } | null
   readonly reports: Pick<WatchdogReports, 'unaccounted' | 'changed'>
+  /** Folder of each group whose services end with the daemon, as of now. */
+  readonly kills: () => ReadonlyMap<string, string>
 }
 
 /** The first attempt follows at once: without a guardian nothing may be taken. */
@@ -45,6 +47,8 @@ export class GuardianWiring {
   #waitsFor: string | null = null
   #watchdogUs: number | null = null
   #status: GuardianStatus | null = null
+  /** What this guardian ends. */
+  readonly #killed = new Map<string, string>()
 
   constructor(parts: GuardianParts) {
     this.#parts = parts
@@ -63,7 +67,10 @@ export class GuardianWiring {
       log.info({ event: 'guardian.awaited', waitedMs: Math.round(lock.waitedMs) }, text)
     }
     await this.#begin()
-    this.#poll = setInterval(() => { void this.#lookAtStatus() }, statusEveryMs).unref()
+    this.#poll = setInterval(() => {
+      void this.#lookAtStatus()
+      void this.tellKills()
+    }, statusEveryMs).unref()
   }
 
   async #begin(): Promise<void> {
@@ -82,7 +89,30 @@ export class GuardianWiring {
       systemCalls().closeFd(its)
     }
     this.#failures = 0
+    this.#killed.clear()
+    await this.tellKills()
     await this.#lookAtStatus()
+  }
+
+  /** Whatever changed it: configuration, hold, another guardian. What it does not know is not killed, and has no last words. */
+  async tellKills(): Promise<void> {
+    const line = this.#line
+    if (line === null || this.#ending) return
+    const wanted = this.#parts.kills()
+    try {
+      for (const group of this.#killed.keys()) {
+        if (wanted.has(group)) continue
+        this.#killed.delete(group)
+        await line.ask(`spare ${group}`)
+      }
+      for (const [group, folder] of wanted) {
+        if (this.#killed.get(group) === folder) continue
+        this.#killed.set(group, folder)
+        await line.ask(`kill ${group} ${folder}`)
+      }
+    } catch (error) {
+      this.#parts.log.error({ event: 'guardian.failed' }, `services do not end with this daemon: ${messageOf(error)}`)
+    }
   }
 
   /** Our guardian holds the write-ahead: the one of the daemon before may go, and so may its lock. */

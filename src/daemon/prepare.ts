@@ -60,6 +60,12 @@ export function privilegesMissing(config: ClusterConfig): string[] {
   })
 }
 
+export function logWarnings(diagnostics: readonly Diagnostic[], log: Logger): void {
+  for (const { severity, code, file, line, message } of diagnostics) {
+    if (severity === 'warning') log.warn({ event: 'config.warning', code }, `${placeOf(file, line)}: ${message}`)
+  }
+}
+
 /** Each on a line of its own: what the one who sent the signal finds in the log. */
 export function logErrors(diagnostics: readonly Diagnostic[], log: Logger): void {
   for (const { severity, file, line, code, message, hint } of diagnostics) {

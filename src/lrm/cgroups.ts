@@ -7,9 +7,9 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf } from '../errors.js'
+import { controlGroupPrefix as prefix, ownControlGroup } from '../system/control-groups.js'
 
 const nameMax = 64
-const prefix = 'twinbeat.'
 
 export class Cgroups {
   readonly #base: string | null
@@ -17,7 +17,7 @@ export class Cgroups {
   readonly problem: string | null
 
   /** `instance`, with the network namespace, tells apart two daemons of one machine: its run folder. */
-  constructor(nodeName: string, instance: string, root: string | null = ownFolder()) {
+  constructor(nodeName: string, instance: string, root: string | null = ownControlGroup()) {
     if (root === null) {
       this.#base = null
       this.problem = 'no control groups of version 2 are mounted'
@@ -34,24 +34,31 @@ export class Cgroups {
     this.problem = problem
   }
 
-  /** Folder of one group of resources, made if need be; null: none. */
-  folderOf(group: string): string | null {
+  /**
+   * Folder of one group of resources, made if need be; null: none. With a resource: the folder inside of it for what the
+   * start of that resource leaves running.
+   */
+  folderOf(group: string, resource: string | null = null): string | null {
     if (this.#base === null) return null
     const folder = join(this.#base, safeName(group))
     try {
       makeFolder(this.#base)
       makeFolder(folder)
-      return folder
+      if (resource === null) return folder
+      const inside = join(folder, startedName(resource))
+      makeFolder(inside)
+      return inside
     } catch {
       return null
     }
   }
 
-  /** Something of the group runs; false also where there are no control groups. */
-  populated(group: string): boolean {
+  /** Something of the group, or of what one start left, runs; false also where there are no control groups. */
+  populated(group: string, resource: string | null = null): boolean {
     if (this.#base === null) return false
+    const folder = join(this.#base, safeName(group), resource === null ? '' : startedName(resource))
     try {
-      return /^populated 1$/m.test(readFileSync(join(this.#base, safeName(group), 'cgroup.events'), 'latin1'))
+      return /^populated 1$/m.test(readFileSync(join(folder, 'cgroup.events'), 'latin1'))
     } catch {
       return false
     }
@@ -75,26 +82,6 @@ export class Cgroups {
   }
 }
 
-/** Where this process is in the unified hierarchy, as a folder; null if that is not mounted. */
-function ownFolder(): string | null {
-  try {
-    const mounted = readFileSync('/proc/self/mounts', 'latin1')
-      .split('\n').map((line) => line.split(' ')).find((words) => words[2] === 'cgroup2')?.[1]
-    const place = /^0::(\/.*)$/m.exec(readFileSync('/proc/self/cgroup', 'latin1'))?.[1]
-    // A path above the root of our namespace cannot be reached.
-    if (mounted === undefined || place === undefined || place.startsWith('/..')) return null
-    return join(mounted, withoutOurs(place))
-  } catch {
-    return null
-  }
-}
-
-/** A daemon that was started by an agent of another one must not nest in its group for ever. */
-function withoutOurs(place: string): string {
-  const at = place.indexOf(`/${prefix}`)
-  return at < 0 ? place : place.slice(0, at) || '/'
-}
-
 /** Not by Node's recursive form, which never ends below /proc. */
 function makeFolder(folder: string): void {
   try {
@@ -106,7 +93,7 @@ function makeFolder(folder: string): void {
 
 /** For those who end daemons the hard way: removes every empty folder that such a daemon left. */
 export function removeEmptyCgroups(): void {
-  const root = ownFolder()
+  const root = ownControlGroup()
   if (root === null) return
   try {
     for (const name of readdirSync(root)) if (name.startsWith(prefix)) removeEmpty(join(root, name))
@@ -123,10 +110,14 @@ function networkNamespace(): string {
   }
 }
 
-function removeEmpty(folder: string): void {
+/** Node, group, resource: nothing of ours lies deeper. */
+const depthMax = 3
+
+function removeEmpty(folder: string, depth = depthMax): void {
+  if (depth === 0) return
   try {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
-      if (entry.isDirectory()) rmdirQuietly(join(folder, entry.name))
+      if (entry.isDirectory()) removeEmpty(join(folder, entry.name), depth - 1)
     }
   } catch {
     return
@@ -143,6 +134,9 @@ function rmdirQuietly(folder: string): void {
 }
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 8)
+
+/** Never the name of a file that the kernel has there. */
+const startedName = (resource: string): string => `run-${safeName(resource)}`
 
 /** Readable where possible, and never the same for two names. */
 function safeName(name: string): string {

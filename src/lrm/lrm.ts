@@ -30,8 +30,8 @@ export interface LrmOptions {
   readonly haDir: string
   /** Default: the helper of this process. */
   readonly spawner?: Spawner
-  /** Control group of a resource, by its id; null: none. Default: none. */
-  readonly cgroupOf?: (resourceId: string) => string | null
+  /** Control group of an action of a resource, by its id; null: none. Default: none. */
+  readonly cgroupOf?: (resourceId: string, action: AgentAction) => string | null
   /** Default /run/resource-agents, made if it is not there. */
   readonly rscTmpDir?: string
   /** Folder of the commands OCF agents expect of a cluster manager; goes first in their PATH. */
@@ -196,7 +196,8 @@ export class Lrm {
     const startedAt = performance.now()
     for (const [index, step] of steps.entries()) {
       const leftMs = timeoutMs === 0 ? 0 : Math.max(1, timeoutMs - (performance.now() - startedAt))
-      const place = { timeoutMs: leftMs, dieWithDaemon: action !== 'stop', cgroup: this.#options.cgroupOf?.(resource.id) ?? null }
+      const cgroup = this.#options.cgroupOf?.(resource.id, action) ?? null
+      const place = { timeoutMs: leftMs, dieWithDaemon: action !== 'stop', cgroup }
       const run = startRun(step, place, this.#runner)
       state.current = { action, startedAt, run }
       const outcome = await run.outcome

@@ -14,6 +14,7 @@ import {
   statSync,
 } from 'node:fs'
 import { hostname } from 'node:os'
+import { controlGroupProblem } from '../system/control-groups.js'
 import type { FileResult, HostFacts, LoadInput } from '../config/model.js'
 
 /** Larger than any configuration; the reader reports what is cut off. */
@@ -68,6 +69,7 @@ export function hostFacts(): HostFacts {
         return 'missing'
       }
     },
+    controlGroupProblem: controlGroupProblem(),
     resolve: (name, family) => resolveByHostsFile(name, family),
     userExists,
     isExecutable(path) {

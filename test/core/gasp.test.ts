@@ -112,17 +112,89 @@ test('a restart between the last words and the first start withholds the take', 
   assert.equal(pair.group('db').state, 'stopped')
 })
 
-test('a group with services has no last words: what runs of it nobody knows', () => {
-  const pair = new Pair()
+/** The peer holds the group with services. */
+function servicesAtPeer(config = pairConfig(), books?: FakeBooks): Pair {
+  const pair = new Pair(config, books === undefined ? {} : { books })
   pair.operator('standby', 'web')
   pair.tell('accept', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '')
   pair.run(second)
-  pair.claim('h1:web h1:db', 100, { tb_epochs: `${epoch}:web ${epoch}:db` })
+  pair.claim('h1:web h1:db', 100, { tb_epochs: `${epoch}:web ${epoch}:db`, tb_watchdog: '0' })
   pair.tell('held', pair.sent('tb_handover').at(-1)?.['tb_x'] ?? '', 'web', 100, { tb_epoch: `${epoch}` })
   pair.run(second)
-  gasp(pair, { group: groupId('web'), digest: 'web-1' })
   assert.equal(pair.group('web').state, 'stopped')
-  assert.ok(pair.trace.some((line) => line.includes('refused') || line.includes('services')))
+  return pair
+}
+const web: Partial<GaspEvent> = { group: groupId('web'), digest: 'web-1' }
+const dead = (pair: Pair, generation = 100): void => {
+  pair.feed({ type: 'peer.dead', node: nodeId('beta'), generation, silentUs: 10 * second, links: [] }, 'engine: beta dead')
+  pair.run(second)
+}
+
+test('services have last words too, which only a guardian says that has ended them', () => {
+  const pair = servicesAtPeer()
+  gasp(pair, web)
+  assert.equal(pair.group('web').state, 'held')
+})
+
+test('with fencing, services whose end was said need no fence, also when their node is dead already', () => {
+  for (const first of [true, false]) {
+    const books = new FakeBooks()
+    const pair = servicesAtPeer(pairConfig({ protection: 'fence' }), books)
+    if (first) gasp(pair, web)
+    dead(pair)
+    assert.ok(books.requests.has('beta 100 db'), 'the other group has to wait for the device')
+    if (!first) assert.equal(pair.group('web').state, 'stopped')
+    if (!first) gasp(pair, web)
+    assert.equal(pair.states(), 'web=held db=stopped')
+    assert.equal(books.requests.has('beta 100 web'), !first)
+  }
+})
+
+test('last words that come late are refused as strictly as others', () => {
+  for (const change of [{ claimEpoch: epoch - 1 }, { generation: 99 }, { digest: 'web-0' }]) {
+    const pair = servicesAtPeer(pairConfig({ protection: 'fence' }), new FakeBooks())
+    dead(pair)
+    gasp(pair, { ...web, ...change })
+    assert.equal(pair.group('web').state, 'stopped')
+    assert.ok(pair.notes.includes('gasp.refused'))
+  }
+})
+
+test('with leases, services of a dead node wait for its last words and for the ownership', () => {
+  for (const said of [true, false]) {
+    const books = new FakeBooks()
+    books.own('web')
+    const pair = servicesAtPeer(pairConfig({ protection: 'lease' }), books)
+    pair.feed({ type: 'watchdog.changed', timeoutUs: 10 * second })
+    pair.run(second)
+    books.lose('web')
+    dead(pair)
+    assert.equal(books.wanted.has('web'), false)
+    if (said) gasp(pair, web)
+    assert.equal(books.wanted.has('web'), said)
+    books.own('web', 9)
+    pair.feed({ type: 'timer', key: 'arbiter:web' })
+    pair.run(second)
+    assert.equal(pair.group('web').state, said ? 'held' : 'stopped')
+  }
+})
+
+test('what the last words of one life prove says nothing of the next one', () => {
+  const books = new FakeBooks()
+  books.own('web')
+  const pair = servicesAtPeer(pairConfig({ protection: 'lease' }), books)
+  pair.feed({ type: 'watchdog.changed', timeoutUs: 10 * second })
+  pair.run(second)
+  books.lose('web')
+  books.held.set('web', 'hold')
+  gasp(pair, web)
+  pair.feed({ type: 'peer.restarted', node: nodeId('beta'), generation: 101 })
+  dead(pair, 101)
+  books.held.clear()
+  books.own('web', 9)
+  pair.feed({ type: 'timer', key: 'arbiter:web' })
+  pair.run(20 * second)
+  assert.equal(pair.group('web').state, 'stopped')
 })
 
 test('a group on hold is not taken by last words', () => {

@@ -39,6 +39,28 @@ test('what an agent leaves behind is found and ended by its group', async (t) =>
   assert.ok(!existsSync(folder))
 })
 
+test('what the start of one resource left is told apart from the rest of its group', async (t) => {
+  const cgroups = new Cgroups('alpha', `/run/apart-${process.pid}`)
+  const [group, one, other] = [cgroups.folderOf('web'), cgroups.folderOf('web', 'cgroup.procs'), cgroups.folderOf('web', 'httpd')]
+  if (group === null || one === null || other === null) {
+    t.skip(cgroups.problem ?? 'no control groups')
+    return
+  }
+  const spawner = new Spawner()
+  t.after(() => { spawner.close() })
+  const run = spawner.run({
+    program: '/bin/sleep', args: ['300'], env: {}, capture: false, dieWithDaemon: true, cgroup: one,
+  })
+  await until('it runs', () => cgroups.populated('web', 'cgroup.procs'))
+  assert.ok(cgroups.populated('web'))
+  assert.ok(!cgroups.populated('web', 'httpd'))
+  assert.ok(cgroups.kill('web'))
+  await run.end
+  await until('nothing is left', () => !cgroups.populated('web'))
+  cgroups.tidy()
+  assert.ok(!existsSync(group))
+})
+
 test('names stay apart', (t) => {
   const cgroups = new Cgroups('alpha', `/run/names-${process.pid}`)
   t.after(() => { cgroups.tidy() })

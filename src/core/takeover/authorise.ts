@@ -18,6 +18,8 @@ export interface ExchangeBook {
   permits(exchange: string): boolean
   /** The peer says that it holds the group itself. */
   heldByPeer(group: Group): boolean
+  /** The peer's guardian said that it ended everything of the group with the peer's present life. */
+  endedAtPeer(group: Group): boolean
 }
 
 /** A grant, or why there is none and what is missing for it. */
@@ -147,10 +149,13 @@ export class Door {
     return refused('fence-not-confirmed', 'fence')
   }
 
-  /** The ownership says nothing about services that run on without their daemon, unless its watchdog ends them in time. */
+  /**
+   * The ownership says nothing about services that run on without their daemon, unless its watchdog ends them in time, or
+   * its guardian said that it has ended them. That a guardian would do so proves nothing: it may have died as well.
+   */
   #afterDeathWithLease(group: Group, accept: Authority): Verdict {
     const { peer } = this.world
-    const proven = group.addressOnly || peer === null || this.watchdogs.endsServices() ||
+    const proven = group.addressOnly || peer === null || this.watchdogs.endsServices() || this.exchanges.endedAtPeer(group) ||
       this.books.fencing.confirmed(peer.id, peer.generation)
     if (!proven) return refused('services-not-proven-stopped')
     return this.inMode(group, { authority: accept, reason: 'peer-dead' })

@@ -62,6 +62,8 @@ export class Claims {
   readonly #since = new Map<GroupId, { word: Word; n: number }>()
   /** Statements up to this number are older than what an exchange has told about the group. */
   readonly #floors = new Map<GroupId, { n: number; word: Word; epoch: number }>()
+  /** What a life that was judged dead had said that it holds: its last words may come later than that judgement. */
+  #atDeath: { readonly generation: number; readonly epochs: ReadonlyMap<GroupId, number> } | null = null
   readonly #junior = new Set<GroupId>()
   readonly #wanted = new Set<GroupId>()
   #repeating = false
@@ -112,7 +114,9 @@ export class Claims {
 
   /** As far as we know, this life of the peer holds the group, with exactly this claim. */
   believes(id: GroupId, generation: number, epoch: number): boolean {
-    return epoch !== 0 && this.heldEpoch(id, generation) === epoch
+    if (epoch === 0) return false
+    if (this.heldEpoch(id, generation) === epoch) return true
+    return this.#atDeath?.generation === generation && this.#atDeath.epochs.get(id) === epoch
   }
 
   /** Of the claim with which this life of the peer holds the group as far as we know; 0: none is known. */
@@ -141,7 +145,15 @@ export class Claims {
 
   // ------------------------------------------------------------------------------------- life of the peer
 
+  peerDead(): void {
+    const generation = this.#theirs?.generation
+    const epochs = generation === undefined ? [] : [...this.world.groups.keys()].map((id) => [id, this.heldEpoch(id, generation)] as const)
+    this.peerLost()
+    if (generation !== undefined) this.#atDeath = { generation, epochs: new Map(epochs) }
+  }
+
   peerLost(): void {
+    this.#atDeath = null
     this.#theirs = null
     this.#heal.reset()
     this.#answeredText = null
@@ -178,6 +190,7 @@ export class Claims {
     this.#heard = { generation, n }
     for (const [id, { epoch }] of statement.claims) this.world.epochs.learn(id, epoch)
     this.#theirs = statement
+    this.#atDeath = null
     this.#theirsAt = this.ctx.now
     if (this.#heal.heard(parseHeal(fields))) this.#freeze()
     for (const note of this.notes) note.heard(fields)

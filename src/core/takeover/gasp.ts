@@ -1,6 +1,10 @@
 // The peer's last words about one group: its daemon is dead, its guardian (or its engine, at a lapse) has removed the
-// addresses and seen that they are gone. Authority for exactly that claim of exactly that life, once; anything that
-// does not match word for word is only noted, and the group waits for what it would have waited for anyway.
+// addresses and seen that they are gone. Of a group with services only a guardian that has ended them, and seen that
+// too, has any. Authority for exactly that claim of exactly that life, once; anything that does not match word for word
+// is only noted, and the group waits for what it would have waited for anyway.
+//
+// Services take longer to end than addresses, so these words may come when the peer has been judged dead already. What
+// they prove stays true of that life: under a lease the group then waits for the ownership only.
 
 import type { GroupId } from '../base/ids.js'
 import type { Context } from '../context.js'
@@ -16,6 +20,8 @@ export class LastWords {
   #used = new Set<string>()
   /** Acted upon, but the arbiter has to be asked first. */
   readonly #waiting = new Map<GroupId, Authority>()
+  /** By group, the life of the peer that ended and took the services of the group with it. */
+  readonly #ended = new Map<GroupId, number>()
 
   constructor(
     private readonly ctx: Context,
@@ -29,18 +35,22 @@ export class LastWords {
 
   heard(event: GaspEvent): void {
     const group = this.world.groups.get(event.group)
-    const refusal = group === undefined ? 'unknown-group' : this.#refusal(group, event)
+    const mismatch = group === undefined ? 'unknown-group' : this.#mismatch(group, event)
+    const refusal = mismatch ?? (group === undefined ? null : this.#unfit(group))
     const said = { group: event.group, peer: event.node, claimEpoch: event.claimEpoch }
     if (refusal !== null || group === undefined) {
       // One copy comes on every link.
       if (refusal === 'used') return
+      // True of the peer, whatever forbids a take here now.
+      if (mismatch === null && group !== undefined) this.#ended.set(group.id, event.generation)
       return this.ctx.note('warn', 'gasp.refused', `${event.group}: last words of ${event.node} are not acted upon: ${refusal}`, {
         ...said, reason: refusal,
       })
     }
     this.#used.add(this.#key(event))
-    this.ctx.note('warn', 'gasp.heard', `${group.id}: last words of ${event.node}: its addresses are gone there`, said)
+    this.ctx.note('warn', 'gasp.heard', `${group.id}: last words of ${event.node}: nothing of it is left there`, said)
     this.parts.claims.gasped(group.id, event.claimEpoch)
+    this.#ended.set(group.id, event.generation)
     const authority: Authority = {
       kind: 'gasp', peer: event.node, peerGeneration: event.generation, claimEpoch: event.claimEpoch,
     }
@@ -63,21 +73,25 @@ export class LastWords {
     }
   }
 
+  /** Nothing of the group runs on at the present life of the peer, dead or not: that life has ended. */
+  endedAtPeer(group: Group): boolean {
+    const { peer } = this.world
+    return peer !== null && this.#ended.get(group.id) === peer.generation
+  }
+
   #key(event: GaspEvent): string {
     return `${event.generation} ${event.claimEpoch} ${event.group}`
   }
 
-  #refusal(group: Group, event: GaspEvent): string | null {
+  #mismatch(group: Group, event: GaspEvent): string | null {
     const { peer } = this.world
     if (peer === null || peer.id !== event.node) return 'unknown-node'
     if (this.#used.has(this.#key(event))) return 'used'
     if (peer.kind !== 'twinbeat') return 'not-a-twinbeat-node'
     if (peer.generation !== event.generation) return 'another-incarnation'
-    if (!group.addressOnly) return 'services'
     if (group.config.digest !== event.digest) return 'another-definition'
     if (!this.parts.claims.believes(group.id, event.generation, event.claimEpoch)) return 'not-that-claim'
-    if (this.parts.handover.busy(group.id)) return 'handed-over'
-    return this.#unfit(group)
+    return this.parts.handover.busy(group.id) ? 'handed-over' : null
   }
 
   #unfit(group: Group): string | null {

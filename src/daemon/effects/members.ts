@@ -250,6 +250,12 @@ export class Members {
     return null
   }
 
+  /** What of a group the resource manager runs. */
+  resourcesOf(group: string): string[] {
+    return [...this.#entries.values()].flatMap((entry) =>
+      entry.group === group && entry.resolved.kind === 'agent' ? [entry.resolved.target.id] : [])
+  }
+
   /** Which member an address on an interface belongs to. */
   ownerOf(address: string): { group: string; member: string } | null {
     for (const { resolved, group, member } of this.#entries.values()) {

@@ -32,6 +32,8 @@ export interface PlanDependencies {
   /** The other normal node; null: there is none. */
   readonly peer: () => string | null
   readonly pictures: () => readonly GroupPicture[]
+  /** Groups with services that the guardian ends, and whether each of those runs where it can be ended. */
+  readonly kills: { has(group: string): boolean; confined(group: string): boolean }
   /** These members are up or not, by the engine and not by an order of ours. */
   readonly onTaken: (group: string, digest: string, member: string, address: EngineAddress, taken: boolean) => void
   readonly onWarning: (event: { readonly event: string }, text: string) => void
@@ -81,8 +83,9 @@ export class Plans {
       // During a reload two definitions of one group are known: the one in force comes last, both may have to go.
       const before = byName.get(name)
       const places = new Map([...(before?.addresses ?? []), ...picture.addresses].map((one) => [JSON.stringify(one), one]))
-      const addressOnly = picture.addressOnly && before?.kind !== 'service'
-      byName.set(name, { index, name, digest, kind: addressOnly ? 'address' : 'service', addresses: [...places.values()] })
+      const addressOnly = picture.addressOnly && (before === undefined || before.kind === 'address')
+      const kind = addressOnly ? 'address' : this.#parts.kills.has(name) ? 'killed' : 'service'
+      byName.set(name, { index, name, digest, kind, addresses: [...places.values()] })
     }
     const groups = [...byName.values()]
     const text = JSON.stringify(groups)
@@ -222,7 +225,10 @@ export class Plans {
     else this.#held.delete(effect.group)
     const slot = this.slotOf(effect.group)
     if (slot === null) return
-    const { held, claimEpoch, peerReady, agentBusy, leaving } = effect
+    const { held, claimEpoch, peerReady, leaving } = effect
+    // What runs out of the guardian's reach has no last words either.
+    const { kills } = this.#parts
+    const agentBusy = effect.agentBusy || (held && kills.has(effect.group) && !kills.confined(effect.group))
     this.#parts.engine.setHolding(slot, { held, claimEpoch, peerReady, agentBusy, leaving })
   }
 
