@@ -5,7 +5,7 @@ import { join } from 'node:path'
 
 import type { Daemon, Holding, Share } from './daemon.js'
 import type { LabNode } from './node.js'
-import { commandLine, must, run, until } from './processes.js'
+import { commandLine, must, processState, run, until } from './processes.js'
 
 const DAEMON = '/usr/libexec/heartbeat/heartbeat'
 const TOOLS = '/usr/share/heartbeat'
@@ -52,8 +52,11 @@ export class HeartbeatNode implements Daemon {
   }
 
   async kill(): Promise<void> {
-    this.node.kill(this.pids())
-    if (!(await until(() => this.pids().length === 0, 5_000))) throw new Error('heartbeat survived SIGKILL')
+    const killed = this.pids()
+    this.node.kill(killed)
+    // Also reaped: its pid file names a process as long as a zombie has the pid, and the next start then says 'already running'.
+    const gone = (): boolean => this.pids().length === 0 && killed.every((pid) => processState(pid) === null)
+    if (!(await until(gone, 10_000))) throw new Error('heartbeat survived SIGKILL')
   }
 
   async isRunning(): Promise<boolean> {
