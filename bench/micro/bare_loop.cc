@@ -1,6 +1,6 @@
-// The least that a heartbeat can cost: each interval one datagram to each of some addresses, and whatever arrives is read and
-// thrown away. No authentication, no judgement. What an engine costs is compared with this.
-//   bare_loop PORT INTERVAL_US ADDRESS...
+// The least that a heartbeat can cost: each interval one broadcast on each of some interfaces, and whatever arrives, which is the
+// other node's and one's own, is read and thrown away. No authentication, no judgement. What an engine costs is compared with this.
+//   bare_loop PORT INTERVAL_US INTERFACE/ADDRESS...
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
 #include <vector>
 
 namespace {
@@ -21,22 +22,31 @@ namespace {
 constexpr std::size_t kHeartbeatBytes = 300;
 constexpr int kPriority = 60;
 
-int open_link(const char* address, std::uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+struct Way {
+  int fd = -1;
+  sockaddr_in to{};
+};
+
+// Not connected: a socket that is connected to a broadcast address receives nothing.
+Way open_way(const std::string& text, std::uint16_t port) {
+  const std::size_t cut = text.find('/');
+  const std::string interface = text.substr(0, cut);
+  Way way;
+  way.fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
   const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
+  setsockopt(way.fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  setsockopt(way.fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
   sockaddr_in here{};
   here.sin_family = AF_INET;
   here.sin_port = htons(port);
-  sockaddr_in there = here;
-  inet_pton(AF_INET, address, &there.sin_addr);
-  if (bind(fd, reinterpret_cast<sockaddr*>(&here), sizeof here) != 0 ||
-      connect(fd, reinterpret_cast<sockaddr*>(&there), sizeof there) != 0) {
-    std::perror("link");
+  way.to = here;
+  if (cut == std::string::npos || inet_pton(AF_INET, text.c_str() + cut + 1, &way.to.sin_addr) != 1 ||
+      setsockopt(way.fd, SOL_SOCKET, SO_BINDTODEVICE, interface.c_str(), static_cast<socklen_t>(interface.size())) != 0 ||
+      bind(way.fd, reinterpret_cast<sockaddr*>(&here), sizeof here) != 0) {
+    std::perror(text.c_str());
     std::exit(1);
   }
-  return fd;
+  return way;
 }
 
 }  // namespace
@@ -54,14 +64,16 @@ int main(int argc, char** argv) {
   const int timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
   const itimerspec every{{interval_ns / 1'000'000'000, interval_ns % 1'000'000'000}, {0, 1}};
   timerfd_settime(timer, 0, &every, nullptr);
-  std::vector<int> fds{timer};
-  for (int at = 3; at < argc; ++at) fds.push_back(open_link(argv[at], port));
-  for (const int fd : fds) {
+  std::vector<Way> ways;
+  for (int at = 3; at < argc; ++at) ways.push_back(open_way(argv[at], port));
+  const auto watch = [&](int fd) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = fd;
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
-  }
+  };
+  watch(timer);
+  for (const Way& way : ways) watch(way.fd);
   char heartbeat[kHeartbeatBytes] = {};
   char buffer[2048];
   epoll_event events[8];
@@ -74,7 +86,9 @@ int main(int argc, char** argv) {
       }
       std::uint64_t ticks = 0;
       if (read(timer, &ticks, sizeof ticks) < 0) continue;
-      for (std::size_t link = 1; link < fds.size(); ++link) static_cast<void>(send(fds[link], heartbeat, sizeof heartbeat, 0) + 1);
+      for (const Way& way : ways) {
+        static_cast<void>(!sendto(way.fd, heartbeat, sizeof heartbeat, 0, reinterpret_cast<const sockaddr*>(&way.to), sizeof way.to));
+      }
     }
   }
 }

@@ -13,7 +13,8 @@ import { pause, until } from '../../lab/processes.js'
 import { TwinbeatNode } from '../../lab/twinbeat-node.js'
 
 const intervalsMs = [1, 2, 50] as const
-const restMs = 3_000
+/** What a start leaves to do, for Node's compiler above all, is over by then. */
+const restMs = 15_000
 const port = '6944'
 
 interface Row {
@@ -45,7 +46,7 @@ function threadNs(pid: number, name: string): number {
 
 async function bareShare(nodes: readonly LabNode[], intervalMs: number, seconds: number): Promise<number> {
   const program = await compiledProgram('bare-loop', [join(PROJECT, 'bench', 'micro', 'bare_loop.cc')])
-  const words = [program, port, String(intervalMs * 1000), '10.77.0.255', '10.78.0.255']
+  const words = [program, port, String(intervalMs * 1000), 'eth0/10.77.0.255', 'eth1/10.78.0.255']
   const children = nodes.map((node) => node.spawn(words, { stdio: ['ignore', 'ignore', 'inherit'] }))
   const pids = (): number[] => nodes.flatMap((node) => node.processes().filter((pid) => processName(pid).startsWith('bare-loop')))
   await until(() => pids().length === nodes.length, 10_000)

@@ -156,6 +156,57 @@ TEST_CASE_FIXTURE(TwoNodes, "our own pause is not the peer's silence") {
   CHECK(a->of(RecordType::kPeerDead).size() == 1);
 }
 
+TEST_CASE_FIXTURE(TwoNodes, "who slept over many dead times and finds heartbeats in his socket declares nobody dead") {
+  timing = {.keepalive = 1000, .deadtime = 5000, .warntime = 4000, .initdead = 5'000'000, .deadping = 5000, .rexmit_delay = 250'000};
+  meet();
+  a->frozen = true;
+  run(20'000);
+  a->frozen = false;
+  // One cycle, and nothing that said that something can be read: whoever judges looks for himself.
+  a->engine.do_work({now, 1'700'000'000'000'000 + now, 0});
+  a->drain();
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  run(1000);
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  REQUIRE(a->of(RecordType::kStall).empty());  // no news on a busy machine
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "who was late himself judges only the silence beyond that") {
+  timing = {.keepalive = 1000, .deadtime = 5000, .warntime = 4000, .initdead = 5'000'000, .deadping = 5000, .rexmit_delay = 250'000};
+  meet();
+  // The last word of b is here, and what a's next cycle is planned for as well.
+  b->frozen = true;
+  const Micros planned = a->engine.next_deadline();
+  const Micros late = 3700;
+  now = planned + late;
+  a->engine.do_work({now, 1'700'000'000'000'000 + now});
+  a->drain();
+  // From its last heartbeat on no more than a millisecond had passed before that cycle should have been.
+  run(5000 - late);
+  CHECK(a->of(RecordType::kPeerDead).empty());
+  run(2 * timing.deadtime);
+  const auto dead = a->of(RecordType::kPeerDead);
+  REQUIRE(dead.size() == 1);
+  // The last word of b was still on its way: it came within a millisecond, and while a did not run.
+  CHECK(dead[0].value_us > timing.deadtime + late - timing.keepalive);
+  CHECK(dead[0].value_us <= timing.deadtime + late + timing.keepalive);
+}
+
+TEST_CASE_FIXTURE(TwoNodes, "a copy of what was signed with yesterday's key is worth nothing") {
+  meet();
+  b->frozen = true;
+  const auto recorded = traffic;
+  const auto rejected = a->of(RecordType::kAuthRejected).size();
+  key = "another";
+  configure(*a, links, 2);
+  run(1000);
+  for (const auto& [wire, packet] : recorded) {
+    if (wire.from == "b") a->hub.inject(wire.link, packet.bytes, now);
+  }
+  run(1000);
+  CHECK(a->of(RecordType::kAuthRejected).size() > rejected);
+}
+
 TEST_CASE_FIXTURE(TwoNodes, "after a pause beyond its announced dead time it is silent until a new generation") {
   meet();
   a->frozen = true;

@@ -127,6 +127,19 @@ TEST_CASE("whoever stood still himself does not call that silence") {
   CHECK(taker.waiting() == 0);
 }
 
+TEST_CASE("what lies in the socket is read before a plan goes off, whatever was said to be readable") {
+  Taker taker;
+  REQUIRE(taker.arm_for({.peer_dead = true}, 1) == Arm::kArmed);
+  taker.a.frozen = true;
+  taker.run(3 * Taker::kSecond);
+  REQUIRE(taker.waiting() == 0);
+  static_cast<void>(taker.controller.renew(taker.world.now));
+  taker.a.engine.do_work({taker.world.now, 1'700'000'000'000'000 + taker.world.now, 0});
+  taker.a.drain();
+  CHECK(taker.a.of(RecordType::kPeerDead).empty());
+  CHECK(taker.waiting() == 0);
+}
+
 TEST_CASE("last words about exactly that claim set the plan off while the peer still seems to live") {
   Taker taker;
   REQUIRE(taker.arm_for({.gasp_epoch = 0x2a}, 1) == Arm::kArmed);

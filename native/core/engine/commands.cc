@@ -98,6 +98,9 @@ void Engine::apply_setup(std::unique_ptr<Setup> setup, const Cycle& cycle) noexc
     links_[i].dead_time = link_dead_time(links_[i].link->spec(), setup->timing);
   }
   setup_ = std::move(setup);
+  // Signed with keys that may be others by now, of nodes that may be gone.
+  said_.forget();
+  heard_.forget();
   peers_->configure(*setup_, std::span<const std::size_t>(from.data(), link_count_), cycle.now);
   for (Peer& peer : peers_->all()) {
     if (!peer.sequence.heard()) peer.ack_trigger = static_cast<std::uint8_t>(prng_.below(10));
@@ -134,6 +137,7 @@ void Engine::count_anew(Micros now) noexcept {
 void Engine::new_conversation(const Cycle& cycle) noexcept {
   seq_ = 0;
   history_.clear();
+  said_.forget();
   history_full_ = false;
   muted_ = silent_;
   conversation_at_ = cycle.now;

@@ -59,13 +59,15 @@ std::array<Bytes, 9> Engine::memory() const noexcept {
 void Engine::do_work(const Cycle& cycle) noexcept {
   current_ = cycle;
   port_.count(Counter::kCycles);
-  notice_pause(cycle);
+  const Micros planned = planned_at_;
+  const bool paused = notice_pause(cycle);
   takeover_.note_marks();
   run_commands(cycle);
   if (setup_ != nullptr) {
     tend_links(cycle);
     const Micros heard_until = drain_links(cycle);
     if (running_) {
+      if (paused) excuse_all(planned, cycle.now);
       judge_all(heard_until);
       tell_gasps();
       takeover_.work(scene(), *this);
@@ -85,16 +87,16 @@ Micros Engine::stall_limit() const noexcept {
 
 Micros Engine::stall_worth_telling() const noexcept { return std::max(stall_limit(), kStallWorthTelling); }
 
-void Engine::notice_pause(const Cycle& cycle) noexcept {
-  if (!running_ || planned_at_ == 0 || planned_at_ >= kNever) return;
+// True: longer than what is not worth taking off the silence of others.
+bool Engine::notice_pause(const Cycle& cycle) noexcept {
+  if (!running_ || planned_at_ == 0 || planned_at_ >= kNever) return false;
   const Micros late = cycle.now - planned_at_;
-  if (late <= 0) return;
+  if (late <= 0) return false;
   lateness_ = std::max(lateness_, late);
   lateness_seen_.add(late);
   port_.raise(Counter::kLatenessMaxUs, static_cast<std::uint64_t>(late));
-  if (late <= stall_limit()) return;
-  for (Peer& peer : peers_->all()) excuse(peer, timing_, late, cycle.now);
-  if (late <= stall_worth_telling()) return;
+  if (late <= stall_limit()) return false;
+  if (late <= stall_worth_telling()) return true;
   port_.count(Counter::kStalls);
   timing_.resumed_at = cycle.now;
   // Beyond the dead time that we announced the others hold us for dead: the old generation must not be heard again.
@@ -103,6 +105,15 @@ void Engine::notice_pause(const Cycle& cycle) noexcept {
                       .at = cycle.now,
                       .flags = muted_ ? kFlagMuted : std::uint8_t{0},
                       .value_us = late});
+  return true;
+}
+
+// After everything was read: what arrived meanwhile ends the silence before it, and only the rest of the pause is taken
+// off the silence after it.
+void Engine::excuse_all(Micros planned, Micros now) noexcept {
+  for (Peer& peer : peers_->all()) {
+    if (const Micros pause = now - std::max(planned, peer.status_at); pause > 0) excuse(peer, timing_, pause, now);
+  }
 }
 
 Micros Engine::announced_dead_time(Micros now) const noexcept {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "core/engine/last_datagram.h"
 #include "core/engine/port.h"
 #include "core/engine/publisher.h"
 #include "core/engine/setup.h"
@@ -109,7 +110,8 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   void holding_command(Bytes encoded) noexcept;
 
   // engine.cc
-  void notice_pause(const Cycle& cycle) noexcept;
+  [[nodiscard]] bool notice_pause(const Cycle& cycle) noexcept;
+  void excuse_all(Micros planned, Micros now) noexcept;
   void tend_links(const Cycle& cycle) noexcept;
   void open_link(std::size_t index, const Cycle& cycle) noexcept;
   void report_link(std::size_t index, bool open, int error, Micros now) noexcept;
@@ -128,6 +130,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   // receive.cc
   void packet(Bytes bytes, Micros at, const Origin& origin) noexcept override;
   [[nodiscard]] std::size_t link_of(const Origin& origin) const noexcept;
+  [[nodiscard]] bool is_known_copy(Bytes bytes) noexcept;
   void reject(RejectReason reason) noexcept;
   [[nodiscard]] Peer* sender_of(const Message& message) noexcept;
   void receive_own(Peer& self, const Opened& opened) noexcept;
@@ -188,6 +191,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   DetectorTiming timing_;
   Takeover takeover_;
   std::array<HeardGasp, kSlots> heard_gasps_{};
+  bool gasps_owed_ = false;
 
   FixedText<31> status_{"init"};
   std::uint64_t generation_ = 0;
@@ -212,6 +216,11 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   std::size_t draining_ = 0;      // whose socket is read
   std::size_t current_link_ = 0;  // on which the packet in hand came
   Micros current_at_ = 0;         // receive stamp of the packet in hand
+  LastDatagram said_;             // our last heartbeat
+  LastDatagram heard_;            // the last status that was accepted, of
+  Peer* heard_from_ = nullptr;    // this node in
+  std::uint64_t heard_generation_ = 0;
+  std::uint64_t heard_seq_ = 0;
   Cycle current_;
 
   std::unique_ptr<ReceiveArena> receive_arena_;

@@ -26,8 +26,11 @@ TakeoverScene Engine::scene() const noexcept {
   scene.deadtime = setup_ == nullptr ? 0 : setup_->announced_dead_time();
   scene.generation = generation_;
   scene.keys = keys_of(setup_.get());
+  scene.bell = current_.bell;
   for (const Peer& peer : scene.guard.peers) {
     scene.peer_present = scene.peer_present || (peer.is_normal_other() && peer.is_live());
+    // Something may be taken in this very cycle: whether the guardian lives is asked, not remembered.
+    scene.bell = scene.bell || (peer.is_normal_other() && peer.state == PeerState::kDead);
   }
   scene.gasp_is_heard = only_twinbeat_listens();
   return scene;
@@ -102,6 +105,7 @@ void Engine::receive_gasp(const Peer& peer, const Message& message) noexcept {
   }
   if (place == nullptr) return;
   place->owed = true;
+  gasps_owed_ = true;
   place->generation = generation;
   place->epoch = *epoch;
   place->node.assign(peer.name.view());
@@ -110,6 +114,7 @@ void Engine::receive_gasp(const Peer& peer, const Message& message) noexcept {
 }
 
 void Engine::tell_gasps() noexcept {
+  if (!gasps_owed_) return;
   for (HeardGasp& gasp : heard_gasps_) {
     if (!gasp.owed) continue;
     gasp.owed = !publisher_.publish({.type = RecordType::kGasp,
@@ -121,6 +126,7 @@ void Engine::tell_gasps() noexcept {
                                      .extra = gasp.digest.view()});
     if (gasp.owed) return;
   }
+  gasps_owed_ = false;
 }
 
 }  // namespace twinbeat

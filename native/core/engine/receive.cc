@@ -47,6 +47,23 @@ std::size_t Engine::link_of(const Origin& origin) const noexcept {
   return draining_;
 }
 
+// Half of what arrives is our own broadcast coming back, and every status comes once on every link.
+bool Engine::is_known_copy(Bytes bytes) noexcept {
+  if (links_[current_link_].link->spec().is_ping()) return false;
+  if (said_.is(bytes)) {
+    if (Peer* self = peers_->self(); self != nullptr) heard(*self, false);
+    return true;
+  }
+  // Only while it is the last word of a living peer: everything else takes the long way.
+  if (!heard_.is(bytes) || !heard_from_->is_live() || heard_from_->sequence.generation() != heard_generation_ ||
+      heard_from_->sequence.last() != heard_seq_) {
+    return false;
+  }
+  port_.count(Counter::kMessagesReceived);
+  receive_duplicate(*heard_from_, heard_seq_);
+  return true;
+}
+
 void Engine::packet(Bytes bytes, Micros at, const Origin& origin) noexcept {
   if (!running_) return;
   notice_overflow(origin);
@@ -55,6 +72,7 @@ void Engine::packet(Bytes bytes, Micros at, const Origin& origin) noexcept {
   ++stats.packets_in;
   stats.bytes_in += bytes.size();
   current_at_ = at;
+  if (is_known_copy(bytes)) return;
   Message message({message_arena_.get(), kMaxMessageBytes});
   const Opened opened = open_message(bytes, setup_->keyring, message);
   if (!opened.ok()) return reject(reason_of(opened.reason));
@@ -64,7 +82,12 @@ void Engine::packet(Bytes bytes, Micros at, const Origin& origin) noexcept {
   if (peer->self) return receive_own(*peer, opened);
   port_.count(Counter::kMessagesReceived);
   if (opened.sequenced) {
+    heard_seq_ = 0;
     receive_sequenced(*peer, message, opened);
+    if (heard_seq_ == 0) return;
+    heard_.keep(bytes);
+    heard_from_ = peer;
+    heard_generation_ = opened.generation;
   } else {
     receive_control(*peer, message, opened);
   }
@@ -235,6 +258,7 @@ void Engine::receive_sequenced(Peer& peer, const Message& message, const Opened&
     for (PeerLink& link : peer.links) link.gap_from = 0;
   }
   peer.remember(opened.seq, current_at_, is_status);
+  if (is_status) heard_seq_ = opened.seq;
   if (result.verdict == SequenceVerdict::kAcceptedGap) {
     port_.count(Counter::kGaps, result.newly_missing);
     plan_requests(peer.sequence.missing(), current_.now, setup_->timing.rexmit_delay, prng_);

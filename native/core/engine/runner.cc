@@ -47,8 +47,7 @@ Runner::Runner(EnginePort& port, const Engine::Options& options, Notify on_recor
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
       snapshot_(new char[kSnapshotBytes]()) {
   sem_init(&snapshot_done_, 0, 0);
-  watch(timer_, kTimer);
-  watch(event_, kEvent);
+  watch_always();
 }
 
 Runner::~Runner() {
@@ -154,10 +153,12 @@ void Runner::run() noexcept {
   prepare_thread();
   touch_stack();
   sem_post(&snapshot_done_);
-  std::uint64_t readable = kEveryLink;
+  Awake awake{.readable = kEveryLink, .bell = true};
   while (true) {
     Cycle cycle = read_clocks();
-    cycle.readable = readable;
+    cycle.readable = awake.readable;
+    // One that is not in the set, because there is none yet or it found no place, is asked each time.
+    cycle.bell = awake.bell || bell_seen_ == 0;
     engine_.do_work(cycle);
     if (engine_.take_dirty()) on_records_(context_);
     answer_snapshot();
@@ -167,8 +168,8 @@ void Runner::run() noexcept {
     watch_links();
     watch_bell();
     if (port_.commands.used() > 0) continue;
-    readable = sleep_until(engine_.next_deadline());
-    if (reopened) readable = kEveryLink;
+    awake = sleep_until(engine_.next_deadline());
+    if (reopened) awake.readable = kEveryLink;
   }
   watch_links();
   // A request that crossed with the end must not wait for its time limit.
@@ -191,11 +192,15 @@ void Runner::watch_links() noexcept {
   links_seen_ = engine_.links_version();
   ::close(epoll_);
   epoll_ = fresh;
-  watch(timer_, kTimer);
-  watch(event_, kEvent);
-  for (std::size_t i = 0; i < engine_.link_count(); ++i) watch(engine_.link(i)->fd(), i);
+  watch_always();
+  for (std::size_t i = 0; i < engine_.link_count(); ++i) static_cast<void>(watch(engine_.link(i)->fd(), i));
   bell_seen_ = 0;  // not in the new set
   watch_bell();
+}
+
+void Runner::watch_always() noexcept {
+  static_cast<void>(watch(timer_, kTimer));
+  static_cast<void>(watch(event_, kEvent));
 }
 
 void Runner::hand_over_links() noexcept {
@@ -205,12 +210,12 @@ void Runner::hand_over_links() noexcept {
   guard::hand_over(port_.board->page, {links.data(), count});
 }
 
-void Runner::watch(int fd, std::uint64_t what) noexcept {
-  if (epoll_ < 0 || fd < 0) return;
+bool Runner::watch(int fd, std::uint64_t what) noexcept {
+  if (epoll_ < 0 || fd < 0) return false;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.u64 = what;
-  static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event));
+  return ::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
 // The guardian's bell keeps its number, but another guardian is another socket.
@@ -223,17 +228,14 @@ void Runner::watch_bell() noexcept {
   if (bell_seen_ != 0) static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_DEL, page.bell_fd(), nullptr));
   bell_seen_ = wanted;
   if (!alive) return;
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = kBell;
-  static_cast<void>(::epoll_ctl(epoll_, EPOLL_CTL_ADD, page.bell_fd(), &event));
+  if (!watch(page.bell_fd(), kBell)) bell_seen_ = 0;
   // A new guardian, or links have changed.
   hand_over_links();
 }
 
 // Two calls of the kernel in most cycles: the timer is set only when its moment has changed, which also takes back what
 // it has counted, and nothing is read that did not announce itself.
-std::uint64_t Runner::sleep_until(Micros deadline) noexcept {
+Runner::Awake Runner::sleep_until(Micros deadline) noexcept {
   if (deadline != armed_for_) {
     itimerspec when{};
     if (deadline < kNever) {
@@ -246,15 +248,16 @@ std::uint64_t Runner::sleep_until(Micros deadline) noexcept {
   }
   std::array<epoll_event, kMaxLinks + 3> events;
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
-  std::uint64_t readable = 0;
+  Awake awake;
   for (int i = 0; i < count; ++i) {
     const std::uint64_t what = events[static_cast<std::size_t>(i)].data.u64;
-    if (what < kTimer) readable |= std::uint64_t{1} << what;
+    if (what < kTimer) awake.readable |= std::uint64_t{1} << what;
     if (what == kTimer) armed_for_ = 0;
+    if (what == kBell) awake.bell = true;
     std::uint64_t value = 0;
     if (what == kEvent) static_cast<void>(!::read(event_, &value, sizeof(value)));
   }
-  return readable;
+  return awake;
 }
 
 }  // namespace twinbeat

@@ -43,6 +43,11 @@ class Runner {
   [[nodiscard]] const Realtime& realtime() const noexcept { return realtime_; }
 
  private:
+  struct Awake {
+    std::uint64_t readable = 0;
+    bool bell = false;
+  };
+
   static void* entry(void* self);
   void run() noexcept;
   [[nodiscard]] int lock_memory() noexcept;
@@ -51,9 +56,10 @@ class Runner {
   void watch_links() noexcept;
   void watch_bell() noexcept;
   void hand_over_links() noexcept;
-  void watch(int fd, std::uint64_t what) noexcept;
-  // Which links may have something to read, one bit each.
-  [[nodiscard]] std::uint64_t sleep_until(Micros deadline) noexcept;
+  void watch_always() noexcept;
+  [[nodiscard]] bool watch(int fd, std::uint64_t what) noexcept;
+  // Which links may have something to read, one bit each; and whether the bell rang.
+  [[nodiscard]] Awake sleep_until(Micros deadline) noexcept;
   void answer_snapshot() noexcept;
 
   EnginePort& port_;

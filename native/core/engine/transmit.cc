@@ -158,6 +158,7 @@ void Engine::complete_and_send(Message& message, bool sequenced, const Cycle& cy
   if (sequenced) {
     const std::uint64_t seq = ++seq_;
     history_.keep(seq, encoded.bytes);
+    said_.keep(encoded.bytes);
     port_.count(Counter::kMessagesSent);
     const std::uint64_t waiting = unacknowledged();
     if (!history_full_ && waiting >= kHistoryMessages) {

@@ -53,6 +53,7 @@ struct Cycle {
   Micros now = 0;
   std::int64_t wall_us = 0;  // time of day at `now`
   std::uint64_t readable = ~std::uint64_t{0};  // one bit per link: something may wait there
+  bool bell = true;                            // the guardian may have said something, or be gone
 };
 
 // Buffers for one recvmmsg, shared by all links of an engine because they read one after the other.

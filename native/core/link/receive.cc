@@ -80,14 +80,17 @@ void enable_receive_stamps(int fd) noexcept {
 
 bool receive_batch(int fd, DatagramFilter* filter, PacketSink& sink, const Cycle& cycle,
                    ReceiveArena& arena, int& error) noexcept {
-  std::array<mmsghdr, kReceiveBatch> headers{};
-  std::array<iovec, kReceiveBatch> pieces{};
-  std::array<sockaddr_storage, kReceiveBatch> senders{};
-  alignas(cmsghdr) std::array<std::array<std::uint8_t, kControlBytes>, kReceiveBatch> control{};
+  std::array<mmsghdr, kReceiveBatch> headers;
+  std::array<iovec, kReceiveBatch> pieces;
+  // Not cleared: the kernel writes what is read here, and most batches are one datagram.
+  std::array<sockaddr_storage, kReceiveBatch> senders;
+  alignas(cmsghdr) std::array<std::array<std::uint8_t, kControlBytes>, kReceiveBatch> control;
   for (std::size_t i = 0; i < kReceiveBatch; ++i) {
+    senders[i].ss_family = AF_UNSPEC;
     pieces[i] = {arena.buffers[i].data(), arena.buffers[i].size()};
     headers[i].msg_hdr = {&senders[i],        sizeof(senders[i]), &pieces[i], 1, control[i].data(),
                           control[i].size(), 0};
+    headers[i].msg_len = 0;
   }
   const int count = ::recvmmsg(fd, headers.data(), kReceiveBatch, MSG_DONTWAIT, nullptr);
   error = count < 0 && errno != EAGAIN && errno != EINTR ? errno : 0;

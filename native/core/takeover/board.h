@@ -97,6 +97,8 @@ class Ownership {
 struct TakeoverBoard {
   std::array<PlanSlot<TakePlan>, kSlots> slots;
   std::array<FireMark, kSlots> marks;
+  // One bit per slot, never taken back. Controller, before anything else is written about a slot: the engine looks at no other.
+  std::atomic<std::uint64_t> touched{0};
   // One bit per slot. Controller: a plan that may go off by itself was armed there; only saves looking at the others.
   std::atomic<std::uint64_t> self_firing{0};
   // One bit per slot. Engine: addresses were taken by itself, and the controller has not said yet that it holds them.

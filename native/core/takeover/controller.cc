@@ -60,6 +60,9 @@ TakeoverController::Groups TakeoverController::set_groups(Bytes bytes) {
     }
   }
   if (!remember_interfaces(*table, board_.interfaces)) return Groups::kFull;
+  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+    if (table->groups[slot].used) touch(slot);
+  }
   tables_.push_back(std::move(table));
   board_.table.store(tables_.back().get(), std::memory_order_release);
   forget_old_tables();
@@ -106,6 +109,7 @@ TakeoverController::Arm TakeoverController::arm(Bytes bytes, std::uint32_t stamp
   if (!own) return Arm::kInvalid;
   if (!is_written_ahead(board_, slot, {steps_.data(), count})) return Arm::kUnguarded;
   bool interfaces = true;
+  touch(slot);
   // Before the plan is there: the engine may look at once.
   const std::uint64_t bit = std::uint64_t{1} << slot;
   if (self_firing) board_.self_firing.fetch_or(bit, std::memory_order_release);
@@ -154,6 +158,7 @@ TakeoverController::Fire TakeoverController::fire(std::size_t slot, std::uint64_
     const bool taken_back = mark.epoch.compare_exchange_strong(expected, 0, std::memory_order_acq_rel);
     if (!taken_back && expected != 0) return Fire::kUnknown;
   }
+  touch(slot);
   mark.kind.store(static_cast<std::uint8_t>(authority.kind), std::memory_order_relaxed);
   mark.peer_generation.store(authority.peer_generation, std::memory_order_relaxed);
   mark.not_after.store(authority.not_after, std::memory_order_relaxed);
@@ -163,6 +168,7 @@ TakeoverController::Fire TakeoverController::fire(std::size_t slot, std::uint64_
 
 bool TakeoverController::renew_ownership(std::size_t slot, std::uint64_t token, Micros deadline, Micros now) noexcept {
   if (slot >= kSlots) return false;
+  touch(slot);
   if (deadline == 0) {
     board_.ownership[slot].clear();
     return true;

@@ -41,6 +41,9 @@ class TakeoverController {
   [[nodiscard]] bool renew_ownership(std::size_t slot, std::uint64_t token, Micros deadline, Micros now) noexcept;
 
  private:
+  void touch(std::size_t slot) noexcept {
+    board_.touched.fetch_or(std::uint64_t{1} << slot, std::memory_order_release);
+  }
   void forget_old_tables();
 
   TakeoverBoard& board_;

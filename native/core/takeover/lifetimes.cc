@@ -38,7 +38,7 @@ void Takeover::drive_lifetimes(const TakeoverScene& scene) noexcept {
   // Without a guardian nobody would refresh them while one daemon makes way for the next.
   if (!board_.guarded.load(std::memory_order_acquire)) return;
   board_.page.set_lifetime(scene.peer_present ? whole_seconds(std::max(kLifetimeLeast, scene.deadtime)) : 0);
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     Slot& place = slots_[slot];
     const bool busy = place.release != Release::kNone || place.refresh_token != 0 || place.firing;
     const bool idle = !place.holding.held || busy;

@@ -28,15 +28,15 @@ std::uint64_t Takeover::new_token(Errand errand, std::size_t slot) noexcept {
 }
 
 void Takeover::note_marks() noexcept {
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  live_ |= board_.touched.load(std::memory_order_acquire);
+  for (const std::size_t slot : SlotSet(live_)) {
     if (board_.marks[slot].epoch.load(std::memory_order_acquire) != 0) marked_ |= std::uint64_t{1} << slot;
   }
 }
 
 void Takeover::judge_marks(const TakeoverScene& scene) noexcept {
-  for (std::size_t slot = 0; marked_ != 0 && slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(marked_)) {
     const std::uint64_t bit = std::uint64_t{1} << slot;
-    if ((marked_ & bit) == 0) continue;
     // The answer before must have found its place: one record for every mark.
     if (slots_[slot].firing || slots_[slot].answer.owed) continue;
     FireMark& mark = board_.marks[slot];
@@ -152,7 +152,7 @@ void Takeover::plan_done(std::size_t slot, const net::StepBatchResult& result, M
 }
 
 void Takeover::pay_answers(Micros now) noexcept {
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     Slot& place = slots_[slot];
     if (place.owes_released) {
       place.owes_released = !publisher_.publish({.type = RecordType::kGroupReleased,

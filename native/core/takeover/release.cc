@@ -35,7 +35,7 @@ void Takeover::begin_release(std::size_t slot, bool say_gasp) noexcept {
 
 void Takeover::drive_releases(const TakeoverScene& scene, TakeoverVoice& voice) noexcept {
   const Micros now = scene.guard.now;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     Slot& place = slots_[slot];
     if (place.release == Release::kWaiting && now >= place.release_at) place.release = Release::kWanted;
     if (place.release == Release::kWanted || place.release == Release::kRemoved) {

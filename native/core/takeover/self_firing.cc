@@ -23,7 +23,7 @@ bool somebody_is_dead(std::span<const Peer> peers) noexcept {
 void Takeover::note_gasp(const Peer& peer, std::string_view group, std::uint64_t claim_epoch,
                          std::string_view digest) noexcept {
   if (table_ == nullptr || claim_epoch == 0) return;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     const TableGroup& known = table_->groups[slot];
     if (!known.used || !known.address_only || !(known.name == group) || !(known.digest == digest)) continue;
     slots_[slot].gasp_epoch = claim_epoch;
@@ -39,8 +39,7 @@ void Takeover::judge_self_firing(const TakeoverScene& scene) noexcept {
   if (candidates == 0 || lapsed_ || steps_ == nullptr) return;
   const bool silence = somebody_is_dead(scene.guard.peers);
   if (!silence && gasped == 0) return;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
-    if ((candidates >> slot & 1) == 0) continue;
+  for (const std::size_t slot : SlotSet(candidates & live_)) {
     // One end for every claim, and what is being let go is not taken meanwhile.
     if (slots_[slot].firing || slots_[slot].answer.owed || slots_[slot].release != Release::kNone) continue;
     // Last words count once: what forbids the take now is judged again by whoever hears of them afterwards.
@@ -95,7 +94,7 @@ void Takeover::note_claimed(std::size_t slot) noexcept {
 void Takeover::watch_unclaimed(Micros now) noexcept {
   if (unclaimed_ == 0) return;
   const Micros renewed = board_.lease.renewed_at();
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(unclaimed_)) {
     Slot& place = slots_[slot];
     if (!place.unclaimed || place.unclaimed_since == 0 || place.release != Release::kNone) continue;
     const bool ran_since = renewed > place.unclaimed_since + kClaimWithin;

@@ -13,6 +13,7 @@ constexpr Micros kProgressPerFreeze = 4;
 
 void Takeover::set_holding(std::size_t slot, const GroupHolding& holding) noexcept {
   if (slot >= kSlots) return;
+  live_ |= std::uint64_t{1} << slot;
   Slot& place = slots_[slot];
   if (place.holding.claim_epoch != holding.claim_epoch) place.signed_gasp = false;
   // Said before the controller knew that the engine took the group: it may be held all the same.
@@ -56,7 +57,7 @@ void Takeover::work(const TakeoverScene& scene, TakeoverVoice& voice) noexcept {
   again_at_ = 0;
   board_.page.stamp_progress(now);
   stamped_at_ = now;
-  watch_guardian(now);
+  watch_guardian(scene);
   take_table();
   take_results(scene);
   // First what has to end, then what may begin.
@@ -77,9 +78,10 @@ void Takeover::work(const TakeoverScene& scene, TakeoverVoice& voice) noexcept {
   voice.fall_silent();
 }
 
-void Takeover::watch_guardian(Micros now) noexcept {
+void Takeover::watch_guardian(const TakeoverScene& scene) noexcept {
   if (!board_.guarded.load(std::memory_order_acquire)) return;
-  const bool alive = board_.page.drain_bell();
+  const Micros now = scene.guard.now;
+  const bool alive = scene.bell ? board_.page.drain_bell() : board_.page.guardian_alive();
   // Another one has to acknowledge for itself, also when its predecessor was not missed.
   if (const std::uint32_t attached = board_.page.attachments(); attached != attached_) {
     attached_ = attached;
@@ -137,7 +139,7 @@ void Takeover::watch_controller(const TakeoverScene& scene) noexcept {
 
 // Without anybody who would take over, or whose turn it surely becomes, falling silent helps nobody.
 bool Takeover::somebody_waits(const TakeoverScene& scene) const noexcept {
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     // Its ownership ended while the controller stood still, which therefore cannot say so: the peer believes that the
     // group is here for as long as it hears us.
     if (slots_[slot].let_go) return true;
@@ -152,7 +154,7 @@ bool Takeover::somebody_waits(const TakeoverScene& scene) const noexcept {
 
 void Takeover::end_life() noexcept {
   lapsed_ = true;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     const bool address_only = table_ != nullptr && table_->groups[slot].address_only;
     // A service group is a dead node's case: its address without its agents stopped would help nobody.
     if (address_only && slots_[slot].holding.held) begin_release(slot, true);
@@ -160,7 +162,7 @@ void Takeover::end_life() noexcept {
 }
 
 void Takeover::watch_ownership(Micros now) noexcept {
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     Slot& place = slots_[slot];
     const Micros deadline = board_.ownership[slot].deadline();
     if (deadline > 0 && now >= deadline) {
@@ -189,7 +191,7 @@ void Takeover::watch_ownership(Micros now) noexcept {
 // What a key, a generation, a claim or a definition made untrue is taken back before it could be sent.
 void Takeover::sign_all(const TakeoverScene& scene, TakeoverVoice& voice) noexcept {
   if (!board_.page.is_open() || table_ == nullptr) return;
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     Slot& place = slots_[slot];
     // What was taken by itself bears no claim of the controller yet: nothing can be said about it.
     const bool held = place.holding.held && !place.unclaimed;
@@ -229,7 +231,7 @@ Micros Takeover::next_deadline() const noexcept {
       if (limit > 0) consider(renewed_at_ + limit);
     }
   }
-  for (std::size_t slot = 0; slot < kSlots; ++slot) {
+  for (const std::size_t slot : SlotSet(live_)) {
     const Slot& place = slots_[slot];
     const Micros deadline = board_.ownership[slot].deadline();
     if (deadline > 0) next = std::min(next, deadline);

@@ -14,6 +14,7 @@
 #include "core/peer/detector.h"
 #include "core/takeover/board.h"
 #include "core/takeover/guards.h"
+#include "core/takeover/slot_set.h"
 #include "core/takeover/step_port.h"
 
 namespace twinbeat {
@@ -33,6 +34,7 @@ struct TakeoverScene {
   bool gasp_is_heard = false;    // one of them is ours in kind, and none is not
   std::uint64_t generation = 0;
   std::uint64_t keys = 0;        // changes with the keys that sign
+  bool bell = true;              // the guardian may have said something, or be gone
 };
 
 // What only the whole engine can do.
@@ -133,7 +135,7 @@ class Takeover {
   };
 
   // takeover.cc
-  void watch_guardian(Micros now) noexcept;
+  void watch_guardian(const TakeoverScene& scene) noexcept;
   void take_table() noexcept;
   void watch_controller(const TakeoverScene& scene) noexcept;
   [[nodiscard]] bool somebody_waits(const TakeoverScene& scene) const noexcept;
@@ -176,7 +178,8 @@ class Takeover {
   StepPort* steps_;
   const GroupTable* table_ = nullptr;
   std::array<Slot, kSlots> slots_{};
-  std::uint64_t marked_ = 0;  // one bit per slot
+  std::uint64_t live_ = 0;    // one bit per slot: the ones to look at
+  std::uint64_t marked_ = 0;  // likewise
   std::uint64_t gasped_ = 0;  // likewise: last words were heard in this cycle
   std::uint64_t unclaimed_ = 0;
   std::uint64_t tokens_ = 0;
