@@ -205,7 +205,6 @@ TEST_CASE("what the controller never takes over is released, unless it does not 
   REQUIRE(taker.waiting() == 1);
   CHECK(taker.batch().steps[0].op == net::StepOp::kRemove);
   taker.finish();
-  taker.finish(EADDRNOTAVAIL);
   CHECK(taker.a.of(RecordType::kGroupReleased).size() == 1);
   CHECK(taker.board.unclaimed.load() == 0);
   CHECK(taker.words().held.load() == 0);
@@ -245,12 +244,11 @@ TEST_CASE("a node that lets go for good removes, looks, and says so before the c
   taker.run(1000);
   REQUIRE(taker.waiting() == 1);
   CHECK(taker.batch().steps[0].op == net::StepOp::kRemove);
-  taker.finish();
   // Its own removals are done, and it says so: what is under way is about the claim that was held.
   taker.hold(9, false, false);
   taker.run(1000);
   CHECK(taker.b.of(RecordType::kGasp).empty());
-  taker.finish(EADDRNOTAVAIL);
+  taker.finish();
   taker.run(100'000);
   const auto said = taker.b.of(RecordType::kGasp);
   REQUIRE_FALSE(said.empty());
@@ -262,8 +260,7 @@ TEST_CASE("a node that lets go for good says nothing while an address is still t
   Taker taker;
   taker.hold(9, true, true, true);
   taker.run(1000);
-  taker.finish();
-  taker.finish(0);  // the second look still finds it
+  taker.finish(0, 0);  // the look behind the removal still finds it
   taker.run(20'000);
   CHECK(taker.b.of(RecordType::kGasp).empty());
 }

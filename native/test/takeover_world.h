@@ -1,6 +1,7 @@
 // Two engines on a manual clock; `a` has a netlink thread and a guardian that are played by hand, and one group.
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -127,10 +128,16 @@ class Taker {
     TB_ASSERT(!a.of(RecordType::kPeerDead).empty(), "b is dead");
   }
   // The oldest batch is done; every step with this errno.
-  void finish(int error = 0) {
+  // What is removed is gone, unless `seen` says what the look behind the removals finds.
+  void finish(int error = 0, int seen = EADDRNOTAVAIL) {
     TB_ASSERT(!a.steps.waiting().empty(), "a batch waits");
-    const std::uint32_t count = a.steps.waiting().front()->count;
-    a.steps.finish(std::vector<int>(count, error), world.now);
+    const net::StepBatch& front = *a.steps.waiting().front();
+    std::vector<int> errors(front.count, error);
+    const bool removes = front.count > 0 && front.steps[0].op == net::StepOp::kRemove;
+    for (std::uint32_t i = 0; removes && error == 0 && i < front.count; ++i) {
+      if (front.steps[i].op == net::StepOp::kQuery) errors[i] = seen;
+    }
+    a.steps.finish(errors, world.now);
     run(1000);
   }
   [[nodiscard]] std::size_t waiting() const { return a.steps.waiting().size(); }

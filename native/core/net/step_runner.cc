@@ -35,6 +35,9 @@ void StepRunner::run(const StepBatch& batch, const StepVerdicts* verdicts,
   const bool group_known = batch.group < kGroupsMax;
   for (size_t i = 0; i < out.count; ++i) {
     const StepVerdict verdict = verdicts == nullptr ? StepVerdict{} : (*verdicts)[i];
+    // Whether a removal is true is asked of the kernel, not of what we made of its answers.
+    const bool looks = batch.steps[i].op == StepOp::kQuery;
+    if (looks && i > 0 && batch.steps[i - 1].op != StepOp::kQuery) view_.invalidate();
     if (group_known) {
       run_step(batch, i, verdict, out);
     } else {

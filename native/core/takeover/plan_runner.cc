@@ -112,7 +112,7 @@ void Takeover::take_results(const TakeoverScene& scene) noexcept {
     switch (errand) {
       case Errand::kPlan: plan_done(slot, result_, scene.guard.now); break;
       case Errand::kRemove:
-      case Errand::kCheck: release_done(slot, errand, result_, scene.guard.now); break;
+      case Errand::kCheck: release_done(slot, result_, scene.guard.now); break;
       case Errand::kRefresh: refresh_done(slot, result_, scene.guard.now); break;
     }
   }

@@ -63,28 +63,39 @@ bool Takeover::order_release(std::size_t slot, Errand errand) noexcept {
   batch->stamp = steps_->group_stamp(batch->group);
   batch->flags = 0;
   batch->count = 0;
-  for (const net::AddressStep& address : table_->of(slot)) {
-    net::AddressStep& step = batch->steps[batch->count++];
-    step = address;
-    step.op = errand == Errand::kRemove ? net::StepOp::kRemove : net::StepOp::kQuery;
-    step.flags = 0;
-    step.label[0] = '\0';
-  }
+  const auto addresses = table_->of(slot);
+  const auto order = [&](net::StepOp op) {
+    for (const net::AddressStep& address : addresses) {
+      net::AddressStep& step = batch->steps[batch->count++];
+      step = address;
+      step.op = op;
+      step.flags = 0;
+      step.label[0] = '\0';
+    }
+  };
+  if (errand == Errand::kRemove) order(net::StepOp::kRemove);
+  // The look goes along with the removals where it has room: it is a look of its own all the same.
+  const bool looks = errand == Errand::kCheck || 2 * addresses.size() <= net::kBatchStepsMax;
+  place.removals = batch->count;
+  place.looked_in = looks ? table_->revision : 0;
+  if (looks) order(net::StepOp::kQuery);
   steps_->commit();
   return true;
 }
 
-void Takeover::release_done(std::size_t slot, Errand errand, const net::StepBatchResult& result, Micros now) noexcept {
+void Takeover::release_done(std::size_t slot, const net::StepBatchResult& result, Micros now) noexcept {
   Slot& place = slots_[slot];
   if (place.release_token == 0 || result.token != place.release_token) return;
-  bool good = true;
+  bool good = result.count >= place.removals;
   for (std::uint32_t i = 0; i < result.count; ++i) {
     const int error = result.results[i].error;
-    good = good && (errand == Errand::kRemove ? error == 0 : is_absent(error));
+    good = good && (i < place.removals ? error == 0 : is_absent(error));
   }
   place.release_token = 0;
   if (good) {
-    place.release = errand == Errand::kRemove ? Release::kRemoved : Release::kChecking;
+    // Another definition meanwhile: looked for again, in that one.
+    const bool looked = place.looked_in == table_->revision && result.count > place.removals;
+    place.release = looked ? Release::kChecking : Release::kRemoved;
     return;
   }
   ++place.tries;

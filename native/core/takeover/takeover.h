@@ -3,7 +3,7 @@
 //
 //   a plan       marked -> claimed -> batch under way -> plan.fired, or plan.withheld and armed again
 //                or by itself, on silence or on last words: looked at in every cycle, claimed only when nothing forbids it
-//   a release    stamp voided -> removals under way -> looked at again -> group.released; repeated until it is true
+//   a release    stamp voided -> removals under way, looked at again -> group.released; repeated until it is true
 //   the lease    fresh -> withheld (no takes) -> ended: everything that may be is released, then we are silent
 #pragma once
 
@@ -117,6 +117,8 @@ class Takeover {
     std::uint32_t tries = 0;
     Micros release_at = 0;    // next try
     std::uint64_t release_token = 0;
+    std::uint32_t removals = 0;       // of the batch under way; what follows them in it are looks
+    std::uint64_t looked_in = 0;      // definition whose addresses it looks for; 0: it does not look
     bool owes_released = false;  // the record, until it has a place
     std::uint64_t released_epoch = 0;
     bool let_go = false;  // by itself; the controller has not said anything about the group since
@@ -164,7 +166,7 @@ class Takeover {
   void begin_release(std::size_t slot, bool say_gasp) noexcept;
   void drive_releases(const TakeoverScene& scene, TakeoverVoice& voice) noexcept;
   [[nodiscard]] bool order_release(std::size_t slot, Errand errand) noexcept;
-  void release_done(std::size_t slot, Errand errand, const net::StepBatchResult& result, Micros now) noexcept;
+  void release_done(std::size_t slot, const net::StepBatchResult& result, Micros now) noexcept;
   void finish_release(std::size_t slot, const TakeoverScene& scene, TakeoverVoice& voice) noexcept;
 
   // lifetimes.cc
