@@ -1,6 +1,5 @@
 // Entry of twinbeatd: command line, signals, exit. Everything else is in daemon.ts.
 import { writeSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
 import { programVersion } from '../cli/main.js'
 import { TwinbeatError, messageOf } from '../errors.js'
 import { systemCalls } from '../system/system.js'
@@ -13,7 +12,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   const version = programVersion()
   const options = parseDaemonOptions(argv, version)
   process.title = 'twinbeatd'
-  hurry()
   const exit = (kind: ExitKind): void => {
     if (kind === 'restart') becomeSuccessor(argv)
     else systemCalls().exitNow(exitCodes[kind])
@@ -28,15 +26,6 @@ export async function main(argv: readonly string[]): Promise<void> {
     return
   }
   if (life.stopWanted) life.daemon.requestStop()
-}
-
-/** A decision is short and rare, and does not wait behind everything else; what we start runs like anything else. */
-function hurry(): void {
-  try {
-    setPriority(constants.priority.PRIORITY_HIGH)
-  } catch {
-    // Without the privilege decisions take what the machine leaves for them; the engine has its own.
-  }
 }
 
 function takeSignals(life: { readonly daemon: Daemon | null; stopWanted: boolean }): void {
