@@ -1,10 +1,10 @@
 // Loaded into a daemon from outside, before its own code: makes the JavaScript side of it a bad neighbour. What holds beside that
 // holds because the engine does not need JavaScript.
-import { spawn } from 'node:child_process'
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+import { Spawner } from '../../src/system/spawner.js'
 import type { Disturbance } from './disturbances.js'
 
 const beginMs = 4_000
@@ -35,17 +35,18 @@ async function burst(): Promise<void> {
   await file.close()
 }
 
-function spawnOne(): void {
-  const child = spawn('true', { stdio: 'ignore' })
-  child.once('error', () => undefined)
-  child.unref()
+/** As agents are run: by the helper. A fork of the daemon itself stops every thread of it that writes to its memory. */
+function spawnMany(): void {
+  const spawner = new Spawner()
+  const one = { program: '/bin/true', args: [], env: {}, capture: true, dieWithDaemon: false }
+  setInterval(() => { void spawner.run(one).end }, spawnEveryMs).unref()
 }
 
 function begin(kind: Disturbance): void {
   switch (kind) {
     case 'blocked': setInterval(block, blockEveryMs).unref(); return
     case 'churn': setInterval(churn, churnEveryMs).unref(); return
-    case 'spawns': setInterval(spawnOne, spawnEveryMs).unref(); return
+    case 'spawns': spawnMany(); return
     case 'burst': setInterval(() => void burst().catch(() => undefined), burstEveryMs).unref(); return
     case 'hung': return // of the log file itself
   }

@@ -4,7 +4,7 @@ export type Disturbance = (typeof disturbances)[number]
 export const disturbanceTexts: Readonly<Record<Disturbance, string>> = {
   blocked: 'JavaScript blocked for 1 s of every 2.5 s',
   churn: 'two million objects a second',
-  spawns: '50 processes a second',
+  spawns: '50 agents a second',
   burst: '100 MB written every 5 s',
   hung: 'nobody takes what is logged',
 }

@@ -7,6 +7,8 @@ import { cpus, loadavg } from 'node:os'
 import { Lab } from '../../lab/lab.js'
 import { exited, pause, spawnChild, within } from '../../lab/processes.js'
 import { proberProgram, type ProbeEvent } from '../../lab/prober.js'
+import { countedSince } from '../../src/measure/tune.js'
+import type { GapReport } from '../../src/control/report.js'
 import { holdingsOf, overlapOf } from './judge.js'
 import type { ResultsFile, Stress } from './results-file.js'
 import { Stage, vip } from './stage.js'
@@ -88,7 +90,22 @@ async function openAll(systems: readonly System[]): Promise<Watched[]> {
   return open
 }
 
-function stressOf(watched: Watched, stalls: readonly Stall[], beganNs: number, endNs: number): Stress {
+/** What each node of a system that says it has judged so far. */
+function judgedBy({ stage, running }: Watched): Promise<(GapReport | null)[]> {
+  return Promise.all(stage.nodes.map(async (node) => (await running.judgedGaps?.(node).catch(() => null)) ?? null))
+}
+
+/** The longest silence that was judged meanwhile; null where nobody says. */
+export function longestJudged(before: readonly (GapReport | null)[], after: readonly (GapReport | null)[]): number | null {
+  const longest = after.flatMap((gaps, at) => {
+    const earlier = before[at]
+    // A node that was started anew meanwhile counted from then on.
+    return gaps === null ? [] : [(earlier ? countedSince(earlier, gaps) ?? gaps : gaps).maxUs]
+  })
+  return longest.length === 0 ? null : Math.max(...longest)
+}
+
+function stressOf(watched: Watched, stalls: readonly Stall[], beganNs: number, endNs: number, judgedUs: number | null): Stress {
   const { system, stage, owner } = watched
   const start: ProbeEvent = { t: beganNs, e: 'held', node: owner, address: vip, on: true }
   const events = [start, ...stage.prober.takeAll().filter((event) => event.t > beganNs)]
@@ -102,7 +119,7 @@ function stressOf(watched: Watched, stalls: readonly Stall[], beganNs: number, e
     twoOwnersMs: overlapOf(holdingsOf(events, vip, endNs), 'nodea', 'nodeb', { fromNs: beganNs, toNs: endNs }).ns / 1e6,
     stalls: stalls.length, longestStallMs: Math.max(0, ...lengths) / 1e6,
     longestGapMs: gaps.length === 0 ? null : Math.max(...gaps) / 1e6,
-    judgedMs: null,
+    judgedMs: judgedUs === null ? null : judgedUs / 1e3,
     load: Number((loadavg()[0] ?? 0).toFixed(2)),
   }
 }
@@ -117,6 +134,7 @@ export async function playStress(systems: readonly System[], seconds: number, fi
     }
     const [first] = open
     if (first !== undefined) loops.push(spawnChild([...first.stage.lab.client.enterNetwork(), 'sh', '-c', noise], { stdio: 'ignore' }))
+    const before = await Promise.all(open.map(judgedBy))
     const beganNs = Number(process.hrtime.bigint())
     for (let left = seconds; left > 0; left -= 10) {
       process.stderr.write(`under load: ${left} s left\n`)
@@ -124,7 +142,8 @@ export async function playStress(systems: readonly System[], seconds: number, fi
     }
     const endNs = Number(process.hrtime.bigint())
     const stalls = await watch.stop()
-    for (const one of open) file.append(stressOf(one, stalls, beganNs, endNs))
+    const after = await Promise.all(open.map(judgedBy))
+    open.forEach((one, at) => file.append(stressOf(one, stalls, beganNs, endNs, longestJudged(before[at] ?? [], after[at] ?? []))))
   } finally {
     loops.forEach((child) => child.kill('SIGKILL'))
     for (const one of open) {

@@ -49,6 +49,10 @@ export interface NodeReport {
   readonly generation: number
   readonly deadtimeMs: number
   readonly lastStatusAgoMs: number | null
+  /** How late its engine ran before its last heartbeat, as it said; null of this node and of what does not say it. */
+  readonly latenessUs: number | null
+  /** The worst that was said in this life of it; of this node since the last start or reload. */
+  readonly latenessMaxUs: number | null
   readonly links: readonly {
     readonly name: string
     readonly state: string

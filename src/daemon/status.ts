@@ -62,7 +62,7 @@ export function buildStatus(input: StatusInput): StatusReport {
       initdeadMs: ms(config.timing.initdeadUs),
     },
     gaps: gapsReport(engine),
-    nodes: engine.peers.map((peer) => nodeReport(peer, ago)),
+    nodes: engine.peers.map((peer) => nodeReport(peer, engine, ago)),
     links: [...engine.links.map((link) => linkReport(link, ago)), ...input.closedLines.map(closedLineReport)],
     groups: core.groups.map((group) => groupReport(group, input)),
     arbiter: input.arbiter === null ? null : arbiterReport(input.arbiter, ago),
@@ -101,7 +101,8 @@ function gapsReport({ at, countedSince, lateness, peers, links }: EngineSnapshot
   }
 }
 
-function nodeReport(peer: PeerSnapshot, ago: (at: number | null) => number | null): NodeReport {
+function nodeReport(peer: PeerSnapshot, { lateness }: EngineSnapshot, ago: (at: number | null) => number | null): NodeReport {
+  const says = !peer.self && peer.twinbeat !== null
   return {
     name: peer.name,
     self: peer.self,
@@ -117,6 +118,8 @@ function nodeReport(peer: PeerSnapshot, ago: (at: number | null) => number | nul
     generation: peer.generation,
     deadtimeMs: ms(peer.deadtimeUs),
     lastStatusAgoMs: ago(peer.lastStatusAt),
+    latenessUs: says ? peer.latenessUs : null,
+    latenessMaxUs: peer.self ? lateness.maxUs : says ? peer.latenessMaxUs : null,
     links: peer.links.map((link) => ({
       name: link.name,
       state: link.state,

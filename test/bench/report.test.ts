@@ -9,7 +9,7 @@ import { htmlPage } from '../../bench/failover/page.js'
 import { cellsOf, terminalReport } from '../../bench/failover/report.js'
 import { emptyResults, type Results, type Stress } from '../../bench/failover/results-file.js'
 import type { Fault, Sample } from '../../bench/failover/samples.js'
-import { commonStalls, movesOf } from '../../bench/failover/stress.js'
+import { commonStalls, longestJudged, movesOf } from '../../bench/failover/stress.js'
 
 function samples(system: string, fault: Fault, takeovers: readonly (number | null)[], more: Partial<Sample> = {}): Sample[] {
   return takeovers.map((takeoverMs, index) => ({
@@ -116,4 +116,13 @@ test('every arrival of the address after the first is a move', () => {
   assert.deepEqual(movesOf([start], 'nodea', 100), [])
   assert.deepEqual(movesOf([start, event(10, 'nodeb', true), event(12, 'nodea', false)], 'nodea', 100), [10])
   assert.deepEqual(movesOf([start, event(10, 'nodea', false), event(20, 'nodea', true)], 'nodea', 100), [20])
+})
+
+test('the longest silence that was judged is that of the time under load, not of the start before it', () => {
+  const early = { maxUs: 9000, classes: [[1024, 10], [8192, 1]] as const }
+  const later = { maxUs: 9000, classes: [[1024, 90], [2048, 2], [8192, 1]] as const }
+  assert.equal(longestJudged([early], [later]), 2560)
+  assert.equal(longestJudged([early, null], [{ ...later, maxUs: 9500 }, null]), 9500)
+  assert.equal(longestJudged([early], [{ maxUs: 1500, classes: [[1024, 3]] }]), 1500)
+  assert.equal(longestJudged([null], [null]), null)
 })

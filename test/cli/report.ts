@@ -6,7 +6,7 @@ const link = (name: string, state: 'up' | 'down' | 'never'): NodeReport['links']
 
 const node = (part: Partial<NodeReport> & { name: string }): NodeReport => ({
   self: false, kind: 'normal', state: 'up', status: 'active', speaks: 'twinbeat', generation: 7, deadtimeMs: 2000,
-  lastStatusAgoMs: 120, links: [link('eth0', 'up'), link('eth1', 'down')], ...part,
+  lastStatusAgoMs: 120, latenessUs: 40, latenessMaxUs: 700, links: [link('eth0', 'up'), link('eth1', 'down')], ...part,
 })
 
 export const report: StatusReport = {

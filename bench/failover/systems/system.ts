@@ -5,6 +5,7 @@ import type { LabNode } from '../../../lab/node.js'
 import { until } from '../../../lab/processes.js'
 import type { ProbeMark } from '../../../lab/prober.js'
 import type { SerialOptions } from '../../../lab/serial-line.js'
+import type { GapReport } from '../../../src/control/report.js'
 import type { Fault, GroupKind } from '../samples.js'
 import type { Stage } from '../stage.js'
 
@@ -57,6 +58,8 @@ export interface Running {
   forget?(node: LabNode): Promise<void>
   /** What the engine's own stamps say about the takeover that just happened on that node. */
   stamps?(node: LabNode): Record<string, number> | null
+  /** Which silences between heartbeats that node has judged so far, if it says. */
+  judgedGaps?(node: LabNode): Promise<GapReport | null>
   /** What has to be ended before the machines are taken away. */
   close(): Promise<void>
 }

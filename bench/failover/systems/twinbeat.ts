@@ -9,6 +9,7 @@ import { SERIAL_DEVICE } from '../../../lab/serial-line.js'
 import { until, within } from '../../../lab/processes.js'
 import { proberProgram, type ProbeMark } from '../../../lab/prober.js'
 import { TwinbeatNode, twinbeatObstacle } from '../../../lab/twinbeat-node.js'
+import type { GapReport } from '../../../src/control/report.js'
 import { disturbances, disturbanceTexts, disturbedEnvironment, type Disturbance } from '../disturbances.js'
 import type { Fault, GroupKind } from '../samples.js'
 import { answerPort, vip, type Stage } from '../stage.js'
@@ -212,6 +213,12 @@ class Twinbeat implements Running {
     } catch {
       return null
     }
+  }
+
+  /** Of the one peer that there is, whichever link brought its heartbeats first. */
+  async judgedGaps(node: LabNode): Promise<GapReport | null> {
+    const report = await this.of(node).status()
+    return report?.gaps.peers.find((one) => one.kind === 'normal')?.gaps ?? null
   }
 
   async close(): Promise<void> {
