@@ -92,7 +92,8 @@ export class HeartbeatNode implements Daemon {
   private pids(): number[] {
     return this.node.processes().filter((pid) => {
       const name = commandLine(pid)[0] ?? ''
-      return name.startsWith('heartbeat:') || name.startsWith('/usr/libexec/heartbeat/')
+      // `send_arp` lies beside them and belongs to an agent.
+      return name.startsWith('heartbeat:') || (name.startsWith('/usr/libexec/heartbeat/') && !name.endsWith('/send_arp'))
     })
   }
 
