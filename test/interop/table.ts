@@ -21,7 +21,7 @@ export function formatTable(results: readonly CellResult[]): string {
 }
 
 function section(pair: string, results: readonly CellResult[]): string {
-  const media = [...new Set(results.map((r) => r.medium))]
+  const media = [...new Set(results.map((r) => r.medium))].sort()
   const scenarios = [...new Set(results.map((r) => r.scenario))].sort()
   const field = (scenario: string, medium: string): string => {
     const cells = results.filter((r) => r.scenario === scenario && r.medium === medium)
