@@ -136,7 +136,10 @@ class Twinbeat implements Running {
     const responder = await proberProgram()
     const daemons = new Map<string, TwinbeatNode>()
     for (const node of stage.nodes) {
-      daemons.set(node.name, await TwinbeatNode.prepare(node))
+      const daemon = await TwinbeatNode.prepare(node)
+      // As an init system starts it: in a session of its own.
+      daemon.prefix = ['setsid']
+      daemons.set(node.name, daemon)
       const write = (name: string, text: string, mode: number): void => {
         const path = join(node.folders.haD, name)
         writeFileSync(path, text)
