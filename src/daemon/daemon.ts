@@ -358,8 +358,7 @@ export class Daemon {
         ...(this.#blocker.problem === null ? [] : [this.#blocker.problem]),
         ...this.#identity.warnings,
         ...this.#privileges,
-        ...this.#guardian.problems(),
-        ...this.#kills.problems(),
+        ...this.#guardian.problems(), ...this.#kills.problems(),
         ...this.#log.problems(),
       ],
     })

@@ -271,6 +271,7 @@ export class World implements Scene {
     this.#after()
     this.#mix(`${this.clock.now} ${node.id} ${event.type}`)
     this.checkers.authority.event(node, event)
+    this.checkers.epochs.event(node, event)
     if (event.type === 'boot') this.checkers.detection.awake(node)
     if (trace !== null && event.type !== 'timer' && event.type !== 'member.result') {
       trace(`${this.stamp} ${node.id} < ${JSON.stringify(event)}`)

@@ -3,6 +3,7 @@
 import type { Effect } from '../../../src/core/effects.js'
 import { AuthorityCheckers } from './authority.js'
 import { DetectionCheckers } from './detection.js'
+import { EpochCheckers } from './epochs.js'
 import { PairCheckers } from './pair.js'
 import type { SimNode } from '../node.js'
 import type { Scene } from './scene.js'
@@ -11,11 +12,13 @@ export class Checkers {
   readonly pair: PairCheckers
   readonly authority: AuthorityCheckers
   readonly detection: DetectionCheckers
+  readonly epochs: EpochCheckers
 
   constructor(scene: Scene, realPeer: boolean) {
     this.pair = new PairCheckers(scene, realPeer)
     this.authority = new AuthorityCheckers(scene)
     this.detection = new DetectionCheckers(scene)
+    this.epochs = new EpochCheckers(scene)
   }
 
   holders(): void {
@@ -26,6 +29,7 @@ export class Checkers {
   effect(node: SimNode, effect: Effect): void {
     this.pair.effect(node, effect)
     this.authority.effect(node, effect)
+    this.epochs.effect(node, effect)
   }
 
   end(): void {

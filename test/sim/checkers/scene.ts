@@ -19,6 +19,8 @@ export type CheckerName =
   | 'exchange-ends-once'
   | 'plan-ends-once' // each epoch is armed once, and fired or taken back at most once
   | 'tokens' // every change of owner has a higher token
+  | 'epochs' // a claim is above every one that was made or heard before it
+  | 'one-verdict' // after a partition the two nodes do not both let go
   | 'deadline' // no ownership is believed to last longer than the arbiter, or a promise, lets it
   | 'stale-plan' // no plan is carried out on another interface than it was made for
   | 'held-back' // nothing is armed or taken while an operator forbids it

@@ -7,6 +7,7 @@ import { deafToHeal } from './deaf-to-heal.js'
 import { driftIgnored } from './drift-ignored.js'
 import { droppedForNobody } from './dropped-for-nobody.js'
 import { duplicateIsLife } from './duplicate-is-life.js'
+import { epochsUnheard } from './epochs-unheard.js'
 import { engineReleaseUnverified } from './engine-release-unverified.js'
 import { exchangeForgotten } from './exchange-forgotten.js'
 import { fenceAssumed } from './fence-assumed.js'
@@ -22,6 +23,7 @@ import { leaseOfAnother } from './lease-of-another.js'
 import { lossNotMadeGood } from './loss-not-made-good.js'
 import { petsTooEarly } from './pets-too-early.js'
 import { petsUntilTheEnd } from './pets-until-the-end.js'
+import { promiseDuringAcquire } from './promise-during-acquire.js'
 import { promiseForgotten } from './promise-forgotten.js'
 import { promiseOfEarlierLife } from './promise-of-earlier-life.js'
 import { promiseOfNobody } from './promise-of-nobody.js'
@@ -39,6 +41,7 @@ import { stopBudgetIgnored } from './stop-budget-ignored.js'
 import { takeWhilePeerHolds } from './take-while-peer-holds.js'
 import { takenBackUnasked } from './taken-back-unasked.js'
 import { unequalClaims } from './unequal-claims.js'
+import { verdictWithoutEcho } from './verdict-without-echo.js'
 import { watchdogOfEarlierLife } from './watchdog-of-earlier-life.js'
 import type { Mutant } from './mutant.js'
 import type { Options } from '../world.js'
@@ -92,4 +95,7 @@ export const mutants: readonly Mutant[] = [
   unequalClaims,
   watchdogOfEarlierLife,
   petsUntilTheEnd,
+  epochsUnheard,
+  verdictWithoutEcho,
+  promiseDuringAcquire,
 ]
