@@ -376,9 +376,7 @@ export class Daemon {
     })
   }
 
-  setDebug(on: boolean): void {
-    this.#log.setDebug(on)
-  }
+  setDebug(on: boolean): void { this.#log.setDebug(on) }
 
   /** One after the other; refused as a whole, with everything kept, or done as a whole. */
   async reload(): Promise<string> {
