@@ -1,6 +1,13 @@
 // What the runner plays: each play boots its own machines and makes one statement after the other about them.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
 import { epochMs } from '../../lab/owners.js'
-import { VmPair, type PairOptions } from './pair.js'
+import { SERVICE, VIPS, VmPair, type PairOptions } from './pair.js'
+
+/** Of plays that ended early: what was wrong, what both nodes logged, who was seen to hold what. */
+export const FAILED = fileURLToPath(new URL('../../../.cache/vm/failed', import.meta.url))
 
 export interface Fact {
   readonly play: string
@@ -33,9 +40,18 @@ export async function withPair(options: PairOptions, show: Show, body: (pair: Vm
   if (pair === null) return
   try {
     await body(pair)
+  } catch (error) {
+    keepLogs(pair)
+    throw error
   } finally {
     await pair.close()
   }
+}
+
+function keepLogs(pair: VmPair): void {
+  mkdirSync(FAILED, { recursive: true })
+  for (const node of pair.both) writeFileSync(join(FAILED, `${node.name}.log`), node.log())
+  writeFileSync(join(FAILED, 'seen.json'), JSON.stringify([...VIPS, SERVICE].flatMap((what) => pair.observer.spans(what, pair.fromMs)), null, 1))
 }
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`

@@ -9,7 +9,7 @@ import { Command } from 'commander'
 import { epochMs } from '../../lab/owners.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
 import { emulationObstacle } from './boot-files.js'
-import type { Fact, Play, Show } from './plays.js'
+import { FAILED, type Fact, type Play, type Show } from './plays.js'
 import { formatPage } from './page.js'
 import { failover } from './plays/failover.js'
 import { lease } from './plays/lease.js'
@@ -18,7 +18,6 @@ import { watchdog } from './plays/watchdog.js'
 
 const PROJECT = fileURLToPath(new URL('../../../', import.meta.url))
 const PAGE = join(PROJECT, 'docs', 'vm.md')
-const FAILED = join(PROJECT, '.cache', 'vm', 'failed')
 const plays: readonly Play[] = [failover, watchdog, lease, power]
 /** On a machine that others work on, a higher one keeps the emulators out of their way. */
 const NICE = '0'
