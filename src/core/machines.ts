@@ -92,6 +92,7 @@ export class Machines {
     this.door = new Door(world, this, {
       permits: (exchange) => this.standby.permits(exchange) || this.handover.permits(exchange),
       heldByPeer: (one) => this.#heldByPeer(one),
+      ceded: (one) => this.#ceded(one),
       endedAtPeer: (one) => this.lastWords.endedAtPeer(one),
     }, this.watchdogs)
     for (const machine of [this.protocol, this.legacy, this.handover, this.claims]) machine.door = this.door
@@ -108,7 +109,7 @@ export class Machines {
     this.fenceMe = new FenceMe(ctx, world, this)
     this.reload = new Reload(ctx, world, {
       add: (group) => { this.addGroup(group).boot(false) },
-      mayBeElsewhere: (group) => this.handover.busy(group.id) || (!world.alone && this.#heldByPeer(group)),
+      mayBeElsewhere: (group) => this.#mayBeElsewhere(group),
       retake: (group) => {
         const taken = this.door.take(group, { authority: { kind: 'held', epoch: group.epoch }, reason: 'redefined' })
         return taken || this.ctx.config.protection !== 'lease'
@@ -176,6 +177,7 @@ export class Machines {
     else this.protocol.reconcile()
     if (this.legacy.rules && !world.alone) this.legacy.reconcile()
     this.claims.advance()
+    for (const group of world.groups.values()) group.goOn()
     this.lastWords.advance()
     this.fenceMe.advance()
     this.handover.advance()
@@ -241,6 +243,15 @@ export class Machines {
   #heldByPeer(group: Group): boolean {
     if (this.world.peerIsTwinbeat) return this.claims.theirWord(group.id) === 'held'
     return !this.legacy.rules && this.protocol.other !== null && this.protocol.peerHolds(this.world.side(group))
+  }
+
+  #ceded(group: Group): boolean {
+    return this.claims.knowsWeHold(group.id) && freeWords.has(this.claims.theirWord(group.id) ?? '')
+  }
+
+  #mayBeElsewhere(group: Group): boolean {
+    if (this.handover.busy(group.id)) return true
+    return !this.world.alone && (this.#heldByPeer(group) || this.claims.foundByPeer(group.id))
   }
 
   #settled(group: Group, outcome: Outcome): void {

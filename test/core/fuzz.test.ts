@@ -426,7 +426,11 @@ class Play {
   }
 
   feed(one: StageEvent): void {
-    if (one.type === 'plan.fired') this.#armed.delete(one.group)
+    if (one.type === 'plan.fired') {
+      this.#armed.delete(one.group)
+      // Added by the engine by order: the claim is public.
+      if (one.members.some(({ ok }) => ok)) this.#begun.add(one.group)
+    }
     this.log.push(JSON.stringify(one))
     const effects = this.core.step({ ...one, at: micros(this.#now) })
     if (this.halted) assert.equal(effects.length, 0, 'nothing is ordered after the end')
@@ -484,8 +488,10 @@ class Play {
     assert.ok(authority !== null, 'a start without authority')
     const first = !this.#begun.has(effect.group)
     this.#begun.add(effect.group)
-    if (!first) return
     const other = this.core.snapshot().peers.find((one) => one.kind !== 'ping')
+    // Silence permits every single member, unless the peer is a real heartbeat: that has no word to be asked for.
+    const anew = first || (authority.kind === 'accept' && other?.kind === 'twinbeat')
+    if (!anew) return
     if (authority.kind === 'accept')
       assert.equal(other?.status, 'dead', 'taken by acceptance from a peer that lives')
     if (authority.kind === 'accept' || authority.kind === 'agreed')

@@ -18,6 +18,8 @@ export interface ExchangeBook {
   permits(exchange: string): boolean
   /** The peer says that it holds the group itself. */
   heldByPeer(group: Group): boolean
+  /** The live peer says, in knowledge of our claim, that it neither holds the group nor relies on a promise. */
+  ceded(group: Group): boolean
   /** The peer's guardian said that it ended everything of the group with the peer's present life. */
   endedAtPeer(group: Group): boolean
 }
@@ -51,7 +53,21 @@ export class Door {
     if (world.ctx.config.protection === 'lease') return this.#owned(group, grant)
     if (grant.kind === 'held') return grant
     if (world.contested) return { withheld: 'contested' }
-    return group.begun ? grant : this.#beforeFirst(group, grant)
+    if (!group.begun) return this.#beforeFirst(group, grant)
+    return grant.kind === 'accept' ? this.#heardAgain(group, grant) : grant
+  }
+
+  /**
+   * Silence permits each member only while it lasts. A life that is heard may run what the silent one left behind, or not
+   * have let go: before the next member starts it has to say, in knowledge of our claim, that it holds nothing of the group.
+   * A real heartbeat has no such word; it is told of the claim and goes by that.
+   */
+  #heardAgain(group: Group, grant: Extract<Authority, { kind: 'accept' }>): Authority | Withheld {
+    const { peer } = this.world
+    if (peer === null || !this.world.peerIsTwinbeat) return grant
+    if (peer.dead) return { ...grant, peerGeneration: peer.generation }
+    if (!peer.left && !this.exchanges.ceded(group)) return { withheld: 'peer-heard-again', waits: true }
+    return { kind: 'agreed', peer: peer.id, peerGeneration: peer.generation }
   }
 
   /** Ownership is asked at every single act, of holding too. */

@@ -101,6 +101,16 @@ export class Claims {
     return word === 'stuck' ? 'held' : word
   }
 
+  /** It runs there, at least partly, left behind by an earlier life or not let go since. */
+  foundByPeer(id: GroupId): boolean {
+    return this.world.peerIsTwinbeat && this.theirWord(id) === 'found'
+  }
+
+  /** The live peer answered in knowledge of our holding the group. */
+  knowsWeHold(id: GroupId): boolean {
+    return this.#agreed(id, 'held')
+  }
+
   /** An exchange told something newer than the statements up to `n`. */
   learn(id: GroupId, n: number, word: Word, epoch = 0): void {
     this.#floors.set(id, { n, word, epoch })
@@ -413,6 +423,7 @@ export class Claims {
     if (!peer.alive) return [...this.world.groups.values()].some((group) => group.mayHold)
     if (this.#heal.open || this.world.contested || (this.#theirs === null && peer.active) || this.#disputed().length > 0) return true
     if (this.notes.some((note) => note.asks)) return true
+    if ([...this.world.groups.values()].some((group) => group.waitsForWord)) return true
     return [...claims.values()].some(({ word }) => word === 'claim' || word === 'found')
   }
 

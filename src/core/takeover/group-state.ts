@@ -2,7 +2,8 @@
 
 import type { MemberConfig, MemberSnapshot } from '../types.js'
 
-export type Withheld = { readonly withheld: string }
+/** `waits`: what has begun stands still and is asked for again, instead of being let go. */
+export interface Withheld { readonly withheld: string; readonly waits?: true }
 
 export type GiveReason =
   | 'standby' | 'handover' | 'stop' | 'paused' | 'heal-lost' | 'heal-yield' | 'start-failed' | 'withheld'

@@ -74,6 +74,8 @@ export class Group {
   leftBehind = false
   /** The engine has acted without an order, and what it did is still to be told. */
   takenByEngine = false
+  /** Why the take stands still, between two of its members. */
+  #waitsFor: string | null = null
 
   constructor(
     readonly ctx: Context,
@@ -108,6 +110,11 @@ export class Group {
   /** Its plan goes off, or is withheld by a guard that may clear. */
   get waitsForPlan(): boolean {
     return this.#state.name === 'taking' && this.#state.phase === 'plan'
+  }
+
+  /** Its take has begun, and the next member needs a word of the peer. */
+  get waitsForWord(): boolean {
+    return this.#waitsFor !== null
   }
 
   /** Nothing but addresses that the engine adds itself. */
@@ -179,7 +186,8 @@ export class Group {
   /** What the engine did of the plan; the rest is done here. Null: it may have done anything. */
   planFired(done: PlanFiredEvent['members'] | null): void {
     if (this.#state.name !== 'taking' || this.#state.phase !== 'plan') return
-    this.begun = true
+    // What the engine could not add has not begun either, and is asked for anew.
+    this.begun = done === null || done.some(({ ok }) => ok)
     this.#announcedFirst = true
     for (const { member: id, ok, text } of done ?? []) {
       const member = this.members.find((one) => one.id === id)
@@ -243,6 +251,11 @@ export class Group {
     }
   }
 
+  /** Level: the word that the take waited for may be here. */
+  goOn(): void {
+    if (this.#waitsFor !== null) this.#next()
+  }
+
   stopRetryDue(): void {
     if (this.#state.name !== 'giving' || this.#state.phase !== 'wait') return
     this.#state = { ...this.#state, phase: 'stop' }
@@ -302,6 +315,7 @@ export class Group {
   #enter(state: State, reason: GiveReason | TakeReason | Outcome): void {
     const before = this.#state.name
     this.#state = state
+    this.#waitsFor = null
     this.reason = reason
     this.since = this.ctx.now
     const level = state.name === 'blocked' ? 'error' : reason === 'start-failed' ? 'warn' : 'info'
@@ -371,11 +385,13 @@ export class Group {
     if (index >= this.members.length) return this.#taken()
     const authority = this.hooks.authorise(this)
     if ('withheld' in authority) {
+      if (authority.waits === true) return this.#wait(authority.withheld)
       this.ctx.note('warn', 'take.withheld', `${this.id}: take withheld: ${authority.withheld}`, {
         group: this.id, reason: authority.withheld,
       })
       return this.#startGiving('withheld', 'withheld')
     }
+    this.#waitsFor = null
     const first = index === 0 && phase === 'probe' && !this.begun && this.#mayFire
     if (first && this.members[0]?.kind === 'address' && this.hooks.fire(this, authority)) {
       this.#state = { name: 'taking', index: 0, phase: 'plan' }
@@ -384,6 +400,12 @@ export class Group {
     if (phase === 'probe') return this.#runAt(index, 'probe', null)
     this.begun = true
     this.#runAt(index, 'start', authority)
+  }
+
+  #wait(reason: string): void {
+    if (this.#waitsFor === reason) return
+    this.#waitsFor = reason
+    this.ctx.note('warn', 'take.waiting', `${this.id} is only partly taken yet: ${reason}`, { group: this.id, reason })
   }
 
   #taken(): void {

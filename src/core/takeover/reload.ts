@@ -17,7 +17,7 @@ interface Pending {
 export interface ReloadHost {
   /** A new definition, to be looked at before anything is decided. */
   add(config: GroupConfig): void
-  /** On its way to the peer, or the peer has not let go of it after a partition. */
+  /** On its way to the peer, or the peer has not let go of it, nor of what an earlier life left there. */
   mayBeElsewhere(group: Group): boolean
   /** Take it under the authority of having held it; false: not yet. */
   retake(group: Group): boolean
