@@ -18,7 +18,9 @@ export function routeAuthority(node: Machines, event: AuthorityEvent): void {
     case 'plan.armed': return node.plans.armAnswered(event)
     case 'plan.disarmed': return node.plans.disarmAnswered(event)
     case 'plan.gone': return node.plans.gone(event)
-    case 'plan.fired': return node.plans.fired(event)
+    case 'plan.fired':
+      node.holdings.again(event.group)
+      return node.plans.fired(event)
     case 'plan.withheld': return node.plans.withheld(event)
     case 'gasp': return node.lastWords.heard(event)
     case 'guardian.ready': return node.guard.ready()

@@ -102,6 +102,32 @@ test('the last words of a giver after it has released say nothing: its claim was
   assert.equal(pair.group('db').claimEpoch, held)
 })
 
+test('after its last words a peer is ready for nothing more, though it is not dead yet', () => {
+  // Acted upon, for another group, and of no use here.
+  for (const change of [{}, { claimEpoch: epoch - 1 }, { digest: 'db-0' }]) {
+    const pair = pairWith()
+    assert.equal(pair.holdings.get('web')?.peerReady, true)
+    gasp(pair, change)
+    assert.equal(pair.holdings.get('web')?.peerReady, false)
+    // What it had said before it ended and arrives now.
+    pair.claim('n0:web h1:db', 100, said)
+    pair.run(second)
+    assert.equal(pair.holdings.get('web')?.peerReady, false)
+  }
+})
+
+test('last words of an earlier life do not make the present one unready', () => {
+  const pair = pairWith()
+  gasp(pair, { generation: 99 })
+  assert.equal(pair.holdings.get('web')?.peerReady, true)
+  gasp(pair)
+  pair.feed({ type: 'peer.restarted', node: nodeId('beta'), generation: 101 })
+  pair.peerStatus('active', 101, '1')
+  pair.claim('n0:web n0:db', 101, said)
+  pair.run(second)
+  assert.equal(pair.holdings.get('web')?.peerReady, true)
+})
+
 test('a restart between the last words and the first start withholds the take', () => {
   const pair = pairWith()
   pair.hanging.add('probe:ip-db')

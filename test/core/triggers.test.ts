@@ -120,6 +120,18 @@ test('a plan that went off while its take waited for a guard is the answer', () 
   assert.equal(pair.slots?.fired.length, 1)
 })
 
+test('what the engine took by itself is said to be held once more, though it was said before', () => {
+  const pair = pairIn()
+  pair.slots?.guards.set('db', 'late')
+  pair.dead()
+  pair.run(second / 100)
+  const before = pair.holdings.get('db')
+  assert.equal(before?.held, true)
+  pair.holdings.clear()
+  fired(pair, planOf(pair))
+  assert.deepEqual(pair.holdings.get('db'), before)
+})
+
 test('a plan that is taken back too late makes the group held here until it is known what became of it', () => {
   const pair = pairIn()
   const plan = planOf(pair)

@@ -33,6 +33,8 @@ export class SimNode {
   page: Page
   /** Counts lives, so that what belongs to an earlier one is dropped. */
   life = 0
+  /** When the last life ended, in the time of the world. */
+  endedAt = Number.NEGATIVE_INFINITY
   generation: number
   frozen = false
   /** The last daemon died and left what ran. */
@@ -131,6 +133,7 @@ export class SimNode {
   }
 
   #endLife(): void {
+    if (this.core !== null) this.endedAt = this.build.world.now
     this.engine?.stop()
     this.slots?.stop()
     this.core = null

@@ -347,6 +347,7 @@ export class World implements Scene {
   }
 
   thaw(node: SimNode): void {
+    if (node.frozen) this.checkers.authority.thaws(node)
     node.thaw()
     this.checkers.detection.awake(node)
   }

@@ -64,6 +64,8 @@ export class Claims {
   readonly #floors = new Map<GroupId, { n: number; word: Word; epoch: number }>()
   /** What a life that was judged dead had said that it holds: its last words may come later than that judgement. */
   #atDeath: { readonly generation: number; readonly epochs: ReadonlyMap<GroupId, number> } | null = null
+  /** A life of the peer that has said its last words about any group: it does nothing more. */
+  #ended = 0
   readonly #junior = new Set<GroupId>()
   readonly #wanted = new Set<GroupId>()
   #repeating = false
@@ -117,6 +119,11 @@ export class Claims {
     this.world.epochs.learn(id, epoch)
   }
 
+  /** Last words of this life, also about what is of no use here: what it was ready for is over. */
+  lifeEnded(generation: number): void {
+    this.#ended = generation
+  }
+
   /** The last words of this life of the peer about the group: whatever else it says of it was said before. */
   gasped(id: GroupId, epoch: number): void {
     this.learn(id, Number.MAX_SAFE_INTEGER, 'free', epoch)
@@ -141,6 +148,7 @@ export class Claims {
   peerReady(id: GroupId): boolean {
     const word = this.theirWord(id)
     if (!this.settled || this.world.peer?.active !== true || (word !== 'free' && word !== 'claim')) return false
+    if (this.#theirs?.generation === this.#ended) return false
     return this.#theirs?.claims.get(id)?.ready ?? true
   }
 

@@ -34,6 +34,9 @@ export class LastWords {
   ) {}
 
   heard(event: GaspEvent): void {
+    const { peer } = this.world
+    // Whoever says them is dead, or silent for good: nothing of ours is let go for its sake.
+    if (peer?.id === event.node && peer.generation === event.generation) this.parts.claims.lifeEnded(event.generation)
     const group = this.world.groups.get(event.group)
     const mismatch = group === undefined ? 'unknown-group' : this.#mismatch(group, event)
     const refusal = mismatch ?? (group === undefined ? null : this.#unfit(group))

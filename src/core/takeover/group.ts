@@ -67,7 +67,7 @@ export class Group {
   #aborted: number | null = null
   /** A give ordered while an action was in flight. */
   #pendingGive: { reason: GiveReason; outcome: Outcome } | null = null
-  /** Members whose address was taken away while something else was in flight. */
+  /** An address was taken away, or may have been, while something else was in flight. */
   #repairWanted = false
   #keep = false
   /** Left behind by an earlier life and not taken since. */
@@ -155,6 +155,7 @@ export class Group {
     this.claimEpoch = this.hooks.nextClaimEpoch(this)
     this.#mayFire = this.#state.name === 'stopped'
     this.#announcedFirst = false
+    this.#repairWanted = false
     this.#pendingGive = null
     this.hooks.taking(this, grant, reason)
     this.#enter({ name: 'taking', index: 0, phase: 'probe' }, reason)
@@ -273,18 +274,26 @@ export class Group {
   addressLost(id: string): void {
     const member = this.members.find((candidate) => candidate.id === id)
     if (member === undefined) return
-    // Lost again before the take was over: looked at once more when it is.
-    if (this.#state.name === 'taking') this.#repairWanted = true
-    if (this.#state.name !== 'held') return
-    member.state = 'stopped'
+    const { name } = this.#state
+    if (name === 'held') member.state = 'stopped'
+    // What is left of an earlier life is not all of it any more, although a look under way may still say so.
+    if (name === 'unknown' || name === 'found') member.state = 'unknown'
+    if (name === 'unknown') this.#state = { ...this.#state, doubt: true }
     this.repair()
   }
 
   /** Look at every member and start again what does not run. */
   repair(): void {
-    if (this.#state.name !== 'held') return
+    const { name } = this.#state
+    // Not held yet, and perhaps looked at already: once more when it is.
+    if (name === 'unknown' || name === 'found' || name === 'taking') this.#repairWanted = true
+    if (name !== 'held') return
     if (this.#call !== null) this.#repairWanted = true
     else this.#repair()
+  }
+
+  lookAgain(): void {
+    if (this.#repairWanted) this.repair()
   }
 
   monitorDue(): void {
@@ -342,7 +351,7 @@ export class Group {
   #nextProbe(index: number, doubt: boolean): void {
     if (index < this.members.length) return this.#runAt(index, 'probe', null)
     const running = this.members.filter((member) => member.state === 'running').length
-    if (this.#keep && running === this.members.length && running > 0) {
+    if (this.#keep && !doubt && running === this.members.length && running > 0) {
       this.adopt()
     } else if (running > 0 || doubt) {
       this.leftBehind = true
@@ -351,6 +360,7 @@ export class Group {
       this.#enter({ name: 'stopped' }, 'probed')
     }
     this.hooks.settled(this, 'probed')
+    this.lookAgain()
   }
 
   #nextUnblock(index: number): void {
@@ -414,7 +424,7 @@ export class Group {
     this.leftBehind = false
     this.#enter({ name: 'held' }, 'held')
     this.hooks.settled(this, 'held')
-    if (this.#repairWanted && this.#call === null) this.repair()
+    this.lookAgain()
   }
 
   #nextGive(state: Extract<State, { name: 'giving' }>): void {

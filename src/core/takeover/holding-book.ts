@@ -16,6 +16,11 @@ export class HoldingBook {
     private readonly peerReady: (group: Group) => boolean,
   ) {}
 
+  /** The engine took the group by itself, perhaps after it was told last: it waits to hear that this is known. */
+  again(id: GroupId): void {
+    this.#said.delete(id)
+  }
+
   /** Once at the end of every step. */
   commit(): void {
     for (const group of this.world.groups.values()) {

@@ -59,7 +59,10 @@ export class Leftovers {
   #judge(group: Group, owned: boolean): boolean {
     if (this.parts.lease.confirming(group.id)) return true
     if (!owned) group.give('lease-lost')
-    else if (group.complete) group.adopt()
+    else if (group.complete) {
+      group.adopt()
+      group.lookAgain()
+    }
     return !owned
   }
 }

@@ -7,12 +7,11 @@ import type { SimEvent } from '../events.js'
 import type { ActReason } from '../guardian.js'
 import type { PageGroup } from '../page.js'
 import type { ClaimedHow, SimNode } from '../node.js'
+import { stallLimitUs } from '../slots.js'
 import { Violation, type CheckerName, type Scene } from './scene.js'
 
 /** After a hidden pause the machine hears what happened meanwhile, and lets go. */
 const hiddenOverlapUs = 1_500_000
-/** A death that is not older than this may not have been noticed. */
-const unnoticedUs = 6_000_000
 const timersMax = 64
 const storeMax = 64
 const effectsMax = 200
@@ -38,7 +37,11 @@ export class AuthorityCheckers {
   readonly #peerWasUp: [boolean, boolean] = [false, false]
   /** The boot in which the peer was last heard. */
   readonly #heardIn: [number, number] = [-1, -1]
-  readonly #upAt: [number, number] = [0, 0]
+  readonly #stoodSince: [number, number] = [0, 0]
+  /** The end of the last standstill that was long enough to be called a stall. */
+  readonly #stalledUntil: [number, number] = [0, 0]
+  /** The life of the peer whose last words this node has heard. */
+  readonly #toldOf: [number, number] = [0, 0]
   readonly #woke: [number, number] = [0, 0]
 
   constructor(private readonly scene: Scene) {}
@@ -135,7 +138,7 @@ export class AuthorityCheckers {
   }
 
   event(node: SimNode, event: SimEvent): void {
-    this.#upAt[node.index] = this.scene.now()
+    if (event.type === 'gasp') this.#toldOf[node.index] = event.generation
     if (event.type === 'plan.fired') return this.#fired(node, event)
     if (event.type === 'plan.disarmed') return this.#disarmed(node, event)
     if (event.type === 'plan.withheld') {
@@ -266,9 +269,23 @@ export class AuthorityCheckers {
 
   /** The node is about to stand still. */
   standsStill(node: SimNode): void {
+    this.#stoodSince[node.index] = this.scene.now()
+    this.#peerWasUp[node.index] = this.#mayBelieveInPeer(node)
+  }
+
+  /** It lives, or its silence is shorter than the dead time that is waited for, and nobody said that it has ended. */
+  #mayBelieveInPeer(node: SimNode): boolean {
     const other = this.#other(node)
-    if (other.up) this.#upAt[other.index] = this.scene.now()
-    this.#peerWasUp[node.index] = this.scene.now() - this.#upAt[other.index] < unnoticedUs
+    const { engine } = node
+    if (engine === null || engine.peerDead || this.#toldOf[node.index] === engine.peerGeneration) return false
+    const silentUs = this.scene.now() - Math.max(other.endedAt, this.#stalledUntil[node.index])
+    return other.up || silentUs < engine.limitUs + node.config.timing.keepaliveUs
+  }
+
+  /** What it did not hear meanwhile proves nothing: it listens for a whole dead time again. */
+  thaws(node: SimNode): void {
+    const now = this.scene.now()
+    if (now - this.#stoodSince[node.index] > stallLimitUs) this.#stalledUntil[node.index] = now
   }
 
   acts(node: SimNode, reason: ActReason | 'watchdog'): void {
