@@ -51,7 +51,8 @@ export async function withPair(options: PairOptions, show: Show, body: (pair: Vm
 function keepLogs(pair: VmPair): void {
   mkdirSync(FAILED, { recursive: true })
   for (const node of pair.both) writeFileSync(join(FAILED, `${node.name}.log`), node.log())
-  writeFileSync(join(FAILED, 'seen.json'), JSON.stringify([...VIPS, SERVICE].flatMap((what) => pair.observer.spans(what, pair.fromMs)), null, 1))
+  const seen = [...VIPS, SERVICE].flatMap((what) => pair.observer.spans(what, pair.fromMs))
+  writeFileSync(join(FAILED, 'seen.json'), JSON.stringify(seen, null, 1))
 }
 
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
