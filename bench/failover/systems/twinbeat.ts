@@ -41,8 +41,6 @@ interface Variant {
 
 const initdeadS = 3
 const leaveTimeoutMs = 60_000
-/** In the first seconds of its life a node asks its peer for more patience; a node that has just started is no fair victim. */
-const youthMs = 7_000
 const guardianName = 'twinbeat-guardian'
 const hungLog = 'hung-log'
 /** As many as the configuration allows. */
@@ -125,7 +123,6 @@ async function disturb(node: LabNode, daemon: TwinbeatNode | undefined, kind: Di
 class Twinbeat implements Running {
   private readonly daemons: ReadonlyMap<string, TwinbeatNode>
   private readonly controls = new Map<string, Socket>()
-  private readonly startedMs = new Map<string, number>()
   private readonly told = new Map<string, string>()
 
   private constructor(private readonly stage: Stage, daemons: Map<string, TwinbeatNode>) {
@@ -157,7 +154,6 @@ class Twinbeat implements Running {
 
   async start(node: LabNode): Promise<void> {
     await this.of(node).start()
-    this.startedMs.set(node.name, performance.now())
     await this.openControl(node)
   }
 
@@ -196,10 +192,13 @@ class Twinbeat implements Running {
 
   async isReady(owner: LabNode, standby: LabNode): Promise<boolean> {
     const [ours, theirs] = await Promise.all([this.of(owner).status(), this.of(standby).status()])
-    if (performance.now() - (this.startedMs.get(owner.name) ?? 0) < youthMs) return false
     if (ours === null || theirs === null || ours.operation !== null || theirs.operation !== null) return false
     const active = (report: typeof ours, name: string): boolean =>
       report.nodes.find((one) => one.name === name)?.status === 'active'
+    // In the first seconds of a life, and after a pause of its own, a node asks for more: it is no fair victim.
+    const patient = (report: typeof ours): boolean =>
+      report.nodes.every((one) => one.self || one.kind !== 'normal' || one.deadtimeMs === report.timing.deadtimeMs)
+    if (!patient(ours) || !patient(theirs)) return false
     return active(ours, standby.name) && active(theirs, owner.name) && theirs.guardian !== null
   }
 
