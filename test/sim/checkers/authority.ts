@@ -278,6 +278,8 @@ export class AuthorityCheckers {
     const other = this.#other(node)
     const { engine } = node
     if (engine === null || engine.peerDead || this.#toldOf[node.index] === engine.peerGeneration) return false
+    // Its clock stands still with it: what it believed before the pause it believes still.
+    if (node.clock.hidden) return true
     const silentUs = this.scene.now() - Math.max(other.endedAt, this.#stalledUntil[node.index])
     return other.up || silentUs < engine.limitUs + node.config.timing.keepaliveUs
   }
