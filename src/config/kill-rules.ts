@@ -1,10 +1,11 @@
 // Lines `guardian_kill GROUP` of twinbeat.cf: services that end with the daemon. The other node may start such a group on the
 // guardian's word that no process of it is left, so a service that is more than its processes must not be in one.
 
-import { suggest, type Reporter } from './diagnostics.js'
+import type { Reporter } from './diagnostics.js'
 import type { DirectiveLine } from './directive-reader.js'
 import type { Word } from './lexer.js'
 import type { GroupConfig, HostFacts, MemberConfig } from './model.js'
+import { groupNamed } from './service-rules.js'
 
 /** What these leave behind is in the kernel, or a process of somebody else, and stays when their processes are killed. */
 const kMoreThanProcesses: ReadonlySet<string> = new Set([
@@ -36,15 +37,8 @@ export function checkKillLines(
   words: readonly Word[], groups: readonly GroupConfig[], host: HostFacts | null, report: Reporter,
 ): void {
   for (const word of words) {
-    const group = groups.find((candidate) => candidate.key === word.text)
-    if (group === undefined) {
-      const owner = groups.find((candidate) => candidate.members.some((member) => member.word === word.text))
-      const close = owner?.key ?? suggest(word.text, groups.map((candidate) => candidate.key as string))
-      report.error('TB_CONFIG_GROUP', word, `there is no group '${word.text}'`,
-        close === null ? 'a group is named by the first resource of its line' : `did you mean '${close}'?`)
-      continue
-    }
-    checkGroup(word, group, report)
+    const group = groupNamed(word, groups, report)
+    if (group !== null) checkGroup(word, group, report)
   }
   const problem = host?.controlGroupProblem ?? null
   const [first] = words

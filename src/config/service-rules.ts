@@ -71,21 +71,25 @@ export function checkAddressLines(
 ): void {
   const seen = new Set<string>()
   for (const { group: word, order } of lines) {
-    const group = groups.find((candidate) => candidate.key === word.text)
     if (seen.has(word.text)) {
       report.warning('TB_CONFIG_REPEATED', word, `group '${word.text}' has an address line already`,
         'the last one counts; remove the others')
     }
     seen.add(word.text)
-    if (group === undefined) {
-      const owner = groups.find((candidate) => candidate.members.some((member) => member.word === word.text))
-      const close = owner?.key ?? suggest(word.text, groups.map((candidate) => candidate.key as string))
-      report.error('TB_CONFIG_GROUP', word, `there is no group '${word.text}'`,
-        close === null ? 'a group is named by the first resource of its line' : `did you mean '${close}'?`)
-      continue
-    }
-    checkOrder(word, order, group, host, report)
+    const group = groupNamed(word, groups, report)
+    if (group !== null) checkOrder(word, order, group, host, report)
   }
+}
+
+/** The group that a line of twinbeat.cf means; null after an error. */
+export function groupNamed(word: Word, groups: readonly GroupConfig[], report: Reporter): GroupConfig | null {
+  const group = groups.find((candidate) => candidate.key === word.text)
+  if (group !== undefined) return group
+  const owner = groups.find((candidate) => candidate.members.some((member) => member.word === word.text))
+  const close = owner?.key ?? suggest(word.text, groups.map((candidate) => candidate.key as string))
+  report.error('TB_CONFIG_GROUP', word, `there is no group '${word.text}'`,
+    close === null ? 'a group is named by the first resource of its line' : `did you mean '${close}'?`)
+  return null
 }
 
 function checkOrder(word: Word, order: AddressOrder, group: GroupConfig, host: HostFacts | null, report: Reporter): void {

@@ -461,7 +461,7 @@ export class Daemon {
   }
 
   #active(): void {
-    rehearseSoon(coreConfigOf(this.#config, carrierOf))
+    rehearseSoon(coreConfigOf(this.#config, carrierOf), (text) => { this.#log.logger.warn({ event: 'rehearsal.failed' }, text) })
     this.#respawner.start(this.#config.respawn, this.#respawnEnvironment())
   }
 

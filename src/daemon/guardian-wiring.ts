@@ -48,7 +48,9 @@ export class GuardianWiring {
   #watchdogUs: number | null = null
   #status: GuardianStatus | null = null
   /** What this guardian ends. */
-  readonly #killed = new Map<string, string>()
+  #killed = new Map<string, string>()
+  #tellingKills = false
+  #killsProblem: string | null = null
 
   constructor(parts: GuardianParts) {
     this.#parts = parts
@@ -89,7 +91,8 @@ export class GuardianWiring {
       systemCalls().closeFd(its)
     }
     this.#failures = 0
-    this.#killed.clear()
+    // Answers of the one before that are still on their way count for that one.
+    this.#killed = new Map()
     await this.tellKills()
     await this.#lookAtStatus()
   }
@@ -97,21 +100,31 @@ export class GuardianWiring {
   /** Whatever changed it: configuration, hold, another guardian. What it does not know is not killed, and has no last words. */
   async tellKills(): Promise<void> {
     const line = this.#line
-    if (line === null || this.#ending) return
-    const wanted = this.#parts.kills()
+    if (line === null || this.#ending || this.#tellingKills) return
+    this.#tellingKills = true
     try {
-      for (const group of this.#killed.keys()) {
-        if (wanted.has(group)) continue
-        this.#killed.delete(group)
-        await line.ask(`spare ${group}`)
-      }
-      for (const [group, folder] of wanted) {
-        if (this.#killed.get(group) === folder) continue
-        this.#killed.set(group, folder)
-        await line.ask(`kill ${group} ${folder}`)
-      }
+      await this.#bringKills(line, this.#parts.kills())
+      this.#killsProblem = null
     } catch (error) {
-      this.#parts.log.error({ event: 'guardian.failed' }, `services do not end with this daemon: ${messageOf(error)}`)
+      // Asked again each second, said once.
+      const text = messageOf(error)
+      if (text !== this.#killsProblem) this.#parts.log.error({ event: 'guardian.failed' }, `services do not end with this daemon: ${text}`)
+      this.#killsProblem = text
+    } finally {
+      this.#tellingKills = false
+    }
+  }
+
+  /** Known is what it answered to: a group on hold that it has not heard of yet is told again. */
+  async #bringKills(line: GuardianLine, wanted: ReadonlyMap<string, string>): Promise<void> {
+    const known = this.#killed
+    for (const group of [...known.keys()].filter((one) => !wanted.has(one))) {
+      await line.ask(`spare ${group}`)
+      known.delete(group)
+    }
+    for (const [group, folder] of [...wanted].filter(([one, folder]) => known.get(one) !== folder)) {
+      await line.ask(`kill ${group} ${folder}`)
+      known.set(group, folder)
     }
   }
 

@@ -6,10 +6,11 @@ import { createPrng } from '../core/base/prng.js'
 import { createCore, type Core } from '../core/core.js'
 import type { Effect, MemberRunEffect, PlanFireEffect } from '../core/effects.js'
 import type { CoreConfig } from '../core/types.js'
+import { messageOf } from '../errors.js'
 import type { Occurrence } from './shell.js'
 
 /** After the start of the resources: nobody waits for us then. */
-const beginAfterMs = 500
+export const beginAfterMs = 500
 /** As often as an interpreter has to see something to stop interpreting it. */
 const rounds = 12
 /** Of one core between two looks at the real world. */
@@ -24,11 +25,22 @@ interface Waiting {
   readonly event: Occurrence
 }
 
-/** Plays on in small pieces between whatever else there is to do; ends by itself. */
-export function rehearseSoon(config: CoreConfig): void {
-  const play = rehearsal(config)
+/** What is warm stays warm: whoever comes back from a pause has better things to do. */
+let isRehearsed = false
+
+/**
+ * Once in a process. Plays on in small pieces between whatever else there is to do, and ends by itself: also when the copies
+ * contradict themselves, which is told and is no end of the real one.
+ */
+export function rehearseSoon(config: CoreConfig, onFailure: (text: string) => void, play = rehearsal(config)): void {
+  if (isRehearsed) return
+  isRehearsed = true
   const turn = (): void => {
-    if (play.next().done !== true) setImmediate(turn).unref()
+    try {
+      if (play.next().done !== true) setImmediate(turn).unref()
+    } catch (error) {
+      onFailure(`the rehearsal ended early, nothing depends on it: ${messageOf(error)}`)
+    }
   }
   setTimeout(turn, beginAfterMs).unref()
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { groupId, nodeId } from '../../src/core/base/ids.js'
 import type { CoreConfig } from '../../src/core/types.js'
-import { rehearsal } from '../../src/daemon/rehearsal.js'
+import { beginAfterMs, rehearsal, rehearseSoon } from '../../src/daemon/rehearsal.js'
 import { pairConfig, second } from '../core/stage.js'
 
 const web = groupId('web')
@@ -40,4 +40,23 @@ it('has nothing to play alone, nor with an arbiter', () => {
   assert.equal(play(pairConfig({ nodes: nodes.filter((node) => node.id === self) })).turns, 1)
   assert.equal(play(pairConfig({ protection: 'lease' })).turns, 1)
   assert.equal(play(pairConfig({ self: nodeId('alpha'), groups: [] })).turns, 1)
+})
+
+it('a copy that contradicts itself ends the rehearsal, once and for all, and nothing else', async () => {
+  const broken = function* (): Generator<undefined, boolean> {
+    yield undefined
+    throw new Error('broken invariant')
+  }
+  // Its own timers keep no process alive.
+  const alive = setInterval(() => undefined, 1_000)
+  try {
+    const said = await new Promise<string>((resolve) => { rehearseSoon(pairConfig(), resolve, broken()) })
+    assert.match(said, /ended early.*broken invariant/)
+    const again: string[] = []
+    rehearseSoon(pairConfig(), (text) => { again.push(text) }, broken())
+    await new Promise((resolve) => { setTimeout(resolve, beginAfterMs + 500) })
+    assert.deepEqual(again, [], 'played once in a process')
+  } finally {
+    clearInterval(alive)
+  }
 })

@@ -153,7 +153,8 @@ describe('services that end with the daemon', { skip: obstacle ?? false, concurr
       await pair.a.daemon.start()
       await pair.joined(pair.a)
       await scene.started('s0', pair.a, 2)
-      assert.match(pair.a.daemon.log(), /guardian\.acted: .*services of 2 groups ended, last words of 1 groups/)
+      // The folder of the group that it did not hold may be gone already: nothing ran there.
+      assert.match(pair.a.daemon.log(), /guardian\.acted: .*services of [12] groups ended, last words of 1 groups/)
     })
   })
 

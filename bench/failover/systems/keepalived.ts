@@ -90,7 +90,7 @@ const facts = {
   family: 'keepalived' as const,
   faults: ['kill', 'cut', 'freeze', 'graceful', 'nic'] as const,
   obstacle: () => (existsSync(program) ? null : 'the Debian package keepalived is not installed'),
-  version: async () => /v(\S+)/.exec((await run([program, '--version'])).err)?.[1] ?? 'unknown',
+  version: async () => /v(\d\S*)/.exec((await run([program, '--version'])).err)?.[1] ?? 'unknown',
 }
 
 function keepalived(parts: {
