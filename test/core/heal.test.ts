@@ -127,6 +127,23 @@ test('a group that both hold stays until the peer has echoed our claim, then the
   assert.equal(pair.group('db').reason, 'heal-lost')
 })
 
+test('what a node is still letting go by one verdict it claims in no later one, frozen or stated', () => {
+  const pair = healed()
+  pair.hanging.add('stop:httpd')
+  pair.claim('h1:web h1:db', 100, { tb_heal: '4 0 0 1 0', tb_heal_claims: '9:1:web 0:1:db' })
+  pair.claim('h1:web h1:db', 100, { tb_heal: `4 ${frozen(pair)} 0 1 0`, tb_heal_claims: '9:1:web 0:1:db' })
+  assert.equal(pair.group('web').reason, 'heal-lost')
+  pair.dead()
+  pair.run(second)
+  pair.feed({ type: 'peer.returned', node: nodeId('beta'), generation: 100 })
+  pair.peerStatus('active', 100, '1')
+  const said = pair.sent('tb_claims').at(-1)
+  assert.equal(pair.group('web').state, 'giving')
+  assert.match(said?.['tb_groups'] ?? '', /\bh0:web\b/)
+  assert.notEqual(frozen(pair), '0')
+  assert.doesNotMatch(said?.['tb_heal_claims'] ?? '', /:web\b/)
+})
+
 test('the winner keeps the group', () => {
   const pair = healed()
   pair.claim('h0:web h1:db', 100, { tb_heal: `4 ${frozen(pair)} 0 1 0`, tb_heal_claims: '0:0:web 0:1:db' })

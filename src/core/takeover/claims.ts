@@ -269,10 +269,11 @@ export class Claims {
       (group.state === 'held' || group.state === 'taking') && !group.lettingGo && this.theirWord(group.id) === 'held')
   }
 
+  /** What an earlier verdict takes from this node is claimed in no later one: both would let go. */
   #freeze(): void {
     const claims = new Map<GroupId, HealClaim>()
     for (const group of this.world.groups.values()) {
-      if (!group.mayHold) continue
+      if (!group.mayHold || group.lettingGo) continue
       claims.set(group.id, { token: this.door?.tokenOf(group) ?? 0, incumbent: !this.#junior.has(group.id) })
     }
     this.#heal.freeze(claims)
@@ -396,7 +397,7 @@ export class Claims {
     const claims = new Map<GroupId, Claim>()
     for (const group of this.world.groups.values()) {
       claims.set(group.id, {
-        word: this.#wordOf(group), senior: group.mayHold && !this.#junior.has(group.id),
+        word: this.#wordOf(group), senior: group.mayHold && !group.lettingGo && !this.#junior.has(group.id),
         epoch: this.world.claimEpoch(group),
         ready: this.ready(group),
       })
