@@ -1,6 +1,7 @@
 // What a pair does once a year it must do in a millisecond, and a program that has never run a path runs it ten times
 // slower. So once the pair is there, two cores of the same configuration play it through among themselves: a lost
-// interface, a silent peer, a partition that heals, a stop. Nothing leaves this file: no engine, no disk, no agent.
+// interface, a silent peer, a partition that heals, a stop. What they decide is carried out by an understudy each, so that
+// the way from a decision to the engine has been gone as well. Nothing leaves these two files: no engine, no disk, no agent.
 import { micros, type NodeId } from '../core/base/ids.js'
 import { createPrng } from '../core/base/prng.js'
 import { createCore, type Core } from '../core/core.js'
@@ -8,6 +9,7 @@ import type { Effect, MemberRunEffect, PlanFireEffect } from '../core/effects.js
 import type { CoreConfig } from '../core/types.js'
 import { messageOf } from '../errors.js'
 import type { Occurrence } from './shell.js'
+import { Understudy } from './understudy.js'
 
 /** After the start of the resources: nobody waits for us then. */
 export const beginAfterMs = 500
@@ -53,13 +55,18 @@ export function* rehearsal(config: CoreConfig): Generator<undefined, boolean> {
   let whole = true
   for (let round = 0; round < rounds; round += 1) {
     const scene = new Scene(config, peer)
-    whole = (yield* scene.play()) && whole
+    try {
+      whole = (yield* scene.play()) && whole
+    } finally {
+      scene.end()
+    }
   }
   return whole
 }
 
 class Actor {
   readonly core: Core
+  readonly hands: Understudy
   readonly running = new Set<string>()
   readonly timers = new Map<string, number>()
   generation = 1
@@ -67,6 +74,7 @@ class Actor {
 
   constructor(readonly config: CoreConfig, readonly other: NodeId) {
     this.core = createCore(config, createPrng(1))
+    this.hands = new Understudy(config, other)
   }
 }
 
@@ -96,7 +104,11 @@ class Scene {
     yield* this.#run(3 * second)
     // Each finds the other silent, acts on that, and hears it again.
     this.#cut = true
-    for (const actor of [this.#here, this.#there]) this.#tell(actor, this.#silence(actor, timing.deadtimeUs))
+    for (const actor of [this.#here, this.#there]) {
+      this.#tell(actor, { type: 'peer.late', node: actor.other, silentUs: timing.deadtimeUs })
+      this.#tell(actor, { type: 'link.down', node: actor.other, link: 'eth0' })
+      this.#tell(actor, this.#silence(actor, timing.deadtimeUs))
+    }
     yield* this.#run(5 * second)
     this.#cut = false
     for (const actor of [this.#here, this.#there]) {
@@ -113,6 +125,10 @@ class Scene {
     this.#tell(this.#here, { type: 'operator', id: 'stop', verb: 'stop', what: '' })
     yield* this.#run(5 * second)
     return this.#there.core.snapshot().groups.every((group) => group.state === 'held')
+  }
+
+  end(): void {
+    for (const actor of [this.#here, this.#there]) actor.hands.stop()
   }
 
   #link(actor: Actor, name: string, carrier: boolean): void {
@@ -160,7 +176,10 @@ class Scene {
   }
 
   #step({ to, event }: Waiting): void {
-    for (const effect of to.core.step({ ...event, at: micros(this.#now) })) this.#apply(to, effect)
+    const happened = { ...event, at: micros(this.#now) }
+    const decided = to.core.step(happened)
+    to.hands.carryOut(happened, decided)
+    for (const effect of decided) this.#apply(to, effect)
   }
 
   #apply(actor: Actor, effect: Effect): void {

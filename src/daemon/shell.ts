@@ -23,8 +23,8 @@ export type Occurrence = Untimed<CoreEvent>
 export interface ShellDependencies {
   readonly engine: Engine
   readonly core: Core
-  readonly members: Members
-  readonly addresses: AddressRunner
+  readonly members: Pick<Members, 'run' | 'abort' | 'ownerOf'>
+  readonly addresses: Pick<AddressRunner, 'onRecord'>
   readonly arbiter: Pick<ArbiterRunner, 'run'>
   readonly fence: Pick<FenceRunner, 'run' | 'record'>
   readonly plans: Plans
@@ -58,6 +58,16 @@ const snapshotAgainMs = 100
 const isUrgent = (effect: Effect): boolean => urgent.has(effect.type) || (effect.type === 'holding' && effect.held)
 const urgent: ReadonlySet<Effect['type']> = new Set(['plan.disarm', 'plan.arm', 'plan.fire', 'ownership', 'fence.run'])
 
+/**
+ * Of a step that orders a fencing: a device that answers at once is heard before the peer and people are told. What the
+ * engine goes by is never left for later.
+ */
+const canWait = (effect: Effect): boolean => patient.has(effect.type)
+const patient: ReadonlySet<Effect['type']> = new Set(['note', 'send', 'timer.set', 'timer.cancel'])
+
+/** Decides nothing, and comes in one breath with the death that does: the last link of a peer is down at that moment. */
+const isOnlyTold = (record: EngineRecord): boolean => record.type === 'link.up' || record.type === 'link.down'
+
 /** `timer`: counts only while it is still set for the same moment when its turn comes. */
 interface Waiting {
   readonly event: CoreEvent
@@ -67,6 +77,9 @@ interface Waiting {
 export class Shell {
   readonly #parts: ShellDependencies
   readonly #queue: Waiting[] = []
+  /** Has its turn when nothing else is left to do. */
+  readonly #told: Waiting[] = []
+  #left: readonly Effect[] = []
   readonly #outbox: Outbox
   readonly #timers = new Map<string, NodeJS.Timeout>()
   #answers: CoreEvent[] = []
@@ -85,6 +98,7 @@ export class Shell {
   /** The engine has something to say. */
   wake(): void {
     const alive = this.#renew()
+    this.#finish()
     // Also after a lapse: what is being released then waits for its answers.
     this.#collect()
     if (alive) this.#pump()
@@ -119,6 +133,11 @@ export class Shell {
 
   /** Something else happened, now. What the engine saw before comes first: after a long turn that may be much. */
   feed(event: Occurrence, timer: NodeJS.Timeout | null = null): void {
+    this.#finish()
+    this.#hear(event, timer)
+  }
+
+  #hear(event: Occurrence, timer: NodeJS.Timeout | null): void {
     if (this.#stopped || !this.#renew()) return
     this.#collect()
     this.#queue.push({ event: { ...event, at: this.#parts.engine.now() }, timer })
@@ -126,7 +145,7 @@ export class Shell {
   }
 
   #collect(): void {
-    if (this.#queue.length >= queueMax) return
+    if (this.#queue.length + this.#told.length >= queueMax) return
     let lost = false
     for (const record of this.#parts.engine.drain()) {
       // Also after the end of the core: what is released then waits for its answers.
@@ -134,7 +153,8 @@ export class Shell {
       this.#parts.onRecord(record)
       const events = this.#parts.plans.translate(record) ??
         translateRecord(record, (address) => this.#parts.members.ownerOf(address))
-      for (const event of events) this.#queue.push({ event: { ...event, at: record.at }, timer: null })
+      const queue = isOnlyTold(record) ? this.#told : this.#queue
+      for (const event of events) queue.push({ event: { ...event, at: record.at }, timer: null })
       lost ||= record.type === 'overflow'
       const gone = record.type === 'plan.fired' ? this.#parts.plans.goneOff(record) : null
       if (gone !== null) this.#queue.unshift({ event: { ...gone, at: record.at }, timer: null })
@@ -162,6 +182,8 @@ export class Shell {
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
     this.#queue.length = 0
+    this.#told.length = 0
+    this.#left = []
     this.#outbox.clear()
   }
 
@@ -175,14 +197,14 @@ export class Shell {
     if (this.#running) return
     this.#running = true
     try {
-      for (let count = 0; this.#queue.length > 0; count += 1) {
+      for (let count = 0; ; count += 1) {
         if (count === stepsPerTurn) {
           setImmediate(() => {
             this.#pump()
           })
           return
         }
-        const next = this.#queue.shift()
+        const next = this.#queue.shift() ?? (this.#left.length === 0 ? this.#told.shift() : undefined)
         if (next === undefined || this.#stopped) return
         if (this.#stillDue(next)) this.#step(next.event)
         if (this.#queue.length === 0) this.#collect()
@@ -210,10 +232,30 @@ export class Shell {
     this.#answers = []
     this.#whileAlive(() => {
       for (const effect of effects) if (isUrgent(effect)) this.#apply(effect)
-      for (const effect of effects) if (!isUrgent(effect)) this.#apply(effect)
+      const rest = effects.filter((effect) => !isUrgent(effect))
+      if (rest.length === 0) return
+      this.#finish()
+      if (rest.every(canWait) && effects.some((effect) => effect.type === 'fence.run')) this.#leave(rest)
+      else for (const effect of rest) this.#apply(effect)
     })
     // What a plan answered comes before everything that waits already: that was seen without knowing it.
     this.#queue.unshift(...this.#answers.map((answer) => ({ event: answer, timer: null })))
+  }
+
+  /** Until the end of this turn of the loop, or until anything else than the answer of a device happens. */
+  #leave(rest: readonly Effect[]): void {
+    this.#left = rest
+    setImmediate(() => {
+      this.#finish()
+      this.#pump()
+    })
+  }
+
+  #finish(): void {
+    const left = this.#left
+    if (left.length === 0) return
+    this.#left = []
+    this.#whileAlive(() => { for (const effect of left) this.#apply(effect) })
   }
 
   #applyPlan(effect: PlanEffect): void {
@@ -297,7 +339,7 @@ export class Shell {
     if (effect.type === 'fence.run') {
       void this.#parts.fence.run(effect).then(({ outcome, text }) => {
         const { call, device, target, action } = effect
-        this.feed({ type: 'fence.result', call, device, target, action, outcome, text })
+        this.#hear({ type: 'fence.result', call, device, target, action, outcome, text }, null)
       })
       return
     }

@@ -47,8 +47,10 @@ interface LogLine {
 }
 
 const infoLevel = 30
-/** Lines that wait for the end of this turn of the loop. */
+/** Lines that wait to be written. */
 const saidMax = 256
+/** That a peer is late is said a moment before its death is: no line may be in the way of what follows it. */
+const writeAfterMs = 20
 /** Error and fatal, as pino begins its lines. */
 const severe = /^\{"level":[56]0,/
 
@@ -75,6 +77,22 @@ export function formatText(line: LogLine, node: string, pid: number): string {
 export const oneLine = (text: string): string =>
   // eslint-disable-next-line no-control-regex
   text.replace(/[\u0000-\u001f\u007f]+/g, ' ')
+
+/** Said in the middle of a takeover, written after it. */
+function postponed(write: (json: string) => void): { readonly say: (json: string) => void; readonly writeAll: () => void } {
+  const said: string[] = []
+  let timer: NodeJS.Timeout | undefined
+  const writeAll = (): void => {
+    clearTimeout(timer)
+    for (const json of said.splice(0)) write(json)
+  }
+  const say = (json: string): void => {
+    if (said.length === 0) timer = setTimeout(writeAll, writeAfterMs)
+    said.push(json)
+    if (said.length >= saidMax) writeAll()
+  }
+  return { say, writeAll }
+}
 
 export function openLog(node: string, pid: number, targets: LogTargets): LogHandle {
   let current = targets
@@ -112,15 +130,12 @@ export function openLog(node: string, pid: number, targets: LogTargets): LogHand
       syslog.send(line.level, plain)
     }
   }
-  /** Said in the middle of a takeover, written right after it. */
-  const said: string[] = []
-  const writeAll = (): void => { for (const json of said.splice(0)) write(json) }
+  const { say, writeAll } = postponed(write)
   const destination: DestinationStream = {
     write(json: string): void {
-      if (said.length === 0) setImmediate(writeAll)
-      said.push(json)
+      say(json)
       // Nobody knows how long a process lives after an error.
-      if (said.length >= saidMax || current.stderr || severe.test(json)) writeAll()
+      if (current.stderr || severe.test(json)) writeAll()
     },
   }
   const logger = pino({ level: targets.debug ? 'debug' : 'info', base: { node } }, destination)

@@ -49,6 +49,10 @@ export interface RecorderLimits {
   readonly lives: number
 }
 
+const writeAfterMs = 20
+/** A flood is written down at once. */
+const stepsMax = 256
+
 const defaultLimits: RecorderLimits = { wholeBytes: 32 << 20, tailBytes: 8 << 20, waitingBytes: 1 << 20, lives: 3 }
 
 /** What is asked of the disk; a test may let it hang. */
@@ -78,6 +82,7 @@ export class Recorder {
   readonly #folder: string
   readonly #limits: RecorderLimits
   readonly #disk: RecordDisk
+  readonly #later: (work: () => void) => void
   #waiting: string[] = []
   #waitingBytes = 0
   #lost = 0
@@ -87,18 +92,19 @@ export class Recorder {
   /** 0: the whole life; then the files of the tail. */
   #file = 0
   #writing: Promise<void> | null = null
-  /** Not made a line of yet: what was decided is done first. */
+  /** Not made a line of yet: what was decided, and what follows from it within milliseconds, is done first. */
   #steps: (readonly [event: CoreEvent, effects: readonly Effect[]])[] = []
   #dead: string | null = null
 
   constructor(
     stateDir: string,
     private readonly header: RecordHeader,
-    options: { readonly limits?: RecorderLimits; readonly disk?: RecordDisk } = {},
+    options: { readonly limits?: RecorderLimits; readonly disk?: RecordDisk; readonly later?: (work: () => void) => void } = {},
   ) {
     this.#folder = join(stateDir, recordFolder)
     this.#limits = options.limits ?? defaultLimits
     this.#disk = options.disk ?? realDisk
+    this.#later = options.later ?? ((work) => { setTimeout(work, writeAfterMs).unref() })
     this.#writing = this.#begin()
   }
 
@@ -109,8 +115,9 @@ export class Recorder {
 
   step(event: CoreEvent, effects: readonly Effect[]): void {
     if (this.#dead !== null) return
-    if (this.#steps.length === 0) setImmediate(() => { this.#writeDown() })
+    if (this.#steps.length === 0) this.#later(() => { this.#writeDown() })
     this.#steps.push([event, effects])
+    if (this.#steps.length >= stepsMax) this.#writeDown()
   }
 
   #writeDown(): void {

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { micros } from '../../src/core/base/ids.js'
+import { micros, nodeId } from '../../src/core/base/ids.js'
 import type { Core } from '../../src/core/core.js'
 import type { Effect } from '../../src/core/effects.js'
 import type { CoreEvent } from '../../src/core/events.js'
-import type { AddressRunner } from '../../src/daemon/effects/addresses.js'
 import type { Members } from '../../src/daemon/effects/members.js'
 import type { Plans } from '../../src/daemon/effects/plans.js'
 import { Shell } from '../../src/daemon/shell.js'
@@ -31,6 +30,7 @@ class Scene {
   /** What the runner of address changes was given. */
   readonly records: string[] = []
   snapshots = 0
+  slowDevice = false
   react: (event: CoreEvent) => readonly Effect[] = () => []
   readonly shell: Shell
 
@@ -78,10 +78,14 @@ class Scene {
           this.records.push(record.type)
           return record.type === 'steps.done'
         },
-      } as unknown as AddressRunner,
+      },
       arbiter: { run: async () => ({ outcome: 'unknown', token: null, deadlineAt: null, holder: null, text: '' }) },
       fence: {
-        run: async () => await Promise.resolve({ outcome: 'failed' as const, text: '' }), record: async () => { await Promise.resolve() },
+        run: async () => {
+          if (this.slowDevice) await sleep(20)
+          return await Promise.resolve({ outcome: 'failed' as const, text: '' })
+        },
+        record: async () => { await Promise.resolve() },
       },
       plans: { translate: () => null } as unknown as Plans,
       store: { store: async () => { await Promise.resolve() } },
@@ -174,4 +178,74 @@ it('after a lapse the core hears nothing more, and whoever releases still gets i
   assert.deepEqual(scene.seen, ['before'])
   assert.equal(scene.records.at(-1), 'steps.done')
   assert.equal(scene.lapses, 1)
+})
+
+const shot: Effect = { type: 'fence.run', call: 1, device: 'plug', target: nodeId('beta'), action: 'off', timeoutUs: 1_000_000 }
+const remark = (event: string): Effect => ({ type: 'note', level: 'info', event, text: '', details: {} })
+
+/** What the core heard and what was told, in order. */
+function fencing(scene: Scene, more: readonly Effect[] = []): readonly string[] {
+  const order: string[] = []
+  const { told, seen } = scene
+  told.push = (...texts) => order.push(...texts.map((text) => `told ${text}`))
+  seen.push = (...names) => order.push(...names)
+  scene.react = (event) => {
+    if (event.type === 'message') return [remark('dead'), scene.send('before'), shot, ...more]
+    return event.type === 'fence.result' ? [scene.send('after')] : []
+  }
+  return order
+}
+
+it('a device that answers at once is heard before the peer is told anything, and what is told keeps its order', async () => {
+  const scene = new Scene()
+  const order = fencing(scene)
+  scene.say('death')
+  assert.deepEqual(scene.notes, [])
+  await sleep(10)
+  assert.deepEqual(order, ['death', 'fence.result', 'told before', 'told after'])
+  assert.deepEqual(scene.notes, ['dead'])
+})
+
+it('a device that takes its time keeps nobody waiting', async () => {
+  const scene = new Scene()
+  scene.slowDevice = true
+  const order = fencing(scene)
+  scene.say('death')
+  await sleep(60)
+  assert.deepEqual(order, ['death', 'told before', 'fence.result', 'told after'])
+})
+
+it('whatever else happens finds the peer told, and what the engine goes by is told at once', async () => {
+  const scene = new Scene()
+  const order = fencing(scene)
+  scene.say('death')
+  scene.shell.feed({ type: 'timer', key: 'x' })
+  assert.deepEqual(order, ['death', 'told before', 'timer x'])
+  await sleep(10)
+  const other = new Scene()
+  const status = fencing(other, [{ type: 'status', st: 'up', deadtimeExtraUs: 0 }])
+  other.say('death')
+  assert.deepEqual(status, ['death', 'told before', 'told up'])
+  await sleep(10)
+})
+
+it('what a stop finds left over is dropped with everything else', async () => {
+  const scene = new Scene()
+  const order = fencing(scene)
+  scene.say('death')
+  scene.shell.stop()
+  await sleep(10)
+  assert.deepEqual(order, ['death'])
+})
+
+it('a link that is down is told after the death that came with it, and before what comes later', () => {
+  const scene = new Scene()
+  scene.pending.push(
+    { type: 'link.down', at: now(), node: 'beta', link: 'eth0', silentUs: 5000 },
+    { type: 'peer.dead', at: now(), node: 'beta', kind: 'normal', generation: 1, silentUs: 5000, links: [] },
+    { type: 'link.down', at: now(), node: 'beta', link: 'eth1', silentUs: 5000 },
+    { type: 'link.up', at: now(), node: 'beta', link: 'eth0' },
+  )
+  scene.shell.wake()
+  assert.deepEqual(scene.seen, ['peer.dead', 'link.down', 'link.down', 'link.up'])
 })

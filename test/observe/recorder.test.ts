@@ -99,7 +99,7 @@ function slowDisk(): { disk: RecordDisk; texts: string[]; answer: () => Promise<
 test('a disk that hangs delays nothing, and what it did not take is marked as a gap', async () => {
   const config = pairConfig()
   const { disk, texts, answer } = slowDisk()
-  const recorder = new Recorder('/nowhere', headerOf(config, 1), { disk, limits: { ...large, waitingBytes: 2000 } })
+  const recorder = new Recorder('/nowhere', headerOf(config, 1), { disk, limits: { ...large, waitingBytes: 2000 }, later: setImmediate })
   const event = (n: number): Parameters<Recorder['step']>[0] => ({ type: 'timer', key: `t${n}`, at: micros(n) })
   for (let n = 0; n < 1000; n += 1) recorder.step(event(n), [])
   await answer()
