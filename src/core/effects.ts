@@ -1,4 +1,4 @@
-// Everything the core can order. The shell applies the effects of one step in order.
+// Everything the core can order, and in which order the effects of one step are applied.
 
 import type { GroupId, Micros, NodeId } from './base/ids.js'
 import type { Authority, Field } from './types.js'
@@ -164,3 +164,12 @@ export type Effect =
   | ArbiterRunEffect
   | SendEffect | StatusEffect | MemberRunEffect | MemberAbortEffect | TimerSetEffect | TimerCancelEffect | PersistEffect
   | NoteEffect | ReplyEffect | GenerationRaiseEffect | HaltEffect
+
+const urgent: ReadonlySet<Effect['type']> = new Set(['plan.disarm', 'plan.arm', 'plan.fire', 'ownership', 'fence.run'])
+
+/**
+ * Whoever carries out the effects of one step begins with these: what the engine acts upon, and what the next step hangs on,
+ * goes before what the peer, the disk and people are told; in its own order. A plan is armed only for a group at whose
+ * addresses nothing is done in the same step.
+ */
+export const isUrgent = (effect: Effect): boolean => urgent.has(effect.type) || (effect.type === 'holding' && effect.held)

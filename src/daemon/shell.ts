@@ -1,8 +1,9 @@
 // The only loop of the daemon: what happened goes to the core as events, what the core decided is applied
 // in order. Nothing here decides.
 import type { Core } from '../core/core.js'
-import type {
-  Effect, FenceRecordEffect, FenceRunEffect, HaltEffect, NoteEffect, PersistEffect, ReplyEffect, StatusEffect,
+import {
+  isUrgent, type Effect, type FenceRecordEffect, type FenceRunEffect, type HaltEffect, type NoteEffect, type PersistEffect,
+  type ReplyEffect, type StatusEffect,
 } from '../core/effects.js'
 import type { CoreEvent } from '../core/events.js'
 import type { Engine, EngineRecord } from '../engine/engine.js'
@@ -50,13 +51,6 @@ const stepsPerTurn = 256
 /** More than this is left in the engine, whose ring then holds back the senders. */
 const queueMax = 4096
 const snapshotAgainMs = 100
-
-/**
- * What the engine acts upon, and what the next step hangs on, goes before what the peer, the disk and people are told; in
- * its own order. A plan is armed only for a group at whose addresses nothing is done in the same step.
- */
-const isUrgent = (effect: Effect): boolean => urgent.has(effect.type) || (effect.type === 'holding' && effect.held)
-const urgent: ReadonlySet<Effect['type']> = new Set(['plan.disarm', 'plan.arm', 'plan.fire', 'ownership', 'fence.run'])
 
 /**
  * Of a step that orders a fencing: a device that answers at once is heard before the peer and people are told. What the

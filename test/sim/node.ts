@@ -5,7 +5,7 @@
 import { groupId, micros, nodeId, type NodeId } from '../../src/core/base/ids.js'
 import { createPrng } from '../../src/core/base/prng.js'
 import type { Core } from '../../src/core/core.js'
-import type { ArbiterRunEffect, Effect, FenceRunEffect } from '../../src/core/effects.js'
+import { isUrgent, type ArbiterRunEffect, type Effect, type FenceRunEffect } from '../../src/core/effects.js'
 import type { CoreConfig } from '../../src/core/types.js'
 import type { MachineClock } from './clock.js'
 import { SimEngine, type MembershipEngine } from './engine.js'
@@ -420,7 +420,7 @@ export class SimNode {
     this.observer.event(this, event)
     const effects = this.core.step({ ...event, at: micros(at) })
     const life = this.life
-    for (const effect of effects) {
+    for (const effect of [...effects.filter(isUrgent), ...effects.filter((one) => !isUrgent(one))]) {
       if (this.life !== life) return
       this.observer.effect(this, effect)
       this.#apply(effect)
