@@ -94,6 +94,10 @@ void Guardian::open_watchdog(char* arguments, char* answer, std::size_t answer_b
     std::snprintf(answer, answer_bytes, "refused watchdog SECONDS DEVICE");
     return;
   }
+  if (hurried_) {
+    std::snprintf(answer, answer_bytes, "refused this machine is being reset");
+    return;
+  }
   const int error = watchdog_.open(rest + 1, static_cast<std::uint32_t>(seconds));
   publish_watchdog(error);
   pet_at_ = 0;

@@ -146,6 +146,7 @@ Micros Guardian::next_wake(Micros look_again_at) const noexcept {
   Micros next = state_ == GuardianState::kActing ? act_again_at_ : look_again_at;
   if (state_ == GuardianState::kKeeping) next = std::min(next, refresh_at_);
   if (watchdog_.is_open() && pet_at_ > 0) next = std::min(next, pet_at_);
+  if (watchdog_.is_open() && hurry_at_ > 0) next = std::min(next, hurry_at_);
   return next;
 }
 

@@ -75,6 +75,8 @@ class Guardian {
 
   // petting.cc
   void pet(Micros now) noexcept;
+  [[nodiscard]] PetSight pet_sight(Micros now) const noexcept;
+  void hurry() noexcept;
   void publish_watchdog(int error) noexcept;
 
   Options options_;
@@ -114,6 +116,8 @@ class Guardian {
   PetVerdict pet_verdict_ = PetVerdict::kPet;
   bool watchdog_stopped_ = false;
   Micros pet_at_ = 0;
+  Micros hurry_at_ = 0;   // when it will be time for that, if nothing changes; 0: unknown
+  bool hurried_ = false;  // once and for all
 };
 
 }  // namespace twinbeat::guard

@@ -164,3 +164,33 @@ TEST_CASE("services that may soon be somebody else's end with the machine before
   sight.services_until = 0;
   CHECK(judge_petting(sight) == PetVerdict::kPet);
 }
+
+TEST_CASE("a watchdog that has not ended services in its time must hurry, once, and is petted no more") {
+  const Micros until = 50'000'000;
+  PetSight sight{.now = until - 1, .acting = true, .running = true, .progress_at = until, .progress_limit = 1000 * kMs,
+                 .services_until = until, .watchdog_limit = 5'000 * kMs + kPetMargin};
+  CHECK_FALSE(must_hurry(sight));
+  sight.now = until;
+  CHECK(must_hurry(sight));
+  sight.hurried = true;
+  CHECK_FALSE(must_hurry(sight));
+  CHECK(judge_petting(sight) == PetVerdict::kHurried);
+  // Not even when everything is as it should be again.
+  sight.acting = false;
+  sight.services_until = 0;
+  CHECK(judge_petting(sight) == PetVerdict::kHurried);
+  sight.hurried = false;
+  CHECK(judge_petting(sight) == PetVerdict::kPet);
+  CHECK_FALSE(must_hurry(sight));  // nothing but addresses, or nothing owned
+}
+
+TEST_CASE("a device that is closed starts anew: in the last stretch before services are somebody else's it must hurry") {
+  const Micros until = 50'000'000;
+  PetSight sight{.now = until - 6'000 * kMs - 1, .acting = true, .services_until = until,
+                 .watchdog_limit = 5'000 * kMs + kPetMargin, .ending = true};
+  CHECK_FALSE(must_hurry(sight));  // a whole time of the device fits before
+  sight.now += 1;
+  CHECK(must_hurry(sight));
+  sight.ending = false;
+  CHECK_FALSE(must_hurry(sight));
+}

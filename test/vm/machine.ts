@@ -35,6 +35,8 @@ const EXEC_MS = 60_000
 const SIGKILL = 9
 /** Of what a machine or its emulator said last. */
 const CONSOLE_CHARS = 1_500
+const HISTORY_EVENTS = 20
+const IDLE_EVENTS: ReadonlySet<string> = new Set(['NIC_RX_FILTER_CHANGED', 'RTC_CHANGE'])
 
 export class Machine {
   readonly name: string
@@ -107,10 +109,24 @@ export class Machine {
 
   /** The agent has greeted that many times. */
   async booted(times: number, timeoutMs = BOOT_MS): Promise<void> {
-    const up = await until(() => this.boots.length >= times || !this.isOn, timeoutMs, 50)
-    if (!up || this.boots.length < times) {
-      throw new Error(`${this.name} did not boot: ${this.#said}${this.console().slice(-CONSOLE_CHARS)}`)
-    }
+    await this.#greeted(() => this.boots.length >= times, timeoutMs)
+  }
+
+  /** The agent has greeted since then. Resets do not tell how often: one bite of a watchdog may be many of them. */
+  async bootedSince(atMs: number, timeoutMs = BOOT_MS): Promise<void> {
+    await this.#greeted(() => this.events.some((event) => event.name === 'BOOT' && event.atMs > atMs), timeoutMs)
+  }
+
+  async #greeted(has: () => boolean, timeoutMs: number): Promise<void> {
+    await until(() => has() || !this.isOn, timeoutMs, 50)
+    if (!has()) throw new Error(`${this.name} did not boot: ${this.history()}\n${this.#said}${this.console().slice(-CONSOLE_CHARS)}`)
+  }
+
+  /** In a line: how often it has booted, and what its emulator reported last. */
+  history(): string {
+    const told = this.events.filter(({ name }) => !IDLE_EVENTS.has(name)).slice(-HISTORY_EVENTS)
+      .map(({ name, atMs }) => `${name} ${new Date(atMs).toISOString().slice(11, 23)}`)
+    return `${this.boots.length} boots, ${this.isOn ? 'on' : 'off'}; ${told.join(', ') || 'no events'}`
   }
 
   console(): string {

@@ -100,9 +100,8 @@ export class VmNode {
   async answers(): Promise<void> {
     const up = await until(async () => (await this.status()) !== null || !(await this.isRunning()), START_MS, 500)
     if (up && await this.isRunning()) return
-    const events = this.machine.events.filter(({ name }) => name !== 'NIC_RX_FILTER_CHANGED').slice(-3)
     const said = `${this.output().slice(-1500)}${this.log().slice(-1500)}`
-    throw new Error(`twinbeatd on ${this.name} did not start (last of its machine: ${JSON.stringify(events)}): ${said}`)
+    throw new Error(`twinbeatd on ${this.name} did not start (its machine: ${this.machine.history()}): ${said}`)
   }
 
   async isRunning(): Promise<boolean> {

@@ -59,6 +59,7 @@ Judgement ReleaseRule::judge(const Sight& sight) noexcept {
 }
 
 PetVerdict judge_petting(const PetSight& sight) noexcept {
+  if (sight.hurried) return PetVerdict::kHurried;
   if (sight.stopped) return PetVerdict::kStopped;
   if (sight.acting) return PetVerdict::kReleasing;
   if (is_over(sight.release_by, sight.now)) return PetVerdict::kReleaseOverdue;
@@ -67,6 +68,11 @@ PetVerdict judge_petting(const PetSight& sight) noexcept {
   if (sight.running && sight.now - sight.progress_at > sight.progress_limit) return PetVerdict::kEngineLate;
   if (is_over(sight.controller_fresh_until, sight.now)) return PetVerdict::kControllerLate;
   return PetVerdict::kPet;
+}
+
+bool must_hurry(const PetSight& sight) noexcept {
+  if (sight.hurried || sight.services_until <= 0) return false;
+  return sight.now >= sight.services_until - (sight.ending ? sight.watchdog_limit : 0);
 }
 
 }  // namespace twinbeat::guard

@@ -73,6 +73,8 @@ struct PetSight {
   // petted last `watchdog_limit` before it has ended them by then.
   Micros services_until = 0;
   Micros watchdog_limit = 0;
+  bool ending = false;   // the guardian closes the device now, which starts its time once more
+  bool hurried = false;  // see must_hurry()
 };
 
 enum class PetVerdict : std::uint8_t {
@@ -83,6 +85,7 @@ enum class PetVerdict : std::uint8_t {
   kReleasing,
   kStopped,
   kServicesOverdue,
+  kHurried,
 };
 
 // On top of the device's own time: its timer is coarse. The core keeps the same (watchdog-word.ts).
@@ -90,5 +93,10 @@ inline constexpr Micros kPetMargin = kMicrosPerSecond;
 
 // The chain in its order: main loop, engine, guardian, device.
 [[nodiscard]] PetVerdict judge_petting(const PetSight& sight) noexcept;
+
+// Services may run on here beyond the time in which they are surely this node's: a watchdog that stood still together
+// with the machine has not ended them, or closing the device would give it a time that ends too late. It must bite in the
+// least time that it has. True once.
+[[nodiscard]] bool must_hurry(const PetSight& sight) noexcept;
 
 }  // namespace twinbeat::guard
