@@ -124,7 +124,6 @@ export class Machines {
     world.ordered = (id) => this.orders.ordered(id)
     this.track = new Track(ctx, world)
     this.track.host = this.#trackHost()
-    world.peerUnfit = (id) => this.track.peerUnfit(id)
     this.claims.notes = [this.orders, this.track, this.watchdogs]
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
@@ -153,6 +152,8 @@ export class Machines {
     const { claims, handover, standby, world } = this
     return {
       offer: (group) => handover.offer(group, 'interface'),
+      prepare: (group) => { handover.prepare(group) },
+      unprepare: (group) => { handover.unprepare(group.id) },
       standby: ([first]) => (first === undefined ? 'nothing is held' : standby.request(world.side(first), null)),
       get settled() { return claims.settled },
     }

@@ -487,9 +487,11 @@ export class Daemon {
     if (verb === 'restart-keep') this.#checkSuccessor()
     const before = this.#stopping
     this.#stopping = true
-    notifySupervisor(verb === 'stop' ? 'STOPPING=1' : 'RELOADING=1')
     try {
-      return await this.#requests.ask(verb, '', progress)
+      // What is let go first; the supervisor has time.
+      const asked = this.#requests.ask(verb, '', progress)
+      notifySupervisor(verb === 'stop' ? 'STOPPING=1' : 'RELOADING=1')
+      return await asked
     } catch (error) {
       this.#stopping = before
       throw error

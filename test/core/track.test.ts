@@ -30,19 +30,79 @@ test('an interface that stays down hands its group to a peer whose interface is 
   assert.equal(duo.alpha.notes.filter((event) => event === 'track.lost').length, 1, 'said once: it is handed over')
 })
 
-for (const [deadtimeUs, tooSoonUs, surelyUs] of [[5_000, 15_000, 60_000], [100_000, 190_000, 260_000]] as const) {
-  test(`with a dead time of ${deadtimeUs / 1000} ms it leaves after twice that, but not before 20 ms`, () => {
+for (const [group, deadtimeUs, tooSoonUs, surelyUs] of [
+  ['web', 5_000, 15_000, 60_000], ['web', 100_000, 190_000, 260_000], ['db', 100_000, 90_000, 160_000],
+] as const) {
+  const services = group === 'web'
+  test(`${services ? 'with' : 'without'} services and a dead time of ${deadtimeUs / 1000} ms it leaves after ${tooSoonUs} us`, () => {
     const timing = { ...pairConfig().timing, keepaliveUs: 1000, deadtimeUs }
     const duo = pair({ timing })
-    link(duo.alpha, false)
+    const owner = services ? duo.alpha : duo.beta
+    link(owner, false)
     duo.run(tooSoonUs)
-    assert.equal(duo.alpha.notes.includes('track.lost'), false)
+    assert.equal(owner.notes.includes('track.lost'), false)
     duo.run(surelyUs - tooSoonUs)
-    assert.ok(duo.alpha.notes.includes('track.lost'))
+    assert.ok(owner.notes.includes('track.lost'))
     duo.run(second)
-    assert.equal(duo.states, 'alpha: web=stopped db=stopped; beta: web=held db=held')
+    assert.equal(duo.states, services ? 'alpha: web=stopped db=stopped; beta: web=held db=held' : 'alpha: web=held db=held; beta: web=stopped db=stopped')
   })
 }
+
+test('the mark is written while it is still to be seen whether the interface stays down, and taken back if it does not', () => {
+  const duo = pair()
+  link(duo.alpha, false)
+  assert.deepEqual(Object.keys(duo.alpha.facts), ['handover:web'])
+  duo.run(second / 2)
+  link(duo.alpha, true)
+  assert.deepEqual(Object.keys(duo.alpha.facts), [])
+  duo.run(5 * second)
+  assert.equal(duo.states, apart)
+  link(duo.alpha, false)
+  duo.run(2 * second)
+  assert.equal(duo.states, 'alpha: web=stopped db=stopped; beta: web=held db=held')
+  assert.deepEqual(Object.keys(duo.alpha.facts), [])
+})
+
+test('nothing is let go that could not be marked, also when the mark was tried early', () => {
+  const duo = pair()
+  duo.alpha.diskFails = true
+  link(duo.alpha, false)
+  duo.run(5 * second)
+  assert.equal(duo.states, apart)
+  assert.deepEqual([...duo.alpha.running].sort(), ['httpd', 'ip-web'])
+})
+
+test('a life that ended with an early mark has its group back', () => {
+  const duo = pair()
+  link(duo.alpha, false)
+  duo.run(second / 2)
+  assert.deepEqual(Object.keys(duo.alpha.facts), ['handover:web'])
+  duo.kill(duo.alpha)
+  duo.run(second)
+  assert.equal(duo.beta.states(), 'web=held db=held', 'taken by the death, whatever the mark says')
+})
+
+test('a peer whose interface went down with ours is given nothing, however late that is heard', () => {
+  const duo = pair()
+  link(duo.alpha, false)
+  const waiting = duo.alpha.messages.length
+  for (let ms = 0; ms < 1500 && !duo.alpha.messages.slice(waiting).some((said) => said['tb_op'] === 'offer'); ms += 1) duo.alpha.run(1000)
+  // Its word about its interface comes before its answer to the offer.
+  link(duo.beta, false)
+  duo.run(20 * second)
+  assert.equal(duo.states, apart)
+  assert.equal(duo.alpha.sent('tb_handover').filter((said) => said['tb_op'] === 'released').length, 0)
+})
+
+test('a peer that refuses is not asked without end', () => {
+  const duo = pair()
+  duo.beta.failing.add('start:httpd')
+  link(duo.alpha, false)
+  duo.run(60 * second)
+  const offers = duo.alpha.sent('tb_handover').filter((said) => said['tb_op'] === 'offer').length
+  assert.ok(offers <= 8, `${offers} offers in a minute`)
+  assert.match(duo.alpha.states(), /web=held/)
+})
 
 test('an interface that is back within a second moves nothing', () => {
   const duo = pair()

@@ -50,6 +50,8 @@ export class SimNode {
   older = false
   olderNext = false
   readonly store = new Map<string, string>()
+  /** Of each fact, when the last write that was ordered in this life will be done. */
+  readonly #storedAt = new Map<string, number>()
   #timers = new Map<string, () => void>()
   #late: (() => void)[] = []
   /** Records of the engine that wait for a blocked daemon. */
@@ -98,6 +100,7 @@ export class SimNode {
     this.older = this.olderNext
     this.life += 1
     this.generation += 1
+    this.#storedAt.clear()
     machine.killAgents()
     this.core = build.makeCore(this.config, createPrng(build.prng.below(1 << 30)))
     this.page = adopted && this.page.groups.size > 0 ? { ...this.page, keepUntil: null, generation: this.generation } : this.#newPage()
@@ -504,7 +507,11 @@ export class SimNode {
 
   #persist(key: string, value: string | null): void {
     const hangs = this.diskHangs
-    this.#later(hangs ? 5_000_000 : 100 + this.build.prng.below(5000), () => {
+    const delayUs = hangs ? 5_000_000 : 100 + this.build.prng.below(5000)
+    // One write after the other: what was ordered last is what is there in the end.
+    const at = Math.max(this.clock.now + delayUs, (this.#storedAt.get(key) ?? 0) + 1)
+    this.#storedAt.set(key, at)
+    this.#later(at - this.clock.now, () => {
       const ok = !this.diskFails
       if (ok && value === null) this.store.delete(key)
       else if (ok && value !== null) this.store.set(key, value)

@@ -18,10 +18,10 @@ import type { Field } from '../types.js'
  * A switch that starts again, or a cable that is put into another port, is shorter than the longest of these or much
  * longer. A pair that takes over faster than that is not to wait longer for a cable than for a dead node.
  */
-const settleLeastUs = 20_000
 const settleMostUs = 1_000_000
-/** Of dead times: time enough to hear of an interface of the peer that goes down with ours. */
+/** Of dead times, for a group with services: stopping and starting them costs more than an interface that is back soon. */
 const settleDeadtimes = 2
+const settleLeastUs = 20_000
 /** Back for so long before it counts as good again; doubled by each flap, up to the maximum. */
 const riseUs = 5_000_000
 const riseMaxUs = 300_000_000
@@ -40,6 +40,9 @@ interface Interface {
 }
 
 export interface TrackHost {
+  /** It will probably be offered soon; or will not after all. */
+  prepare(group: Group): void
+  unprepare(group: Group): void
   /** Hand the group to the peer; null: begun, else why not. */
   offer(group: Group): string | null
   /** Beside a real heartbeat: ask it to take these groups. */
@@ -55,7 +58,10 @@ export class Track implements StatementNotes {
   readonly #laterAt = new Map<GroupId, number>()
   host: TrackHost | null = null
 
-  constructor(private readonly ctx: Context, private readonly world: World) {}
+  constructor(private readonly ctx: Context, private readonly world: World) {
+    world.peerUnfit = (id) => this.peerUnfit(id)
+    world.betterThere = (id) => this.betterThere(id)
+  }
 
   changed(event: InterfaceEvent): void {
     const up = event.up && event.carrier
@@ -69,13 +75,18 @@ export class Track implements StatementNotes {
       known.up = up
       known.since = now
     } else return
-    // Brings the step in which the time has passed.
-    if (!up || known !== undefined) this.ctx.timer(`track:${event.name}`, up ? this.#riseOf(event.name) : this.#settleUs)
+    // Each brings a step in which a time has passed.
+    if (!up) this.ctx.timer(`track:${event.name} soon`, this.#settleUs(true))
+    if (!up || known !== undefined) this.ctx.timer(`track:${event.name}`, up ? this.#riseOf(event.name) : this.#settleUs(false))
   }
 
-  /** So long without its interface before a group leaves. */
-  get #settleUs(): number {
-    return Math.min(settleMostUs, Math.max(settleLeastUs, settleDeadtimes * this.ctx.config.timing.deadtimeUs))
+  /**
+   * So long without its interface before a group leaves. Addresses alone move faster than anybody comes back: they wait
+   * as long as for a dead node, time enough to hear of an interface of the peer that goes down with ours.
+   */
+  #settleUs(addressOnly: boolean): number {
+    const { deadtimeUs } = this.ctx.config.timing
+    return Math.min(settleMostUs, addressOnly ? deadtimeUs : Math.max(settleLeastUs, settleDeadtimes * deadtimeUs))
   }
 
   #riseOf(name: string): number {
@@ -105,6 +116,11 @@ export class Track implements StatementNotes {
   peerUnfit(id: GroupId): boolean {
     const theirs = this.#theirs?.get(id)
     return theirs === 'down' || theirs === 'settling'
+  }
+
+  /** Down here, and not there, as far as the peer has said. */
+  betterThere(id: GroupId): boolean {
+    return this.fitness(id) === 'down' && this.#theirs !== null && this.#theirs.get(id) !== 'down'
   }
 
   // ------------------------------------------------------------------------------------ between the nodes
@@ -151,7 +167,9 @@ export class Track implements StatementNotes {
       if (fitness === 'up' && this.#told.delete(group.id)) {
         this.ctx.note('info', 'track.back', `${group.id}: its interface is up again and stays so`, { group: group.id })
       }
+      if (fitness !== 'down') this.#laterAt.delete(group.id)
       if (fitness === 'down' && group.state === 'held') this.#leave(group)
+      else this.host?.unprepare(group)
     }
   }
 
@@ -160,15 +178,20 @@ export class Track implements StatementNotes {
     if (rule === null || this.host === null) return
     const down = rule.interfaces.filter((name) => this.#stateOf(name).fitness === 'down')
     const downUs = Math.max(...down.map((name) => this.#stateOf(name).forUs))
-    if (downUs < this.#settleUs || this.ctx.now < (this.#laterAt.get(group.id) ?? 0)) return
+    if (this.ctx.now < (this.#laterAt.get(group.id) ?? 0)) return
     const why = this.#whyNot(group, downUs)
+    if (downUs < this.#settleUs(group.addressOnly)) {
+      if (why === null && this.world.peerIsTwinbeat) this.host.prepare(group)
+      else this.host.unprepare(group)
+      return
+    }
     const refusal = why ?? (this.world.peerIsTwinbeat ? this.host.offer(group) : this.#standby(group, this.host))
     // What was offered is under way: nothing new to say.
     if (refusal === 'TB_BUSY') return
-    if (refusal !== null) {
-      this.#laterAt.set(group.id, this.ctx.now + againUs)
-      this.ctx.timer(`track:again ${group.id}`, againUs)
-    }
+    if (refusal !== null) this.host.unprepare(group)
+    // Also when it was offered: a peer that refuses is not asked again at once.
+    this.#laterAt.set(group.id, this.ctx.now + againUs)
+    this.ctx.timer(`track:again ${group.id}`, againUs)
     this.#tell(group, down.join(' '), refusal)
   }
 

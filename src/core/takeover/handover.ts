@@ -2,9 +2,9 @@
 //
 //   giver   offered --accept--> marking --on disk--> releasing --stopped--> released --held--> (end)
 //   taker                accepted ------------released (or query)--------> taking --held--> (end)
-// The giver writes "the peer may hold it" before its stop begins. While that mark stands, the giver, or its
-// next life, asks `query` until the taker says `held` or `refused`. After `refused` the taker never acts on
-// that exchange again, and the giver may take the group back.
+// The giver writes "the peer may hold it" before its stop begins, or while it is still to be seen whether there will be
+// an exchange at all. While that mark stands, the giver, or its next life, asks `query` until the taker says `held` or
+// `refused`. After `refused` the taker never acts on that exchange again, and the giver may take the group back.
 
 import type { GroupId } from '../base/ids.js'
 import type { Context } from '../context.js'
@@ -14,13 +14,14 @@ import type { AuthorityBooks } from './authority-book.js'
 import type { Door, Verdict } from './authorise.js'
 import type { Claims } from './claims.js'
 import type { Group, Outcome } from './group.js'
+import { HandoverMarks } from './handover-marks.js'
 import { numberOf } from './statement.js'
 import type { World } from './world.js'
 
 export type OfferReason = 'standby' | 'asked' | 'failback' | 'monitor-failed' | 'interface' | 'guardian-lost'
 type EndReason =
   | 'held' | 'refused' | 'revoked' | 'no-answer' | 'peer-dead' | 'peer-restarted' | 'not-written' | 'blocked'
-  | 'grant-expired' | 'not-taken' | 'still-running' | 'leaving' | 'ordered'
+  | 'grant-expired' | 'not-taken' | 'still-running' | 'leaving' | 'ordered' | 'interface-changed'
 type Op = 'ask' | 'offer' | 'accept' | 'released' | 'held' | 'refused' | 'query' | 'revoke'
 
 type Exchange =
@@ -45,15 +46,15 @@ function isLater(x: string, than: string): boolean {
 const retryUs = 10_000_000
 export const handoverTimer = 'handover'
 export const failbackOfferTimer = 'handover.failback'
-const markPrefix = 'handover:'
 
 export class Handover {
   claims: Claims | null = null
   door: Door | null = null
   readonly #exchanges = new Map<GroupId, Exchange>()
   readonly #refused = new Set<GroupId>()
+  readonly #marks: HandoverMarks
   /** Marks of the last life, until their groups are probed. */
-  readonly #marks = new Map<GroupId, string>()
+  readonly #found = new Map<GroupId, string>()
   readonly #returning = new Set<GroupId>()
   /** Accepted because the interface of its home is down: with failback it goes home when that is up again. */
   readonly #lent = new Set<GroupId>()
@@ -67,17 +68,19 @@ export class Handover {
     private readonly ctx: Context,
     private readonly world: World,
     private readonly books: AuthorityBooks,
-  ) {}
+  ) {
+    this.#marks = new HandoverMarks(ctx)
+  }
 
   // --------------------------------------------------------------------------------------------- views
 
   promised(id: GroupId): boolean {
     const exchange = this.#exchanges.get(id)
-    return this.#marks.has(id) || (exchange?.role === 'giver' && exchange.state === 'released')
+    return this.#found.has(id) || (exchange?.role === 'giver' && exchange.state === 'released')
   }
 
   busy(id: GroupId): boolean {
-    return this.#exchanges.has(id) || this.#marks.has(id)
+    return this.#exchanges.has(id) || this.#found.has(id)
   }
 
   /** Past the point at which it could still stay where it is. */
@@ -87,7 +90,7 @@ export class Handover {
   }
 
   get idle(): boolean {
-    return this.#exchanges.size === 0 && this.#marks.size === 0
+    return this.#exchanges.size === 0 && this.#found.size === 0
   }
 
   permits(x: string): boolean {
@@ -109,6 +112,22 @@ export class Handover {
 
   // ---------------------------------------------------------------------------------------- giver's side
 
+  /** An offer will probably be made soon: what the disk takes to write the mark is not waited for then. */
+  prepare(group: Group): void {
+    if (this.#marks.isAhead(group.id) || this.busy(group.id) || group.state !== 'held') return
+    this.#marks.writeAhead(group.id, this.#nextX())
+  }
+
+  /** It will not be made after all. */
+  unprepare(id: GroupId): void {
+    this.#marks.dropAhead(id)
+  }
+
+  #nextX(): string {
+    this.#counter += 1
+    return `${this.ctx.generation}.${this.#counter}`
+  }
+
   offer(group: Group, reason: OfferReason): string | null {
     const { peer } = this.world
     if (peer === null || !peer.active || this.claims?.settled !== true) return 'TB_STANDBY_NO_TARGET'
@@ -118,8 +137,7 @@ export class Handover {
     // Without the arbiter the peer could not take what is let go here. But what is down here may be our only way to an
     // arbiter that the peer does reach; then the peer says whether it takes.
     if (!this.books.lease.healthy && reason !== 'interface') return 'TB_ARBITER_SILENT'
-    this.#counter += 1
-    const x = `${this.ctx.generation}.${this.#counter}`
+    const x = this.#marks.takeAhead(group.id) ?? this.#nextX()
     this.#refused.delete(group.id)
     this.#enter(group.id, { role: 'giver', x, state: 'offered', reason, refused: false })
     this.#say(group.id, 'offer', x)
@@ -145,14 +163,21 @@ export class Handover {
   }
 
   persisted(key: string, ok: boolean): void {
-    if (!key.startsWith(markPrefix)) return
-    const group = this.#group(key.slice(markPrefix.length))
+    const name = HandoverMarks.groupOf(key)
+    if (name === null || !this.#marks.answered(name, ok)) return
+    const group = this.#group(name)
     const one = group === null ? undefined : this.#exchanges.get(group.id)
     if (group === null || one?.role !== 'giver' || one.state !== 'marking') return
-    if (!ok) {
-      this.#say(group.id, 'revoke', one.x)
-      return this.#end(group.id, 'not-written')
-    }
+    if (this.#marks.stateOf(group.id, one.x) === 'written') return this.#release(group)
+    this.#say(group.id, 'revoke', one.x)
+    this.#end(group.id, 'not-written')
+  }
+
+  /** The mark is on the disk: from here on the peer may hold the group. */
+  #release(group: Group): void {
+    const one = this.#exchanges.get(group.id)
+    if (one?.role !== 'giver' || one.state !== 'marking') return
+    if (this.#needless(group, one.reason)) return
     this.#enter(group.id, { ...one, state: 'releasing' })
     if (one.reason === 'monitor-failed') group.failed = true
     // Also in the middle of a restart in place, which becomes a stop.
@@ -252,9 +277,21 @@ export class Handover {
       this.#say(group.id, 'revoke', x)
       return this.#end(group.id, 'not-taken')
     }
+    if (this.#needless(group, one.reason)) return
     this.ctx.cancel(`${handoverTimer}:${group.id}`)
     this.#enter(group.id, { ...one, state: 'marking' })
-    this.ctx.persist(`${markPrefix}${group.id}`, x)
+    const mark = this.#marks.stateOf(group.id, x)
+    if (mark === 'written') this.#release(group)
+    else if (mark === 'none') this.#marks.write(group.id, x)
+  }
+
+  /** Offered because of an interface, and what made that right has changed since: nothing has been let go yet. */
+  #needless(group: Group, reason: OfferReason): boolean {
+    if (reason !== 'interface' || this.world.betterThere(group.id)) return false
+    const one = this.#exchanges.get(group.id)
+    if (one !== undefined) this.#say(group.id, 'revoke', one.x)
+    this.#end(group.id, 'interface-changed')
+    return true
   }
 
   /** The giver has released: from here on, until we answer, the group is ours to take. */
@@ -378,24 +415,26 @@ export class Handover {
 
   /** Gone from the configuration: nobody here can answer for it any more. */
   removed(id: GroupId): void {
-    this.#marks.delete(id)
+    this.#found.delete(id)
+    this.#marks.dropAhead(id)
     this.#end(id, 'leaving')
   }
 
   /** A mark of the last life: the peer may hold the group, unless our probe shows that we never let go. */
   boot(persisted: Readonly<Record<string, string>>): void {
     for (const [key, x] of Object.entries(persisted)) {
-      if (!key.startsWith(markPrefix)) continue
-      const group = this.#group(key.slice(markPrefix.length))
-      if (group === null) this.ctx.persist(key, null)
-      else this.#marks.set(group.id, x)
+      const name = HandoverMarks.groupOf(key)
+      if (name === null) continue
+      const group = this.#group(name)
+      if (group === null) this.#marks.write(name, null)
+      else this.#found.set(group.id, x)
     }
   }
 
   #restore(group: Group): void {
-    const x = this.#marks.get(group.id)
+    const x = this.#found.get(group.id)
     if (x === undefined) return
-    this.#marks.delete(group.id)
+    this.#found.delete(group.id)
     this.#enter(group.id, { role: 'giver', x, state: 'released', reason: 'standby', refused: false })
     if (group.mayHold) return this.#end(group.id, 'still-running')
     this.ctx.timer(`${handoverTimer}:${group.id}`, 0)
@@ -435,6 +474,9 @@ export class Handover {
 
   /** Level: what waits for the arbiter, then failback. */
   advance(): void {
+    for (const id of this.#marks.waiting) {
+      if (this.world.groups.get(id)?.state !== 'held' || this.world.stopping || this.world.paused) this.#marks.dropAhead(id)
+    }
     for (const [id, one] of [...this.#exchanges]) {
       const group = this.world.groups.get(id)
       if (group?.state !== 'stopped') continue
@@ -525,7 +567,7 @@ export class Handover {
       // The peer does not want it: what failed is at least started again here.
       this.world.groups.get(id)?.repair()
     }
-    if (one.role === 'giver' && one.state !== 'offered') this.ctx.persist(`${markPrefix}${id}`, null)
+    if (one.role === 'giver' && (one.state !== 'offered' || this.#marks.has(id))) this.#marks.write(id, null)
     const fine = reason === 'held'
     this.ctx.note(fine ? 'info' : 'warn', 'handover.ended', `${id}: hand-over ${one.x} ended: ${reason}`, {
       group: id, exchange: one.x, role: one.role, reason, state: one.state,

@@ -76,6 +76,8 @@ export class World {
 
   /** By the peer's own word its interface for this group is down, or has only just come back. */
   peerUnfit: (id: GroupId) => boolean = () => false
+  /** The interface of this group is down here, and not at the peer, by its own word. */
+  betterThere: (id: GroupId) => boolean = () => false
 
   constructor(readonly ctx: Context) {}
 
