@@ -48,7 +48,8 @@ export const TWINBEAT_CF: readonly Directive[] = [
   directive('track', 'track INTERFACE on|off', 'line', kText, null,
     'on beside a twinbeat peer for interfaces that carry an address of a group, as it says whether its own is up; '
     + 'beside a real heartbeat only a warning',
-    'A group whose interface has no carrier or is down for two dead times (20 ms to one second) is handed to a peer whose interface is up. '
+    'A group whose interface has no carrier or is down is handed to a peer whose interface is up: one of addresses alone after a dead '
+    + 'time, one with services after two (at least 20 ms), either after a second at most. '
     + 'Written `on` it also asks a real heartbeat, if everything in the set that moves with it is affected.'),
   directive('guardian_kill', 'guardian_kill GROUP', 'line', kText, null,
     'none: only its operator knows that a service is nothing but its processes',
