@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { labObstacle } from '../../lab/lab.js'
 import { exited, run, spawnChild, until, within } from '../../lab/processes.js'
-import { lineOf, withOne, withPair, type Machine } from './failures-support.js'
+import { withOne, withPair, type Machine } from './failures-support.js'
 
 const obstacle = await labObstacle()
 const suite = { concurrency: 5, skip: obstacle ?? false, timeout: 120_000 }
@@ -83,7 +83,7 @@ describe('disks that hang', { ...suite, skip: noFreezing ?? false }, () => {
         await disk?.freeze()
         const refused = await a.tool('standby', '--timeout', '15s')
         assert.notEqual(refused.rc, 0)
-        lineOf(a.log(), /ERROR: state\.unwritable: cannot store 'handover:.*the disk did not answer within 5 s/)
+        await a.line(/ERROR: state\.unwritable: cannot store 'handover:.*the disk did not answer within 5 s/)
         assert.match(await a.warnings(), /the state folder '\/run\/disk\/state' hangs .*no group is handed over/)
         assert.equal((await a.group())?.state, 'held')
         assert.equal(await b.hasAddress(), false)
@@ -159,15 +159,15 @@ describe('a serial line that is pulled', suite, () => {
         await machine.when('misses the device', ({ links }) =>
           links.some(({ name, open, problem }) => name === device && !open && problem !== ''), 15_000)
         assert.ok(await until(() => machine.log().includes('serial.lost'), 10_000), machine.log())
-        lineOf(machine.log(), /WARN: link\.failed: \/run\/ttyS7 cannot be used, E\w+: .*tried again/)
-        lineOf(machine.log(), /WARN: serial\.lost: the device '\/run\/ttyS7' is gone/)
+        await machine.line(/WARN: link\.failed: \/run\/ttyS7 cannot be used, E\w+: .*tried again/)
+        await machine.line(/WARN: serial\.lost: the device '\/run\/ttyS7' is gone/)
       }
       assert.deepEqual((await b.status())?.nodes.map((node) => node.status), ['active', 'active'])
       await plugIn()
       for (const machine of [a, b]) {
         assert.ok(await until(() => machine.log().includes('serial.opened'), 15_000), machine.log())
         await lineIs(machine, 'up')
-        lineOf(machine.log(), /info: serial\.opened: the serial line '\/run\/ttyS7' is open again/)
+        await machine.line(/info: serial\.opened: the serial line '\/run\/ttyS7' is open again/)
       }
       assert.equal((await a.group())?.state, 'held')
       assertNeverLate(a, b)

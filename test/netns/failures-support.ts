@@ -188,6 +188,15 @@ export class Machine {
     return this.#text('ha-log')
   }
 
+  /** A line is written a moment after what it tells of. */
+  async line(pattern: RegExp): Promise<string> {
+    const find = (): string | undefined => this.log().split('\n').find((candidate) => pattern.test(candidate))
+    await until(() => find() !== undefined, 2_000, 20)
+    const line = find()
+    assert.ok(line !== undefined, `no line matches ${String(pattern)} in:\n${this.log().slice(-4000)}`)
+    return line
+  }
+
   #text(name: string): string {
     const file = join(this.node.folders.log, name)
     return existsSync(file) ? readFileSync(file, 'latin1') : ''
@@ -208,12 +217,6 @@ export function assertPlain(text: string): void {
 }
 
 /** One line of the log that matches; gives it. */
-export function lineOf(text: string, pattern: RegExp): string {
-  const line = text.split('\n').find((candidate) => pattern.test(candidate))
-  assert.ok(line !== undefined, `no line matches ${String(pattern)} in:\n${text.slice(-4000)}`)
-  return line
-}
-
 export async function withPair(name: string, body: (a: Machine, b: Machine) => Promise<void>): Promise<void> {
   await withLab({ name, nodes: names }, async (lab) => {
     const machines = names.map((node) => new Machine(lab.node(node))) as [Machine, Machine]

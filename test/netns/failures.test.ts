@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { labObstacle } from '../../lab/lab.js'
 import { until } from '../../lab/processes.js'
 import type { StatusReport } from '../../src/control/report.js'
-import { assertPlain, groupKey, lineOf, names, vip, withOne, withPair, type Machine } from './failures-support.js'
+import { assertPlain, groupKey, names, vip, withOne, withPair, type Machine } from './failures-support.js'
 
 const obstacle = await labObstacle()
 const suite = { concurrency: 5, skip: obstacle ?? false, timeout: 300_000 }
@@ -74,7 +74,7 @@ describe('agents that misbehave', suite, () => {
       await Promise.all([a.start(), b.start()])
       await b.holds()
       assert.equal(await a.hasAddress(), false)
-      assert.match(lineOf(a.log(), /ERROR: resource\.unresolved/), /'web' is nothing on this machine: .*looked at .*resource\.d/)
+      assert.match(await a.line(/ERROR: resource\.unresolved/), /'web' is nothing on this machine: .*looked at .*resource\.d/)
       assert.match(await a.warnings(), /cannot start on this node: 'web' is nothing/)
     })
   })
@@ -87,7 +87,7 @@ describe('agents that misbehave', suite, () => {
       await Promise.all([a.start(), b.start()])
       await b.holds()
       assert.equal(await a.hasAddress(), false)
-      assert.match(lineOf(a.log(), /ERROR: start\.failed/), /web did not start: start gave no result within 1000 ms and was ended/)
+      assert.match(await a.line(/ERROR: start\.failed/), /web did not start: start gave no result within 1000 ms and was ended/)
     })
   })
 
@@ -103,7 +103,7 @@ describe('agents that misbehave', suite, () => {
       assert.notEqual(standby.rc, 0)
       await a.when('is blocked', ({ groups }) => groups[0]?.state === 'blocked')
       assert.match(await a.warnings(), /could not be stopped and is blocked/)
-      assert.match(lineOf(a.log(), /ERROR: stop\.blocked/), /web cannot be stopped; it is never started elsewhere/)
+      assert.match(await a.line(/ERROR: stop\.blocked/), /web cannot be stopped; it is never started elsewhere/)
       const stop = await a.tool('stop', '--timeout', '20s')
       assert.match(stop.err, /TB_STOP_BLOCKED|TB_BUSY/)
       assert.deepEqual(b.calls().filter((call) => call === 'web start'), [])
@@ -123,7 +123,7 @@ describe('agents that misbehave', suite, () => {
       await standby
       await b.holds()
       assert.deepEqual(b.calls().filter((call) => call === 'web start'), ['web start'])
-      lineOf(a.log(), /CRIT: daemon\.reset: .*web cannot be stopped/)
+      await a.line(/CRIT: daemon\.reset: .*web cannot be stopped/)
     })
   })
 
@@ -139,7 +139,7 @@ describe('agents that misbehave', suite, () => {
       await off
       await standby
       await b.holds()
-      lineOf(a.log(), /ERROR: reset\.survived: reset_command '\/bin\/sh' ended with status 1: falling back to reboot\(2\)/)
+      await a.line(/ERROR: reset\.survived: reset_command '\/bin\/sh' ended with status 1: falling back to reboot\(2\)/)
     })
   })
 
@@ -173,7 +173,7 @@ describe('agents that misbehave', suite, () => {
       b.agent('liar')
       await startBoth(a, b)
       await b.holds(30_000)
-      lineOf(a.log(), /WARN: monitor\.failed: .*liar is stopped/)
+      await a.line(/WARN: monitor\.failed: .*liar is stopped/)
       assert.equal(await a.hasAddress(), false)
       assert.ok(a.log().length < 200_000, `the log has ${String(a.log().length)} bytes`)
     })
@@ -190,11 +190,11 @@ describe('disks that are full or hang', suite, () => {
       assert.match(made.out, /100%/)
       await Promise.all([a.start({ stateDir: `${disk}/state` }), b.start()])
       await a.holds()
-      assert.match(lineOf(a.log(), /WARN: state\.unwritable: cannot store the generation/), /ENOSPC.*free space/)
+      assert.match(await a.line(/WARN: state\.unwritable: cannot store the generation/), /ENOSPC.*free space/)
       assert.match(await a.warnings(), /the state folder '\/run\/small\/state' cannot be written .*no group is handed over/)
       const refused = await a.tool('standby', '--timeout', '10s')
       assert.notEqual(refused.rc, 0)
-      lineOf(a.log(), /ERROR: state\.unwritable: cannot store 'handover:.*ENOSPC/)
+      await a.line(/ERROR: state\.unwritable: cannot store 'handover:.*ENOSPC/)
       assert.equal((await a.group())?.state, 'held')
       assert.equal(await b.hasAddress(), false)
       await a.node.exec(['rm', `${disk}/fill`])
@@ -238,11 +238,11 @@ describe('links that cannot be used', suite, () => {
       const link = report.links.find(({ name }) => name === 'eth1')
       assert.equal(link?.open, false)
       assert.match(link.problem, /EADDRINUSE: another program holds its UDP port/)
-      lineOf(a.log(), /WARN: link\.failed: eth1 cannot be used, EADDRINUSE: .*ss -ulpn.*tried again/)
+      await a.line(/WARN: link\.failed: eth1 cannot be used, EADDRINUSE: .*ss -ulpn.*tried again/)
       await a.node.exec(['sh', '-c', 'kill $(pidof socat)'])
       squatter.kill('SIGKILL')
       await a.when('opens eth1', ({ links: now }) => now.every(({ open }) => open), 10_000)
-      lineOf(a.log(), /info: link\.opened: eth1 is open/)
+      await a.line(/info: link\.opened: eth1 is open/)
     })
   })
 
@@ -258,8 +258,8 @@ describe('links that cannot be used', suite, () => {
       const report = await a.when('closed links', ({ links: now }) => now.length === 3)
       assert.match(report.links.find(({ name }) => name === 'eth7')?.problem ?? '', /ENODEV: there is no such interface/)
       assert.equal(report.links.find(({ name }) => name === '/run/ttyS7')?.open, false)
-      lineOf(a.log(), /WARN: config\.warning: .*ha\.cf:\d+: there is no interface 'eth7' on this machine; the link stays closed/)
-      lineOf(a.log(), /ERROR: serial\.failed: the serial line '\/run\/ttyS7' stays closed/)
+      await a.line(/WARN: config\.warning: .*ha\.cf:\d+: there is no interface 'eth7' on this machine; the link stays closed/)
+      await a.line(/ERROR: serial\.failed: the serial line '\/run\/ttyS7' stays closed/)
       for (const step of ['add', 'del', 'add'] as const) {
         const done = await a.node.exec(['sh', '-c', step === 'del' ? 'ip link del eth7' : addEth7])
         assert.equal(done.rc, 0, done.err)
@@ -286,7 +286,7 @@ describe('privileges that are missing', suite, () => {
       assert.equal(ping?.open, false)
       assert.match(ping.problem, /^(EPERM|EACCES): not permitted: twinbeatd needs root/)
       assert.equal(await one.hasAddress(), true)
-      lineOf(one.log(), /WARN: privilege\.missing: no raw sockets/)
+      await one.line(/WARN: privilege\.missing: no raw sockets/)
     })
   })
 
@@ -304,7 +304,7 @@ describe('privileges that are missing', suite, () => {
       await Promise.all([a.start({ prefix: ['setpriv', '--bounding-set', '-net_admin'] }), b.start()])
       await b.holds()
       assert.match(await a.warnings(), /no right to change addresses \(CAP_NET_ADMIN\)/)
-      assert.match(lineOf(a.log(), /ERROR: start\.failed/), /EPERM/)
+      assert.match(await a.line(/ERROR: start\.failed/), /EPERM/)
     })
   })
 })
@@ -345,7 +345,7 @@ describe('daemons that die, signals and floods', suite, () => {
       assert.ok(await until(async () => !(await a.hasAddress()), 10_000), a.log())
       await a.when('is stopped', ({ groups }) => groups[0]?.state === 'stopped')
       assert.equal(await b.hasAddress(), true)
-      if (left) lineOf(a.log(), /group\.found: .*left-behind/)
+      if (left) await a.line(/group\.found: .*left-behind/)
     })
   })
 
@@ -374,9 +374,9 @@ describe('daemons that die, signals and floods', suite, () => {
       a.write({ haCf: ['keepalive soon', 'nonsense 1'] })
       a.kill('SIGHUP')
       assert.ok(await until(() => a.log().includes('reload.refused'), 5000))
-      lineOf(a.log(), /ERROR: config\.error: .*ha\.cf:\d+: .*soon/)
-      lineOf(a.log(), /ERROR: config\.error: .*ha\.cf:\d+: .*nonsense/)
-      lineOf(a.log(), /ERROR: reload\.refused: .*the old configuration stays in force/)
+      await a.line(/ERROR: config\.error: .*ha\.cf:\d+: .*soon/)
+      await a.line(/ERROR: config\.error: .*ha\.cf:\d+: .*nonsense/)
+      await a.line(/ERROR: reload\.refused: .*the old configuration stays in force/)
       assert.equal((await a.group())?.state, 'held')
       a.kill('SIGTERM')
       await until(() => a.log().includes('node.stopping'), 5000, 20)
@@ -385,7 +385,7 @@ describe('daemons that die, signals and floods', suite, () => {
       assertPlain(a.output())
       await b.holds(10_000)
       assert.equal(await a.hasAddress(), false)
-      lineOf(a.log(), /info: stop\.repeated/)
+      await a.line(/info: stop\.repeated/)
     })
   })
 })

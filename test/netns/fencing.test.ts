@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { labObstacle, withLab } from '../../lab/lab.js'
 import type { FenceHistoryEntry, StatusReport } from '../../src/control/report.js'
-import { assertPlain, lineOf, Machine, names } from './failures-support.js'
+import { assertPlain, Machine, names } from './failures-support.js'
 import { newBoot, offWithin, PowerSwitch, switchIsThere } from './fencing-support.js'
 
 const obstacle = (await labObstacle()) ?? (switchIsThere() ? null : 'cluster-glue is missing')
@@ -71,7 +71,7 @@ describe('a dead node is taken over after it was fenced', suite, () => {
       await a.node.powerOff()
       await b.when('waits for a person', ({ fencing }) => fencing.state === 'waiting')
       assert.equal(await b.hasAddress(), false)
-      assert.match(lineOf(b.log(), /ERROR: fence\.waiting/), /twinbeat confirm-fenced nodea/)
+      assert.match(await b.line(/ERROR: fence\.waiting/), /twinbeat confirm-fenced nodea/)
       const silent = await b.tool('confirm-fenced', 'nodea')
       assert.match(silent.err, /You are about to say that 'nodea' is OFF[\s\S]*nobody is here to be asked/)
       const confirm = await b.tool('confirm-fenced', 'nodea', '--yes')
