@@ -239,7 +239,8 @@ TEST_CASE("batches do not wait for one that probes, and a remove cancels what it
   NetLab lab;
   TB_NEEDS_LAB(lab);
   NetConfig config;
-  config.probe_ms = 1500;
+  // Everything below has to happen meanwhile, also on a machine that is busy with something else.
+  config.probe_ms = 3000;
   Keeper keeper(config);
   const uint64_t probing =
       keeper.submit({step(StepOp::kAdd, "10.9.0.5", 24, NetLab::kHere, kStepProbe),
