@@ -94,6 +94,23 @@ test('both operators at once: on hold wins, on both nodes', () => {
   assert.deepEqual(held(duo.beta), [true, true])
 })
 
+test('a hold that is said again is not ended by what the other operator said of the one before', () => {
+  const duo = new Duo().start()
+  duo.alpha.operator('hold', 'web', '1')
+  duo.run(second)
+  duo.cut = true
+  duo.beta.operator('unhold', 'web', '2')
+  duo.run(second)
+  duo.alpha.operator('hold', 'web', '3')
+  duo.run(second)
+  duo.cut = false
+  duo.alpha.operator('hold', 'db', '4')
+  duo.run(second)
+  for (const stage of [duo.alpha, duo.beta]) {
+    assert.ok(stage.core.snapshot().groups.every((group) => group.obstacles.includes('on-hold')))
+  }
+})
+
 test('an offer that the peer has not answered is taken back when the group is put on hold', () => {
   const duo = new Duo().start()
   duo.cut = true

@@ -152,6 +152,8 @@ export class MachineClock implements Timeline {
 
   /** When this clock will show that time. */
   worldAt(local: number): number {
-    return Math.max(this.world.now, this.#since + Math.ceil((local - this.#base) / this.rate))
+    const world = this.#since + Math.ceil((local - this.#base) / this.rate)
+    // What was rounded on the way there and back may be one short: it would never come.
+    return Math.max(this.world.now, this.#localAt(world) < local ? world + 1 : world)
   }
 }

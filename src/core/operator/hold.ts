@@ -24,13 +24,17 @@ export class SharedHolds {
     return this.#own.get(id)?.on ?? false
   }
 
-  /** False: nothing changed. */
+  /**
+   * False: nothing changed. A hold that is said again is a new one: what an operator on the other node may be ending
+   * just now was the one before.
+   */
   set(id: GroupId, on: boolean): boolean {
     const before = this.#own.get(id)
-    if ((before?.on ?? false) === on) return false
+    const same = (before?.on ?? false) === on
+    if (same && !on) return false
     const version = Math.max(before?.version ?? 0, this.#theirs.get(id)?.version ?? 0) + 1
     this.#own.set(id, { version, on })
-    return true
+    return !same
   }
 
   get text(): string {
