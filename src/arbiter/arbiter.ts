@@ -51,6 +51,8 @@ export interface Arbiter {
   run(order: ArbiterOrder): Promise<ArbiterAnswer>
   /** Tries everything that the lease needs, on keys of its own, and tells what it found. */
   probe(): Promise<readonly ProbeLine[]>
+  /** What an operator should know of this product beforehand. Null: it does not answer. Never rejects. */
+  notices(): Promise<readonly string[] | null>
   health(): ArbiterHealth
   close(): void
 }
@@ -73,6 +75,8 @@ export interface ArbiterParts {
   readonly now: () => Micros
   readonly times: LeaseTimes
   readonly readFile: (path: string) => string
+  /** What an operator should know although every order was answered. */
+  readonly warn?: (event: { readonly event: string; readonly [detail: string]: string }, text: string) => void
 }
 
 export const unknownAnswer = (text: string): ArbiterAnswer =>

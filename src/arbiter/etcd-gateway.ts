@@ -5,6 +5,7 @@ import http from 'node:http'
 import https from 'node:https'
 import type { Micros } from '../core/base/ids.js'
 import { messageOf } from '../errors.js'
+import type { MemberVersion } from './etcd-version.js'
 
 export interface EtcdAccess {
   readonly endpoints: readonly string[]
@@ -99,6 +100,20 @@ export class EtcdGateway {
     return this.#silence(last, attempts)
   }
 
+  /** Of the members that answer. It is asked without a user, and changes nothing of what is known of them. */
+  async versions(until: Micros): Promise<readonly MemberVersion[]> {
+    const found = await Promise.all(this.#access.endpoints.map(async (endpoint) => {
+      try {
+        const { text } = await this.#request(endpoint, '/version', null, Math.max(1, (until - this.#gate.now()) / 1000))
+        const version = recordOf(JSON.parse(text))?.['etcdserver']
+        return typeof version === 'string' && /^[\w.+-]{1,40}$/.test(version) ? [{ endpoint, version }] : []
+      } catch {
+        return []
+      }
+    }))
+    return found.flat()
+  }
+
   close(): void {
     this.#closed = true
     this.#agents?.http.destroy()
@@ -155,7 +170,7 @@ export class EtcdGateway {
     const begun = this.#gate.now()
     let raw: RawAnswer
     try {
-      raw = await this.#post(endpoint, path, JSON.stringify(body), Math.max(1, (until - begun) / 1000))
+      raw = await this.#request(endpoint, path, JSON.stringify(body), Math.max(1, (until - begun) / 1000))
     } catch (error) {
       return this.#silence(`${endpoint}: ${shorten(messageOf(error))}`, attempts)
     }
@@ -178,17 +193,18 @@ export class EtcdGateway {
     return { ...parsed, attempts }
   }
 
-  #post(endpoint: string, path: string, body: string, timeoutMs: number): Promise<RawAnswer> {
+  /** Without a body it is a GET. */
+  #request(endpoint: string, path: string, body: string | null, timeoutMs: number): Promise<RawAnswer> {
     return new Promise((resolve, reject) => {
       const url = new URL(path, endpoint)
       const secure = url.protocol === 'https:'
       const agents = this.#agentsNow()
       const request = (secure ? https : http).request(url, {
-        method: 'POST',
+        method: body === null ? 'GET' : 'POST',
         agent: secure ? agents.https : agents.http,
         headers: {
-          'content-type': 'application/json', 'content-length': Buffer.byteLength(body),
-          ...(this.#token === null || path.startsWith('/v3/auth/') ? {} : { authorization: this.#token }),
+          ...(body === null ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          ...(this.#token === null || body === null || path.startsWith('/v3/auth/') ? {} : { authorization: this.#token }),
         },
       })
       const timer = setTimeout(() => {
@@ -215,7 +231,7 @@ export class EtcdGateway {
           resolve({ status: response.statusCode ?? 0, text })
         })
       })
-      request.end(body)
+      request.end(body ?? undefined)
     })
   }
 

@@ -10,36 +10,38 @@
 // - Whose the key is, is only ever learnt from a linearizable read. A lease that is said to be unknown is not yet
 //   proof that the key is gone.
 // - A create that timed out may still be carried out minutes later. It is over only when its lease is revoked.
+// - A key that is gone is not free yet: etcd may have revoked a lease that was renewed (etcd-sights.ts). Who gives a
+//   key back leaves a mark beside it, and every create takes the mark away.
 import type { Micros } from '../core/base/ids.js'
 import {
   deadlineOf, unknownAnswer, type Arbiter, type ArbiterAnswer, type ArbiterHealth, type ArbiterOrder, type ArbiterParts, type ProbeLine,
 } from './arbiter.js'
-import { EtcdGateway, grpc, recordOf, wholeNumber, type EtcdAccess, type EtcdHeader, type GatewayReply } from './etcd-gateway.js'
+import {
+  base64, isMarkOf, keyStateOf, leaseOf, otherAnswer, placeOf, rangeStateOf, samePlace, textOf, type KeyState, type MarkWords, type Place,
+} from './etcd-answers.js'
+import { EtcdGateway, grpc, wholeNumber, type EtcdAccess, type GatewayReply } from './etcd-gateway.js'
+import { Sights, type SeenKey } from './etcd-sights.js'
+import { noticesOf } from './etcd-version.js'
 
 export interface EtcdConfig extends EtcdAccess {
   /** Begins every key; ends with a slash. */
   readonly prefix: string
 }
 
-/** A member in one term of raft. */
-type Place = Pick<EtcdHeader, 'member' | 'term'>
-
 interface Owned {
   readonly token: number
   readonly leaseId: string
   /** Where a linearizable read was last answered; null: nowhere yet. */
   readonly read: Place | null
-}
-
-interface KeyState {
-  readonly key: { readonly token: number; readonly leaseId: string; readonly holder: string | null } | null
-  readonly place: Place
+  /** As the last answer said; null: this life knows of none. */
+  readonly deadlineAt: Micros | null
+  /** The token of ours that this one stands in for, since its key went away before its time. */
+  readonly insteadOf: number | null
 }
 
 /** An election between two reads is rare; two in a row mean that there is no stable leader. */
 const renewalsMax = 3
-const leaseIdPattern = /^\d{1,19}$/
-const base64 = (text: string): string => Buffer.from(text, 'utf8').toString('base64')
+const probeGroups = '.probe/'
 
 export class EtcdArbiter implements Arbiter {
   readonly #parts: ArbiterParts
@@ -48,12 +50,16 @@ export class EtcdArbiter implements Arbiter {
   readonly #owned = new Map<string, Owned>()
   /** Leases under which a create may still be carried out. */
   readonly #pending = new Map<string, string>()
+  /** Keys of ours that are created anew right now. */
+  readonly #restoring = new Map<string, Promise<ArbiterAnswer>>()
+  readonly #sights: Sights
   #asked = false
 
   constructor(config: EtcdConfig, parts: ArbiterParts) {
     this.#parts = parts
     this.#prefix = config.prefix
     this.#gateway = new EtcdGateway(config, parts)
+    this.#sights = new Sights(parts.times)
   }
 
   async run(order: ArbiterOrder): Promise<ArbiterAnswer> {
@@ -71,6 +77,12 @@ export class EtcdArbiter implements Arbiter {
     }
   }
 
+  async notices(): Promise<readonly string[] | null> {
+    const until = this.#parts.now() + this.#parts.times.timeoutUs as Micros
+    const members = await this.#gateway.versions(until).catch(() => [])
+    return members.length === 0 ? null : noticesOf(members)
+  }
+
   health(): ArbiterHealth {
     const { endpoint, lastAnswerAt, lastMs, problem } = this.#gateway
     return { reachable: this.#asked ? problem === null : null, endpoint, lastAnswerAt, lastMs, problem }
@@ -85,10 +97,16 @@ export class EtcdArbiter implements Arbiter {
   async #acquire(group: string, until: Micros): Promise<ArbiterAnswer> {
     const unresolved = await this.#resolve(group, until)
     if (unresolved !== null) return unresolved
+    this.#sights.look(group, this.#parts.now())
     // Looked at first: a waiting node asks four times a second, and a lease for each would be two writes to every disk.
     const seen = await this.#read(group, until)
     if (!('place' in seen)) return seen
-    if (seen.key !== null) return otherAnswer(seen.key)
+    if (seen.key !== null) return await this.#heldByOther(group, seen.key, seen.place, until)
+    return await this.#tooEarly(group, until) ?? await this.#create(group, null, until)
+  }
+
+  /** `insteadOf`: the token of ours whose key went away; it is the same ownership to everybody who knows that one only. */
+  async #create(group: string, insteadOf: number | null, until: Micros): Promise<ArbiterAnswer> {
     const sentAt = this.#parts.now()
     const granted = await this.#gateway.call('/v3/lease/grant', { TTL: String(this.#ttlSeconds) }, until)
     // Without a lease no key was asked for: whatever became of this request, the group is not ours by it.
@@ -96,7 +114,7 @@ export class EtcdArbiter implements Arbiter {
     const lease = leaseOf(granted.body)
     if (lease === null) return unknownAnswer('etcd granted a lease of no known form')
     this.#pending.set(group, lease.id)
-    const reply = await this.#gateway.call('/v3/kv/txn', this.#create(group, lease.id), until)
+    const reply = await this.#gateway.call('/v3/kv/txn', this.#createBody(group, lease.id), until)
     if (reply.kind !== 'answer') {
       if (reply.kind === 'refused' && reply.attempts === 1) return await this.#refusedCreate(group, reply, until)
       return unknownAnswer(textOf(reply))
@@ -106,11 +124,52 @@ export class EtcdArbiter implements Arbiter {
     const token = created ? reply.header.revision : state?.key?.leaseId === lease.id ? state.key.token : null
     if (token !== null) {
       this.#pending.delete(group)
-      this.#owned.set(group, { token, leaseId: lease.id, read: placeOf(reply.header) })
+      this.#sights.forget(group)
       const deadlineAt = deadlineOf(sentAt, lease.ttlUs, this.#parts.times)
-      return { outcome: 'held', token, deadlineAt, holder: this.#parts.node, text: 'acquired' }
+      this.#owned.set(group, { token, leaseId: lease.id, read: placeOf(reply.header), deadlineAt, insteadOf })
+      const text = insteadOf === null ? 'acquired' : 'its key was gone before its time: created anew'
+      return { outcome: 'held', token, deadlineAt, holder: this.#parts.node, text }
     }
     return await this.#lostRace(group, state, reply.attempts, until)
+  }
+
+  /** How long its lease has left is asked when that can matter; an answer counts like a renewal, from the leader of one term. */
+  async #heldByOther(group: string, key: SeenKey, place: Place, until: Micros): Promise<ArbiterAnswer> {
+    this.#sights.see(group, key)
+    const sentAt = this.#parts.now()
+    if (this.#sights.wantsLife(group, sentAt)) {
+      const left = await this.#gateway.call('/v3/lease/timetolive', { ID: key.leaseId }, until)
+      const answeredAt = this.#parts.now()
+      const again = left.kind === 'answer' ? await this.#read(group, until) : null
+      if (left.kind === 'answer' && again !== null && 'place' in again && again.key?.token === key.token) {
+        const steady = samePlace(place, again.place) && left.header.member === place.member
+        // The gateway leaves out what is zero.
+        const leftS = wholeNumber(left.body['TTL'] ?? '0')
+        const grantedS = wholeNumber(left.body['grantedTTL'])
+        if (steady && leftS !== null && grantedS !== null && grantedS > 0) {
+          this.#sights.life(group, { sentAt, answeredAt, leftS, grantedS })
+        }
+      }
+    }
+    return otherAnswer(key)
+  }
+
+  /** The key is gone. Null: it may be created. */
+  async #tooEarly(group: string, until: Micros): Promise<ArbiterAnswer | null> {
+    const readAt = this.#parts.now()
+    const absent = this.#sights.absent(group, readAt)
+    if (absent === null || readAt >= absent.gone.freeAt) return null
+    const { key, gone, first } = absent
+    const reply = await this.#gateway.call('/v3/kv/range', { key: this.#mark(group), serializable: false }, until)
+    if (reply.kind !== 'answer') return unknownAnswer(textOf(reply))
+    if (isMarkOf(reply.body, key)) return null
+    const holder = key.holder ?? 'an unknown owner'
+    const seconds = ((gone.freeAt - readAt) / 1_000_000).toFixed(1)
+    const text = `held by ${holder}: its key is gone before its time, and it may not know: free in ${seconds} s`
+    if (first && gone.early) {
+      this.#parts.warn?.({ event: 'lease.vanished', group }, `${group}: ${text}`)
+    }
+    return { outcome: 'other', token: key.token, deadlineAt: null, holder: key.holder, text }
   }
 
   /** The key is there already. What was sent to another member before may still arrive, so its lease has to go first. */
@@ -119,6 +178,7 @@ export class EtcdArbiter implements Arbiter {
     if (unresolved !== null && attempts > 1) return unresolved
     if (state === null) return unknownAnswer('etcd answered a transaction in no known form')
     if (state.key === null) return unknownAnswer('the key went away in the middle of the transaction')
+    this.#sights.see(group, state.key)
     return otherAnswer(state.key)
   }
 
@@ -129,12 +189,12 @@ export class EtcdArbiter implements Arbiter {
     return unknownAnswer(textOf(reply))
   }
 
-  #create(group: string, leaseId: string): unknown {
+  #createBody(group: string, leaseId: string): unknown {
     const key = this.#key(group)
     const value = base64(JSON.stringify({ node: this.#parts.node, incarnation: this.#parts.incarnation() }))
     return {
       compare: [{ target: 'CREATE', key, create_revision: '0' }],
-      success: [{ request_put: { key, value, lease: leaseId } }],
+      success: [{ request_put: { key, value, lease: leaseId } }, { request_delete_range: { key: this.#mark(group) } }],
       failure: [{ request_range: { key } }],
     }
   }
@@ -147,6 +207,8 @@ export class EtcdArbiter implements Arbiter {
     const gone = reply.kind === 'answer' || (reply.kind === 'refused' && reply.code === grpc.notFound)
     if (!gone) return unknownAnswer(`an earlier request is still open: ${textOf(reply)}`)
     this.#pending.delete(group)
+    // Only to spare the other node a wait, should it have seen the key meanwhile.
+    if (reply.kind === 'answer') void this.#putMark(group, { lease: leaseId }, until)
     return null
   }
 
@@ -154,13 +216,15 @@ export class EtcdArbiter implements Arbiter {
 
   async #renew(group: string, token: number | null, until: Micros): Promise<ArbiterAnswer> {
     if (token === null) return unknownAnswer('no token to renew')
+    const unresolved = await this.#resolve(group, until)
+    if (unresolved !== null) return unresolved
     const known = this.#owned.get(group)
-    let owned: Owned = known?.token === token ? known : { token, leaseId: '0', read: null }
+    let owned: Owned = known?.token === token ? known : { token, leaseId: '0', read: null, deadlineAt: null, insteadOf: null }
     for (let turn = 0; turn < renewalsMax; turn += 1) {
       if (owned.read === null) {
         const first = await this.#read(group, until)
         if (!('place' in first)) return first
-        const verdict = this.#verdict(group, token, first)
+        const verdict = await this.#verdict(group, token, first, until)
         if ('outcome' in verdict) return verdict
         owned = verdict
       }
@@ -168,7 +232,7 @@ export class EtcdArbiter implements Arbiter {
       const alive = await this.#gateway.call('/v3/lease/keepalive', { ID: owned.leaseId }, until)
       const again = await this.#read(group, until)
       if (!('place' in again)) return again
-      const verdict = this.#verdict(group, token, again)
+      const verdict = await this.#verdict(group, token, again, until)
       if ('outcome' in verdict) return verdict
       const before: Place | null = owned.read
       owned = verdict
@@ -178,21 +242,48 @@ export class EtcdArbiter implements Arbiter {
       const steady = samePlace(before, again.place) && alive.header.member === again.place.member
       if (!steady) continue
       const deadlineAt = deadlineOf(sentAt, ttlS * 1_000_000, this.#parts.times)
+      if (this.#owned.get(group)?.token === token) this.#owned.set(group, { ...owned, deadlineAt })
       return { outcome: 'held', token, deadlineAt, holder: this.#parts.node, text: 'renewed' }
     }
     return unknownAnswer('the members of etcd change: no renewal was confirmed by a quorum')
   }
 
   /** The key is ours under this token, or the answer that says whose it is. */
-  #verdict(group: string, token: number, state: KeyState): Owned | ArbiterAnswer {
+  async #verdict(group: string, token: number, state: KeyState, until: Micros): Promise<Owned | ArbiterAnswer> {
+    const before = this.#owned.get(group)
+    const known = before?.token === token ? before : null
     if (state.key?.token === token) {
-      const owned = { token, leaseId: state.key.leaseId, read: state.place }
+      const owned = {
+        token, leaseId: state.key.leaseId, read: state.place, deadlineAt: known?.deadlineAt ?? null, insteadOf: known?.insteadOf ?? null,
+      }
       this.#owned.set(group, owned)
       return owned
     }
+    if (state.key !== null) {
+      this.#owned.delete(group)
+      return otherAnswer(state.key)
+    }
+    // Before its deadline the group is still ours, and nobody who knows what a vanished key may mean takes it.
+    const deadlineAt = known?.deadlineAt ?? null
+    if (known !== null && deadlineAt !== null && this.#parts.now() < deadlineAt) return await this.#restore(group, known, until)
     this.#owned.delete(group)
-    if (state.key === null) return { outcome: 'released', token: null, deadlineAt: null, holder: null, text: 'the key is gone' }
-    return otherAnswer(state.key)
+    return { outcome: 'released', token: null, deadlineAt: null, holder: null, text: 'the key is gone' }
+  }
+
+  async #restore(group: string, lost: Owned, until: Micros): Promise<ArbiterAnswer> {
+    const restoring = this.#create(group, lost.token, until)
+    this.#restoring.set(group, restoring)
+    try {
+      const answer = await restoring
+      if (answer.outcome === 'held') {
+        this.#parts.warn?.({ event: 'lease.vanished', group }, `${group}: ${answer.text} (token ${String(answer.token)})`)
+      } else if (answer.outcome === 'other') {
+        this.#owned.delete(group)
+      }
+      return answer
+    } finally {
+      if (this.#restoring.get(group) === restoring) this.#restoring.delete(group)
+    }
   }
 
   async #read(group: string, until: Micros): Promise<KeyState | ArbiterAnswer> {
@@ -204,21 +295,21 @@ export class EtcdArbiter implements Arbiter {
 
   // --------------------------------------------------------------------------------------------- release
 
-  async #release(group: string, token: number | null, until: Micros): Promise<ArbiterAnswer> {
+  async #release(group: string, order: number | null, until: Micros): Promise<ArbiterAnswer> {
+    // From here on no renewal that is still under way creates the key anew; one that does so already ends first.
+    const before = this.#owned.get(group)
+    if (before !== undefined) this.#owned.set(group, { ...before, deadlineAt: null })
+    await this.#restoring.get(group)?.catch(() => undefined)
     const unresolved = await this.#resolve(group, until)
     if (unresolved !== null) return unresolved
+    const known = this.#owned.get(group)
+    const owned = known !== undefined && (order === null || known.token === order || known.insteadOf === order) ? known : null
+    const token = owned?.token ?? order
     if (token !== null) {
-      const key = this.#key(group)
-      const body = {
-        compare: [{ target: 'CREATE', key, create_revision: String(token) }],
-        success: [{ request_delete_range: { key } }],
-        failure: [],
-      }
-      const reply = await this.#gateway.call('/v3/kv/txn', body, until)
-      if (reply.kind !== 'answer') return unknownAnswer(textOf(reply))
+      const unknown = await this.#giveBack(group, token, until)
+      if (unknown !== null) return unknown
     }
-    const owned = this.#owned.get(group)
-    if (owned !== undefined && (token === null || owned.token === token)) {
+    if (owned !== null) {
       this.#owned.delete(group)
       // Only to be tidy: without a key the lease means nothing and ends by itself.
       void this.#gateway.call('/v3/lease/revoke', { ID: owned.leaseId }, until)
@@ -226,11 +317,43 @@ export class EtcdArbiter implements Arbiter {
     return { outcome: 'released', token: null, deadlineAt: null, holder: null, text: 'released' }
   }
 
+  /** The key goes, and in the same moment the mark comes that says so. Null: it is gone. */
+  async #giveBack(group: string, token: number, until: Micros): Promise<ArbiterAnswer | null> {
+    const key = this.#key(group)
+    const remove = { request_delete_range: { key } }
+    const compare = [{ target: 'CREATE', key, create_revision: String(token) }]
+    const send = async (success: readonly unknown[]): Promise<GatewayReply> =>
+      await this.#gateway.call('/v3/kv/txn', { compare, success, failure: [{ request_range: { key } }] }, until)
+    const put = this.#markPut(group, { token })
+    let reply = await send(put === null ? [remove] : [remove, put])
+    // A full disk lets keys go, and takes no mark: the other node waits for a lease.
+    if (reply.kind === 'refused' && reply.code === grpc.exhausted) reply = await send([remove])
+    if (reply.kind !== 'answer') return unknownAnswer(textOf(reply))
+    // Gone before it was given back: only the mark is missing.
+    if (reply.body['succeeded'] !== true && keyStateOf(reply)?.key === null) void this.#putMark(group, { token }, until)
+    return null
+  }
+
+  /** Nothing rests on it, so nobody waits for it: the other node waits a lease if it is missing. */
+  async #putMark(group: string, words: MarkWords, until: Micros): Promise<void> {
+    const put = this.#markPut(group, words)
+    if (put === null) return
+    // That of an ownership says something only beside no key; that of a lease is read by its identity alone.
+    const key = 'token' in words ? this.#key(group) : this.#mark(group)
+    const compare = [{ target: 'CREATE', key, create_revision: '0' }]
+    await this.#gateway.call('/v3/kv/txn', { compare, success: [put], failure: [] }, until)
+  }
+
+  #markPut(group: string, words: MarkWords): unknown {
+    if (group.startsWith(probeGroups)) return null
+    return { request_put: { key: this.#mark(group), value: base64(JSON.stringify({ node: this.#parts.node, ...words })) } }
+  }
+
   // ----------------------------------------------------------------------------------------------- probe
 
   async probe(): Promise<readonly ProbeLine[]> {
     this.#asked = true
-    const group = `.probe/${this.#parts.node}`
+    const group = `${probeGroups}${this.#parts.node}`
     const lines: ProbeLine[] = []
     const steps: readonly [what: string, run: (token: number | null) => Promise<ArbiterAnswer>, wanted: ArbiterAnswer['outcome']][] = [
       ['create a key with a lease', () => this.run({ action: 'acquire', group, token: null }), 'held'],
@@ -248,7 +371,7 @@ export class EtcdArbiter implements Arbiter {
       lines.push({ ok, text: ok ? `etcd: ${what}: ${ms} ms at ${where}` : `etcd: ${what}: ${answer.outcome}: ${answer.text}` })
       if (!ok) break
     }
-    return lines
+    return [...lines, ...(await this.notices() ?? []).map((text) => ({ ok: true, text: `warning: ${text}` }))]
   }
 
   // ----------------------------------------------------------------------------------------------- parts
@@ -257,53 +380,11 @@ export class EtcdArbiter implements Arbiter {
     return base64(`${this.#prefix}${group}`)
   }
 
+  #mark(group: string): string {
+    return base64(`${this.#prefix}.released/${group}`)
+  }
+
   get #ttlSeconds(): number {
     return Math.ceil(this.#parts.times.ttlUs / 1_000_000)
-  }
-}
-
-const textOf = (reply: GatewayReply): string => (reply.kind === 'answer' ? 'answered' : reply.text)
-const placeOf = ({ member, term }: EtcdHeader): Place => ({ member, term })
-const samePlace = (a: Place | null, b: Place): boolean => a !== null && a.member === b.member && a.term === b.term && a.term !== ''
-
-function otherAnswer(key: NonNullable<KeyState['key']>): ArbiterAnswer {
-  const holder = key.holder ?? 'an unknown owner'
-  return { outcome: 'other', token: key.token, deadlineAt: null, holder: key.holder, text: `held by ${holder}` }
-}
-
-function leaseOf(body: Readonly<Record<string, unknown>>): { id: string; ttlUs: number } | null {
-  const id = body['ID']
-  const ttlS = wholeNumber(body['TTL'])
-  if (typeof id !== 'string' || !leaseIdPattern.test(id) || ttlS === null || ttlS <= 0) return null
-  return { id, ttlUs: ttlS * 1_000_000 }
-}
-
-function keyStateOf(reply: Extract<GatewayReply, { kind: 'answer' }>): KeyState | null {
-  const responses: unknown = reply.body['responses']
-  const range = Array.isArray(responses) ? recordOf(recordOf(responses[0])?.['response_range']) : null
-  return range === null ? null : rangeStateOf(range, reply.header)
-}
-
-function rangeStateOf(range: Readonly<Record<string, unknown>>, header: EtcdHeader): KeyState | null {
-  const place = placeOf(header)
-  const kvs: unknown = range['kvs']
-  if (kvs === undefined) return { key: null, place }
-  if (!Array.isArray(kvs) || kvs.length > 1) return null
-  if (kvs.length === 0) return { key: null, place }
-  const kv = recordOf(kvs[0])
-  const token = wholeNumber(kv?.['create_revision'])
-  if (kv === null || token === null || token <= 0) return null
-  const lease = kv['lease']
-  const leaseId = typeof lease === 'string' && leaseIdPattern.test(lease) ? lease : '0'
-  return { key: { token, leaseId, holder: holderOf(kv['value']) }, place }
-}
-
-function holderOf(value: unknown): string | null {
-  if (typeof value !== 'string') return null
-  try {
-    const node = recordOf(JSON.parse(Buffer.from(value, 'base64').toString('utf8')))?.['node']
-    return typeof node === 'string' && /^[\x21-\x7e]{1,255}$/.test(node) ? node : null
-  } catch {
-    return null
   }
 }

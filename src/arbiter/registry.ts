@@ -25,6 +25,7 @@ export function openArbiter(config: ArbiterConfig, parts: ArbiterParts): Arbiter
 export interface ArbiterScene {
   readonly now: () => Micros
   readonly incarnation: () => number
+  readonly warn?: NonNullable<ArbiterParts['warn']>
 }
 
 /** Null when none is configured. */
@@ -36,5 +37,6 @@ export function arbiterOf(config: ClusterConfig, scene: ArbiterScene): Arbiter |
     node: config.self, now: scene.now, incarnation: scene.incarnation,
     times: { ttlUs, driftPpm, stopBudgetUs, timeoutUs },
     readFile: (path) => readFileSync(path, 'utf8'),
+    ...(scene.warn === undefined ? {} : { warn: scene.warn }),
   })
 }

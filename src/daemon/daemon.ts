@@ -25,8 +25,7 @@ import { refuseConfiguredAddresses, refuseRivals } from '../system/preflight.js'
 import { systemCalls } from '../system/system.js'
 import { coreConfigOf, trackedInterfaces } from './core-config.js'
 import { AddressRunner } from './effects/addresses.js'
-import { arbiterOf } from '../arbiter/registry.js'
-import { ArbiterRunner } from './effects/arbiter.js'
+import { arbiterRunnerOf, type ArbiterRunner } from './effects/arbiter.js'
 import { FenceRunner } from './effects/fencing.js'
 import { AddressBlocker } from './effects/blocker.js'
 import { runNft } from './effects/nft.js'
@@ -163,7 +162,7 @@ export class Daemon {
     this.#lrm = new Lrm({
       nodeName: config.self, haDir: options.haDir, cgroupOf: (resource, action) => this.#kills.folderOf(resource, action),
     })
-    this.#arbiter = new ArbiterRunner(arbiterOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }))
+    this.#arbiter = arbiterRunnerOf(config, { now: () => this.#engine.now(), incarnation: () => this.#generation }, this.#log.logger)
     this.#blocker = new AddressBlocker({
       run: runNft, log: this.#log.logger, marker: path.join(options.runDir, 'nft-table'),
     })

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net'
 
 export type Behaviour =
   | 'ok' | 'silent' | 'answer-lost' | 'reset' | 'nonsense' | 'html' | 'no-header' | 'unavailable' | 'no-space' | 'denied' | 'deposed'
+  | 'full' | 'restless'
 
 interface Key { readonly value: string; readonly lease: string; readonly created: number }
 type Json = Record<string, unknown>
@@ -62,6 +63,7 @@ export class FakeMember {
   /** Only the requests of this path behave so; the others are answered. */
   only: string | null = null
   readonly asked: string[] = []
+  version = '3.6.1'
   #server: http.Server | null = null
   endpoint = ''
 
@@ -88,6 +90,10 @@ export class FakeMember {
 
   #serve(request: http.IncomingMessage, text: string, response: http.ServerResponse): void {
     const path = request.url ?? ''
+    if (request.method === 'GET' && path === '/version' && this.behaviour === 'ok') {
+      response.end(JSON.stringify({ etcdserver: this.version, etcdcluster: '3.4.0' }))
+      return
+    }
     this.asked.push(path)
     const behaviour = this.only === null || this.only === path ? this.behaviour : 'ok'
     const put = (status: number, body: string): void => {
@@ -102,10 +108,10 @@ export class FakeMember {
       case 'unavailable': return put(503, JSON.stringify({ error: 'etcdserver: no leader', message: 'etcdserver: no leader', code: 14 }))
       case 'no-space': return put(429, JSON.stringify({ error: 'etcdserver: mvcc: database space exceeded', code: 8 }))
       case 'denied': return put(403, JSON.stringify({ error: 'etcdserver: permission denied', code: 7 }))
-      case 'ok': case 'answer-lost': case 'deposed': break
+      case 'ok': case 'answer-lost': case 'deposed': case 'full': case 'restless': break
     }
     try {
-      const answer = this.#answer(path, JSON.parse(text) as Json, request.headers.authorization ?? null)
+      const answer = this.#answer(path, JSON.parse(text) as Json, request.headers.authorization ?? null, behaviour)
       if (behaviour === 'answer-lost') return
       put(200, JSON.stringify(answer))
     } catch (error) {
@@ -120,7 +126,7 @@ export class FakeMember {
     return { cluster_id: cluster.id, member_id: this.member, revision: String(cluster.revision), raft_term: String(cluster.term) }
   }
 
-  #answer(path: string, body: Json, token: string | null): Json {
+  #answer(path: string, body: Json, token: string | null, behaviour: Behaviour): Json {
     const { cluster } = this
     const header = this.#header()
     if (path === '/v3/auth/authenticate') {
@@ -131,12 +137,15 @@ export class FakeMember {
     if (cluster.user !== null && token === null) throw new Refusal(3, 'etcdserver: user name is empty')
     if (cluster.user !== null && !cluster.tokens.has(token ?? '')) throw new Refusal(16, 'etcdserver: invalid auth token')
     cluster.expire()
+    // An election at every question.
+    if (behaviour === 'restless') cluster.term += 1
     switch (path) {
       case '/v3/lease/grant': return { header, ID: cluster.grant(Number(body['TTL'])), TTL: String(body['TTL']) }
       case '/v3/lease/keepalive': return { result: { header, ...this.#keepAlive(String(body['ID'])) } }
       case '/v3/lease/revoke':
         if (!cluster.revoke(String(body['ID']))) throw new Refusal(5, 'etcdserver: requested lease not found')
         return { header }
+      case '/v3/lease/timetolive': return { header, ...this.#timeToLive(String(body['ID'])) }
       case '/v3/kv/range': return { header, ...this.#range(String(body['key'])) }
       case '/v3/kv/txn': return this.#txn(body)
       default: throw new Refusal(5, 'Not Found')
@@ -151,6 +160,14 @@ export class FakeMember {
     return { ID: id, TTL: String(lease.ttlUs / 1_000_000) }
   }
 
+  /** Whole seconds, rounded down; zero is left out. */
+  #timeToLive(id: string): Json {
+    const lease = this.cluster.leases.get(id)
+    if (lease === undefined) return { ID: id, TTL: '-1' }
+    const left = Math.floor((lease.expiresAt - this.cluster.now()) / 1_000_000)
+    return { ID: id, grantedTTL: String(lease.ttlUs / 1_000_000), ...(left === 0 ? {} : { TTL: String(left) }) }
+  }
+
   #range(name: string): Json {
     const key = this.cluster.keys.get(name)
     if (key === undefined) return {}
@@ -163,20 +180,27 @@ export class FakeMember {
     const [compare] = body['compare'] as { key: string; create_revision: string }[]
     const wanted = Number(compare?.create_revision)
     const succeeded = (cluster.keys.get(compare?.key ?? '')?.created ?? 0) === wanted
+    const operations = body[succeeded ? 'success' : 'failure'] as Json[]
+    if (this.behaviour === 'full' && operations.some((operation) => operation['request_put'] !== undefined)) {
+      throw new Refusal(8, 'etcdserver: mvcc: database space exceeded')
+    }
     const responses: Json[] = []
-    for (const operation of body[succeeded ? 'success' : 'failure'] as Json[]) {
-      const put = operation['request_put'] as { key: string; value: string; lease: string } | undefined
+    // Whatever a transaction changes, it is one revision.
+    const revision = cluster.revision + 1
+    for (const operation of operations) {
+      const put = operation['request_put'] as { key: string; value: string; lease?: string } | undefined
       const range = operation['request_range'] as { key: string } | undefined
       const remove = operation['request_delete_range'] as { key: string } | undefined
       if (put !== undefined) {
-        if (!cluster.leases.has(put.lease)) throw new Refusal(5, 'etcdserver: requested lease not found')
-        cluster.revision += 1
-        cluster.keys.set(put.key, { value: put.value, lease: put.lease, created: cluster.revision })
+        const lease = put.lease ?? '0'
+        if (lease !== '0' && !cluster.leases.has(lease)) throw new Refusal(5, 'etcdserver: requested lease not found')
+        cluster.revision = revision
+        cluster.keys.set(put.key, { value: put.value, lease, created: cluster.keys.get(put.key)?.created ?? revision })
         responses.push({ response_put: { header: { revision: String(cluster.revision) } } })
       } else if (range !== undefined) {
         responses.push({ response_range: { header: { revision: String(cluster.revision) }, ...this.#range(range.key) } })
       } else if (remove !== undefined) {
-        cluster.revision += cluster.keys.delete(remove.key) ? 1 : 0
+        if (cluster.keys.delete(remove.key)) cluster.revision = revision
         responses.push({ response_delete_range: {} })
       }
     }

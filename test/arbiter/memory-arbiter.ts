@@ -47,6 +47,10 @@ export class MemoryArbiter implements Arbiter {
     return [{ ok: this.store.fault === 'none', text: 'memory' }]
   }
 
+  async notices(): Promise<readonly string[]> {
+    return []
+  }
+
   health(): ArbiterHealth {
     return { reachable: this.store.fault === 'none', endpoint: 'memory', lastAnswerAt: null, lastMs: null, problem: null }
   }

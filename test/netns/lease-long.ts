@@ -83,6 +83,17 @@ const rows: readonly Row[] = [
     await scene.pair.mend('both')
     await whole(scene)
   } },
+  // What it believes to have ended it revokes, if it is old enough, although its successor renewed it.
+  { name: 'leader paused and goes on during a partition', members: 3, body: async (scene) => {
+    await scene.pair.sever('both')
+    const leader = await scene.etcd.leader()
+    scene.etcd.pause(leader)
+    await assertServiceGoesOn(scene, LONGER_MS)
+    scene.etcd.resume(leader)
+    await assertServiceGoesOn(scene, LONGER_MS)
+    await scene.pair.mend('both')
+    await whole(scene)
+  } },
   { name: 'data folder full', body: async (scene) => {
     assert.ok(await scene.etcd.fillDisk(0), 'etcd took everything')
     await assertServiceGoesOn(scene, LONGER_MS)

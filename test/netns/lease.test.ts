@@ -8,7 +8,7 @@ import { VIPS } from '../../lab/pair-files.js'
 import { until } from '../../lab/processes.js'
 import { twinbeatObstacle } from '../../lab/twinbeat-node.js'
 import {
-  assertOneOwner, assertServiceGoesOn, goneFromAll, ownedBySomebody, statusOf, TAKEN_MS, TTL_MS, withLeasePair,
+  assertOneOwner, assertServiceGoesOn, cutFromEtcd, goneFromAll, ownedBySomebody, statusOf, TAKEN_MS, TTL_MS, withLeasePair,
 } from './lease-support.js'
 
 const obstacle = (await labObstacle()) ?? etcdObstacle() ?? twinbeatObstacle()
@@ -42,6 +42,27 @@ describe('lease protection', { skip: obstacle ?? false, concurrency: 2, timeout:
       await pair.a.node.powerOff()
       assert.ok(await until(() => VIPS.every((vip) => pair.owners.now(vip).join() === pair.b.node.name), TAKEN_MS), await pair.describe())
       assert.ok(performance.now() - dead > TTL_MS / 2, 'taken before the lease had ended')
+      await assertOneOwner(scene)
+    })
+  })
+
+  test('leases that are revoked before their time move nothing, and make no second owner', { timeout: LIMIT_MS }, async () => {
+    await withLeasePair('leaserevoked', 1, async (scene) => {
+      const { pair, etcd } = scene
+      const revoke = async (): Promise<void> => { assert.ok(await etcd.revokeLeases() > 0, 'there were leases') }
+      await revoke()
+      await assertServiceGoesOn(scene, TTL_MS)
+      await pair.sever('both')
+      for (const { daemon } of [pair.a, pair.b]) {
+        assert.ok(await until(() => daemon.log().includes('lease.waiting'), TAKEN_MS), 'each looks for the group of the other')
+      }
+      await revoke()
+      await assertServiceGoesOn(scene, 2 * TTL_MS)
+      // An owner that never hears of it holds its group until its deadline.
+      await cutFromEtcd(scene, 'a')
+      await revoke()
+      const all = (): boolean => VIPS.every((vip) => pair.owners.now(vip).join() === pair.b.node.name)
+      assert.ok(await until(all, TTL_MS + TAKEN_MS), await pair.describe())
       await assertOneOwner(scene)
     })
   })

@@ -1,17 +1,40 @@
 // Carries out the core's orders to the arbiter: one answer for each order, never a rejection, nothing decided.
+import type { Logger } from 'pino'
 import type { Arbiter, ArbiterHealth } from '../../arbiter/arbiter.js'
+import { arbiterOf, type ArbiterScene } from '../../arbiter/registry.js'
+import type { ClusterConfig } from '../../config/model.js'
 import type { ArbiterRunEffect } from '../../core/effects.js'
 import type { ArbiterResultEvent } from '../../core/events.js'
 import { nodeId } from '../../core/base/ids.js'
 
 export type ArbiterAnswerWords = Pick<ArbiterResultEvent, 'outcome' | 'token' | 'deadlineAt' | 'holder' | 'text'>
 
+/** What is odd about the arbiter goes to the log, once: it changes nothing of what is ordered. */
+export function arbiterRunnerOf(config: ClusterConfig, scene: Omit<ArbiterScene, 'warn'>, log: Pick<Logger, 'warn'>): ArbiterRunner {
+  const arbiter = arbiterOf(config, { ...scene, warn: (event, text) => { log.warn(event, text) } })
+  const runner = new ArbiterRunner(arbiter, (text) => { log.warn({ event: 'arbiter.hasty' }, text) })
+  void runner.notice()
+  return runner
+}
+
 export class ArbiterRunner {
   readonly #arbiter: Arbiter | null
   readonly #running = new Set<Promise<unknown>>()
+  readonly #onNotice: (text: string) => void
+  #noticed = false
 
-  constructor(arbiter: Arbiter | null) {
+  constructor(arbiter: Arbiter | null, onNotice: (text: string) => void = () => undefined) {
     this.#arbiter = arbiter
+    this.#onNotice = onNotice
+  }
+
+  /** Until it was answered once: at a boot the network may come later. */
+  async notice(): Promise<void> {
+    if (this.#noticed || this.#arbiter === null) return
+    this.#noticed = true
+    const notices = await this.#arbiter.notices()
+    this.#noticed = notices !== null
+    for (const text of notices ?? []) this.#onNotice(text)
   }
 
   get health(): ArbiterHealth | null {
@@ -25,6 +48,7 @@ export class ArbiterRunner {
     this.#running.add(running)
     try {
       const { outcome, token, deadlineAt, holder, text } = await running
+      if (outcome !== 'unknown') void this.notice()
       return { outcome, token, deadlineAt, holder: holder === null ? null : nodeId(holder), text }
     } finally {
       this.#running.delete(running)
