@@ -110,6 +110,7 @@ export class Machines {
     this.reload = new Reload(ctx, world, {
       add: (group) => { this.addGroup(group).boot(false) },
       mayBeElsewhere: (group) => this.#mayBeElsewhere(group),
+      comesFromPeer: (group) => this.handover.comes(group.id),
       retake: (group) => {
         const taken = this.door.take(group, { authority: { kind: 'held', epoch: group.epoch }, reason: 'redefined' })
         return taken || this.ctx.config.protection !== 'lease'

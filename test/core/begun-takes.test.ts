@@ -147,3 +147,21 @@ test('a redefined group is not taken again in place while the peer still runs wh
   pair.run(second)
   assert.deepEqual(pair.starts(), ['start web/ip-web by agreed', 'start web/httpd by agreed'])
 })
+
+test('a group that a reload changes while it comes from the peer is given back, and not taken again in place', () => {
+  const pair = new Pair(config())
+  const [web] = config().groups
+  assert.ok(web !== undefined)
+  pair.tell('offer', '100.1', 'db')
+  pair.hanging.add('start:sql')
+  pair.tell('released', '100.1', 'db')
+  pair.run(second)
+  assert.equal(pair.group('db').state, 'taking')
+  pair.feed({ type: 'config.changed', config: config({ groups: [web, { ...services, digest: 'db-2' }] }) })
+  pair.trace.length = 0
+  pair.release('start:sql')
+  pair.run(2 * second)
+  assert.ok(pair.ops().includes('refused db'))
+  assert.deepEqual(pair.starts(), [])
+  assert.equal(pair.group('db').state, 'stopped')
+})

@@ -1,7 +1,9 @@
 // Holds, maintenance and the end of a block, as operators order them on one of two nodes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nodeId } from '../../src/core/base/ids.js'
+import { groupId, micros, nodeId } from '../../src/core/base/ids.js'
+import { SharedHolds } from '../../src/core/operator/hold.js'
+import { Maintenance } from '../../src/core/operator/maintenance.js'
 import { Duo } from './duo.js'
 import { pairConfig, second, Stage } from './stage.js'
 
@@ -210,4 +212,20 @@ test('a start without the peer is for a peer that is not there', () => {
   stage.operator('start-alone')
   assert.deepEqual(codes(stage), ['ok'])
   assert.equal(stage.core.snapshot().startAlone, true)
+})
+
+test('what was said while the peer was not heard is not ended by what that one said without knowing of it', () => {
+  const web = groupId('web')
+  const holds = new SharedHolds(() => true)
+  holds.set(web, true)
+  assert.deepEqual(holds.merge('7-:web'), [])
+  assert.equal(holds.text, '8+:web')
+  assert.deepEqual(holds.merge('9-:web'), [web], 'said in knowledge of it')
+  const maintenance = new Maintenance()
+  const now = micros(0)
+  maintenance.begin(now, 60 * second)
+  assert.equal(maintenance.merge('5:0', now), false)
+  assert.equal(maintenance.said(now), '6:60000')
+  assert.equal(maintenance.merge('7:0', now), true)
+  assert.equal(maintenance.until(now), null)
 })

@@ -1,5 +1,6 @@
 // Which groups are on hold, as both nodes agree on it: one register for each group, and the higher version wins.
-// Equal versions that differ (both operators spoke at once): on hold, because that forbids more.
+// Equal versions that differ (both operators spoke at once): on hold, because that forbids more. For the same reason a
+// hold that was said while the peer was not heard is not ended by what that one said without knowing of it.
 //
 // As text, in statements and on the disk: `VERSION(+|-):GROUP`, joined by blanks.
 
@@ -18,6 +19,10 @@ export class SharedHolds {
   /** What the peer said last, also of groups that are not configured here (yet). */
   #theirs = new Map<GroupId, Entry>()
 
+  #heard = false
+  /** Put on hold here while the peer was not heard, which has not said anything since. */
+  readonly #unheard = new Set<GroupId>()
+
   constructor(private readonly knows: (id: GroupId) => boolean) {}
 
   has(id: GroupId): boolean {
@@ -34,6 +39,8 @@ export class SharedHolds {
     if (same && !on) return false
     const version = Math.max(before?.version ?? 0, this.#theirs.get(id)?.version ?? 0) + 1
     this.#own.set(id, { version, on })
+    if (on && !this.#heard) this.#unheard.add(id)
+    else this.#unheard.delete(id)
     return !same
   }
 
@@ -48,7 +55,17 @@ export class SharedHolds {
   /** The peer's whole text. Groups whose hold changed here because of it. */
   merge(text: string): readonly GroupId[] {
     this.#theirs = decode(text)
+    this.#heard = true
+    for (const id of this.#unheard) this.#sayAnew(id)
+    this.#unheard.clear()
     return this.#adopt()
+  }
+
+  #sayAnew(id: GroupId): void {
+    const theirs = this.#theirs.get(id)
+    const own = this.#own.get(id)
+    if (theirs === undefined || own?.on !== true || theirs.on || theirs.version <= own.version) return
+    this.#own.set(id, { version: theirs.version + 1, on: true })
   }
 
   /** Groups came or went with a reload. */
@@ -78,6 +95,7 @@ export class SharedHolds {
   }
 
   peerForgotten(): void {
+    this.#heard = false
     this.#theirs = new Map()
   }
 }

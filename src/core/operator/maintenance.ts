@@ -3,7 +3,9 @@
 // forgot must not be the reason why nobody takes over next month.
 //
 // As text in statements: `VERSION:LEFT_MS`, LEFT_MS 0 for off. The higher version wins; equal ones differ only by the
-// time the message took, or because both operators spoke at once, and then on wins over off.
+// time the message took, or because both operators spoke at once, and then on wins over off. What began while the other
+// node was not heard is not ended by what that one said without knowing of it, though its version be higher: versions are
+// forgotten with the boot of a machine.
 
 import { micros, type Micros } from '../base/ids.js'
 
@@ -14,6 +16,8 @@ export class Maintenance {
   #until: Micros = micros(0)
   /** The peer's version as it said last. */
   #theirs: { version: number; on: boolean } | null = null
+  /** It began while the peer was not heard, which has not said anything since. */
+  #unheard = false
 
   /** Until when; null: there is none now. */
   until(now: Micros): Micros | null {
@@ -23,6 +27,7 @@ export class Maintenance {
   begin(now: Micros, us: number): void {
     this.#version = this.#next()
     this.#until = micros(now + Math.min(us, maintenanceMaxUs))
+    this.#unheard = this.#theirs === null
   }
 
   end(): void {
@@ -51,6 +56,12 @@ export class Maintenance {
     const version = Number(match[1])
     const leftUs = Math.min(Number(match[2]) * 1000, maintenanceMaxUs)
     this.#theirs = { version, on: leftUs > 0 }
+    const unheard = this.#unheard
+    this.#unheard = false
+    if (unheard && version > this.#version && leftUs === 0 && this.until(now) !== null) {
+      this.#version = version + 1
+      return false
+    }
     const switchedOff = this.#until === 0
     if (version < this.#version || (version === this.#version && (leftUs === 0 || !switchedOff))) return false
     const before = this.until(now)

@@ -253,14 +253,15 @@ export class Orders implements HoldBook {
     const who = this.world.peer?.id ?? 'the peer'
     const holds = word(fields, 'tb_hold')
     if (holds !== null) {
-      const changed = this.#holds.merge(holds)
-      for (const id of changed) this.#changed(id, who)
-      if (changed.length > 0) this.ctx.persist(holdsKey, this.#holds.text)
+      const before = this.#holds.text
+      for (const id of this.#holds.merge(holds)) this.#changed(id, who)
+      if (this.#holds.text !== before) this.ctx.persist(holdsKey, this.#holds.text)
     }
     const maintenance = word(fields, 'tb_maint')
-    if (maintenance !== null && this.#maintenance.merge(maintenance, this.ctx.now)) {
-      this.ctx.persist(maintenanceKey, this.#maintenance.stored)
-      this.#maintenanceChanged(who)
+    if (maintenance !== null) {
+      const before = this.#maintenance.stored
+      if (this.#maintenance.merge(maintenance, this.ctx.now)) this.#maintenanceChanged(who)
+      if (this.#maintenance.stored !== before) this.ctx.persist(maintenanceKey, this.#maintenance.stored)
     }
   }
 

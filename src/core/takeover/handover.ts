@@ -89,6 +89,11 @@ export class Handover {
     return one !== undefined && (one.role === 'taker' || one.state === 'releasing' || one.state === 'released')
   }
 
+  /** Offered by the peer: until this ends with `held` it is the peer's, should we refuse. */
+  comes(id: GroupId): boolean {
+    return this.#exchanges.get(id)?.role === 'taker'
+  }
+
   get idle(): boolean {
     return this.#exchanges.size === 0 && this.#found.size === 0
   }

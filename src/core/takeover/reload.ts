@@ -19,6 +19,8 @@ export interface ReloadHost {
   add(config: GroupConfig): void
   /** On its way to the peer, or the peer has not let go of it, nor of what an earlier life left there. */
   mayBeElsewhere(group: Group): boolean
+  /** Being taken by a hand-over, which ends with this refusal: from then on it is the peer's again. */
+  comesFromPeer(group: Group): boolean
   /** Take it under the authority of having held it; false: not yet. */
   retake(group: Group): boolean
   /** The group is stopped and gone from the configuration. */
@@ -54,7 +56,7 @@ export class Reload {
   #compare(group: Group, definition: GroupConfig | null): void {
     if (!group.retired && definition?.digest === group.config.digest) return
     const before = this.#pending.get(group.id)
-    const retake = before?.retake ?? (group.state === 'held' || group.state === 'taking')
+    const retake = before?.retake ?? (group.state === 'held' || (group.state === 'taking' && !this.host.comesFromPeer(group)))
     this.#pending.set(group.id, { definition, retake: retake && definition !== null })
     if (group.retired) return
     group.retired = true
