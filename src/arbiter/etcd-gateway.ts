@@ -102,6 +102,7 @@ export class EtcdGateway {
 
   /** Of the members that answer. It is asked without a user, and changes nothing of what is known of them. */
   async versions(until: Micros): Promise<readonly MemberVersion[]> {
+    if (this.#closed) return []
     const found = await Promise.all(this.#access.endpoints.map(async (endpoint) => {
       try {
         const { text } = await this.#request(endpoint, '/version', null, Math.max(1, (until - this.#gate.now()) / 1000))

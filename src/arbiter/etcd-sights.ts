@@ -25,8 +25,8 @@ export interface LifeLeft {
 interface Sight {
   readonly key: SeenKey
   readonly grantedUs: number
-  /** The lease of the owner's last renewal before `toldAt` has ended at `endsBy`, not later; null: unknown. */
-  readonly told: { readonly toldAt: Micros; readonly endsBy: Micros } | null
+  /** The lease of the owner's last renewal before `toldAt` ends between `endsFrom` and `endsBy`; null: unknown. */
+  readonly told: { readonly toldAt: Micros; readonly endsFrom: number; readonly endsBy: Micros } | null
   readonly gone: Gone | null
 }
 
@@ -39,6 +39,11 @@ export interface Gone {
 const secondUs = 1_000_000
 /** The gateway is asked for the time that is left only when the end is this near, beyond the stop budget. */
 const nearUs = 2_500_000
+/** A request for it is put off by less than a waiting node pauses anyway, and not when the end may come meanwhile. */
+const putOffMaxUs = 240_000
+const putOffUntilUs = 1_200_000
+/** Known well enough. */
+const preciseUs = 30_000
 
 export class Sights {
   readonly #sights = new Map<string, Sight>()
@@ -65,6 +70,17 @@ export class Sights {
     return told === null || now >= told.endsBy - this.times.stopBudgetUs - nearUs
   }
 
+  /**
+   * etcd tells whole seconds, and a taker has to wait for the latest end that they leave open. Asked at a moment at which
+   * the middle of what is open is a whole number of seconds away, the answer halves it.
+   */
+  putOffUs(group: string, now: Micros): number {
+    const told = this.#sights.get(group)?.told ?? null
+    if (told === null || told.endsBy - told.endsFrom < preciseUs || told.endsBy - now < putOffUntilUs) return 0
+    const untilUs = ((told.endsFrom + told.endsBy) / 2 - now) % secondUs
+    return untilUs >= 0 && untilUs <= putOffMaxUs ? untilUs : 0
+  }
+
   life(group: string, left: LifeLeft): void {
     const sight = this.#sights.get(group)
     if (sight === undefined || left.leftS < 0) return
@@ -73,7 +89,12 @@ export class Sights {
     // Shorter than a lease that was renewed after the last word: then it was not, and that word holds as well.
     const before = sight.told
     const same = before !== null && endsBy < before.toldAt + Math.floor(grantedUs * (1 - this.#drift))
-    const told = { toldAt: left.sentAt, endsBy: (same ? Math.min(endsBy, before.endsBy) : endsBy) as Micros }
+    const endsFrom = left.sentAt + Math.floor(left.leftS * secondUs * (1 - this.#drift))
+    const told = {
+      toldAt: left.sentAt,
+      endsFrom: same ? Math.max(endsFrom, before.endsFrom) : endsFrom,
+      endsBy: (same ? Math.min(endsBy, before.endsBy) : endsBy) as Micros,
+    }
     this.#sights.set(group, { ...sight, grantedUs: Math.max(grantedUs, this.times.ttlUs), told })
   }
 

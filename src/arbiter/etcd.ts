@@ -12,6 +12,7 @@
 // - A create that timed out may still be carried out minutes later. It is over only when its lease is revoked.
 // - A key that is gone is not free yet: etcd may have revoked a lease that was renewed (etcd-sights.ts). Who gives a
 //   key back leaves a mark beside it, and every create takes the mark away.
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Micros } from '../core/base/ids.js'
 import {
   deadlineOf, unknownAnswer, type Arbiter, type ArbiterAnswer, type ArbiterHealth, type ArbiterOrder, type ArbiterParts, type ProbeLine,
@@ -136,8 +137,10 @@ export class EtcdArbiter implements Arbiter {
   /** How long its lease has left is asked when that can matter; an answer counts like a renewal, from the leader of one term. */
   async #heldByOther(group: string, key: SeenKey, place: Place, until: Micros): Promise<ArbiterAnswer> {
     this.#sights.see(group, key)
-    const sentAt = this.#parts.now()
-    if (this.#sights.wantsLife(group, sentAt)) {
+    const now = this.#parts.now()
+    if (this.#sights.wantsLife(group, now)) {
+      await pause(Math.min(this.#sights.putOffUs(group, now), (until - now) / 4) / 1000)
+      const sentAt = this.#parts.now()
       const left = await this.#gateway.call('/v3/lease/timetolive', { ID: key.leaseId }, until)
       const answeredAt = this.#parts.now()
       const again = left.kind === 'answer' ? await this.#read(group, until) : null

@@ -9,6 +9,9 @@ import { nodeId } from '../../core/base/ids.js'
 
 export type ArbiterAnswerWords = Pick<ArbiterResultEvent, 'outcome' | 'token' | 'deadlineAt' | 'holder' | 'text'>
 
+/** A version that nobody tells is not asked for at every order. */
+const noticesMax = 5
+
 /** What is odd about the arbiter goes to the log, once: it changes nothing of what is ordered. */
 export function arbiterRunnerOf(config: ClusterConfig, scene: Omit<ArbiterScene, 'warn'>, log: Pick<Logger, 'warn'>): ArbiterRunner {
   const arbiter = arbiterOf(config, { ...scene, warn: (event, text) => { log.warn(event, text) } })
@@ -21,7 +24,7 @@ export class ArbiterRunner {
   readonly #arbiter: Arbiter | null
   readonly #running = new Set<Promise<unknown>>()
   readonly #onNotice: (text: string) => void
-  #noticed = false
+  #noticesLeft = noticesMax
 
   constructor(arbiter: Arbiter | null, onNotice: (text: string) => void = () => undefined) {
     this.#arbiter = arbiter
@@ -30,10 +33,11 @@ export class ArbiterRunner {
 
   /** Until it was answered once: at a boot the network may come later. */
   async notice(): Promise<void> {
-    if (this.#noticed || this.#arbiter === null) return
-    this.#noticed = true
+    if (this.#noticesLeft === 0 || this.#arbiter === null) return
+    const left = this.#noticesLeft - 1
+    this.#noticesLeft = 0
     const notices = await this.#arbiter.notices()
-    this.#noticed = notices !== null
+    if (notices === null) this.#noticesLeft = left
     for (const text of notices ?? []) this.#onNotice(text)
   }
 
