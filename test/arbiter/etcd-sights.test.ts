@@ -18,7 +18,8 @@ function watched(endUs: number, fromUs: number, untilUs: number): Sights {
     sights.see(group, key)
     if (!sights.wantsLife(group, at(now))) continue
     now += sights.putOffUs(group, at(now))
-    sights.life(group, { sentAt: at(now), answeredAt: at(now + 1_000), leftS: Math.floor(Math.max(0, endUs - now) / 1_000_000), grantedS: 6 })
+    const leftS = Math.floor(Math.max(0, endUs - now) / 1_000_000)
+    sights.life(group, { sentAt: at(now), answeredAt: at(now + 1_000), leftS, grantedS: 6 })
   }
   return sights
 }
