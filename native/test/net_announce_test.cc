@@ -240,7 +240,7 @@ TEST_CASE("batches do not wait for one that probes, and a remove cancels what it
   TB_NEEDS_LAB(lab);
   NetConfig config;
   // Everything below has to happen meanwhile, also on a machine that is busy with something else.
-  config.probe_ms = 3000;
+  config.probe_ms = 8000;
   Keeper keeper(config);
   const uint64_t probing =
       keeper.submit({step(StepOp::kAdd, "10.9.0.5", 24, NetLab::kHere, kStepProbe),
