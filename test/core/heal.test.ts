@@ -15,8 +15,8 @@ const beta = { self: nodeId('beta'), peer: nodeId('alpha'), home: nodeId('beta')
 const claimsOf = (claim: HealClaim | null): Map<typeof web, HealClaim> => new Map(claim === null ? [] : [[web, claim]])
 
 /** One statement from one to the other. */
-function say(from: HealClaims, to: HealClaims, disputed = true): boolean {
-  return to.heard(parseHeal(fieldsOf(Object.fromEntries(healWords(from.say(disputed))))))
+function say(from: HealClaims, to: HealClaims, disputed = true, hearsUs = true): boolean {
+  return to.heard(parseHeal(fieldsOf(Object.fromEntries(healWords(from.say(disputed))))), hearsUs)
 }
 
 function pairOf(one: HealClaim | null, other: HealClaim | null): [HealVerdict, HealVerdict] {
@@ -73,6 +73,41 @@ test('a claim that was frozen anew is no half of the old pair', () => {
   say(b, a)
   assert.equal(a.verdict(web, alpha), 'open')
   assert.equal(b.verdict(web, beta), 'open')
+})
+
+test('a claim that was judged is judged against no other: what was lost by it would be claimed again', () => {
+  const a = new HealClaims()
+  const b = new HealClaims()
+  a.freeze(claimsOf({ token: 0, incumbent: false }))
+  b.freeze(claimsOf({ token: 0, incumbent: true }))
+  say(a, b)
+  say(b, a)
+  assert.equal(a.verdict(web, alpha), 'yield')
+  // The other node fell silent and came back before it judged, and now has less to say for itself.
+  b.reset()
+  b.freeze(claimsOf(null))
+  assert.ok(say(b, a), 'a claim is to be frozen anew')
+  assert.ok(!a.open)
+  assert.equal(a.verdict(web, alpha), 'open')
+  a.freeze(claimsOf(null))
+  say(a, b)
+  say(b, a)
+  assert.deepEqual([a.verdict(web, alpha), b.verdict(web, beta)], ['yield', 'keep'])
+})
+
+test('who does not hear us is told of nothing by which it may judge later, and its echo is of an earlier life', () => {
+  const a = new HealClaims()
+  const b = new HealClaims()
+  a.freeze(claimsOf({ token: 0, incumbent: true }))
+  b.freeze(claimsOf({ token: 0, incumbent: false }))
+  say(b, a, true, false)
+  assert.equal(a.say(true).echo, 0)
+  say(a, b)
+  assert.equal(b.verdict(web, beta), 'open')
+  say(b, a, true, false)
+  assert.equal(a.verdict(web, alpha), 'open')
+  say(b, a)
+  assert.equal(a.verdict(web, alpha), 'keep')
 })
 
 test('what is frozen does not change, and a new claim waits until both have settled', () => {

@@ -188,12 +188,14 @@ test('a take that is not wanted any more while its plan goes off is taken down a
 test('a plan that goes off without our order makes the group held, and it is let go', () => {
   const pair = armedPair()
   const plan = pair.slots?.armed.get(groupId('db'))
+  pair.claim('n0:web h1:db', 100, { tb_epochs: '0:web 26214500:db', tb_ready: 'web' })
   pair.running.add('ip-db')
   const at = pair.core.snapshot().groups[0]?.since ?? null
   pair.feed({
     type: 'plan.fired', group: groupId('db'), epoch: plan?.epoch ?? 0, members: [{ member: 'ip-db', ok: true, text: '' }],
     detectedAt: at ?? pair.group('db').since, firstAddressAt: null, firstAnnounceAt: null,
   })
+  assert.ok((pair.holdings.get('db')?.claimEpoch ?? 0) > 26_214_500, 'no claim of before, nor one that the other node has made since')
   pair.claim('n0:web h1:db')
   pair.run(second)
   assert.ok(!pair.running.has('ip-db'))

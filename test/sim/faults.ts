@@ -254,7 +254,8 @@ function freeze(world: World, prng: Prng, node: SimNode): void {
     world.thaw(node)
     const muted = node.engine?.muted === true
     if (!muted) return
-    world.clock.after(1_000_000, () => { if (node.life === life) world.checkers.pair.wokeStill(node) })
+    const wokeAt = world.clock.now
+    world.clock.after(1_000_000, () => { if (node.life === life) world.checkers.pair.wokeStill(node, wokeAt) })
   })
 }
 

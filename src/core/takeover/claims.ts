@@ -210,7 +210,7 @@ export class Claims {
     this.#theirs = statement
     this.#atDeath = null
     this.#theirsAt = this.ctx.now
-    if (this.#heal.heard(parseHeal(fields))) this.#freeze()
+    if (this.#heal.heard(parseHeal(fields), statement.peerGeneration === this.ctx.generation)) this.#freeze()
     for (const note of this.notes) note.heard(fields)
     if (peer.dead) this.ctx.timer(vetoTimer, this.ctx.config.timing.deadtimeUs)
     if (statement.peerGeneration === this.ctx.generation && this.world.contested && peer.alive) {

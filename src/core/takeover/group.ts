@@ -215,6 +215,8 @@ export class Group {
     this.#doubtAddresses()
     if (this.#state.name !== 'stopped') return
     this.leftBehind = true
+    // What is told of it is no claim of before, which the other node may have followed with one of its own.
+    this.claimEpoch = this.hooks.nextClaimEpoch(this)
     this.#enter({ name: 'found' }, 'left-behind')
   }
 

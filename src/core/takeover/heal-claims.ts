@@ -62,6 +62,10 @@ export class HealClaims {
   #n = 0
   #mine: HealWords | null = null
   #theirs: HealWords | null = null
+  /** The other node hears this life: only then it says our number of us, and only then is it told its own. */
+  #hearsUs = false
+  /** The other node's number with which ours made a pair; 0: none. */
+  #partner = 0
 
   /** Something is frozen, so that statements go on. */
   get open(): boolean {
@@ -76,13 +80,20 @@ export class HealClaims {
   freeze(claims: ReadonlyMap<GroupId, HealClaim>): void {
     if (this.#mine !== null) return
     this.#n += 1
+    this.#partner = 0
     this.#mine = { n: this.#n, echo: 0, settled: false, reachable: true, isolated: false, claims: new Map(claims) }
   }
 
-  /** True: the other node has frozen a claim, and waits for ours. */
-  heard(theirs: HealWords | null): boolean {
+  /**
+   * True: the other node has frozen a claim, and waits for ours. One claim is judged against one other: what this node
+   * lost by the first is not claimed against the second, where both would let go.
+   */
+  heard(theirs: HealWords | null, hearsUs: boolean): boolean {
     this.#theirs = theirs
+    this.#hearsUs = hearsUs
     if (theirs === null) return false
+    if (this.#partner !== 0 && theirs.n !== 0 && theirs.n !== this.#partner) this.#mine = null
+    if (this.#paired) this.#partner = theirs.n
     const both = this.#mine?.settled === true && theirs.settled
     if (this.#mine !== null && (both || theirs.n === 0) && this.#mine.settled) this.#mine = null
     return theirs.n !== 0 && !theirs.settled && this.#mine === null
@@ -92,11 +103,13 @@ export class HealClaims {
   reset(): void {
     this.#mine = null
     this.#theirs = null
+    this.#hearsUs = false
+    this.#partner = 0
   }
 
   /** What goes into the next statement. `disputed`: something is still held by both. */
   say(disputed: boolean): HealWords {
-    const echo = this.#theirs?.n ?? 0
+    const echo = this.#echo
     if (this.#mine === null) return { n: 0, echo, settled: true, reachable: true, isolated: false, claims: new Map() }
     this.#mine = { ...this.#mine, echo, settled: !disputed && this.#paired }
     return this.#mine
@@ -105,12 +118,17 @@ export class HealClaims {
   /** Text of what would be said: a change of it is news. */
   news(disputed: boolean): string {
     const mine = this.#mine
-    if (mine === null) return `0 ${this.#theirs?.n ?? 0}`
-    return `${mine.n} ${this.#theirs?.n ?? 0} ${bit(!disputed && this.#paired)}`
+    if (mine === null) return `0 ${this.#echo}`
+    return `${mine.n} ${this.#echo} ${bit(!disputed && this.#paired)}`
+  }
+
+  /** To a node that does not hear us nothing is said by which it may judge once it does. */
+  get #echo(): number {
+    return this.#hearsUs ? this.#theirs?.n ?? 0 : 0
   }
 
   get #paired(): boolean {
-    return this.#mine !== null && this.#theirs !== null && this.#theirs.n !== 0 && this.#theirs.echo === this.#mine.n
+    return this.#mine !== null && this.#theirs !== null && this.#hearsUs && this.#theirs.n !== 0 && this.#theirs.echo === this.#mine.n
   }
 
   /** Only over the pair that both echoed; what is not in it is not judged by it. */

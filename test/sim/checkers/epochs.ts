@@ -18,6 +18,10 @@ export class EpochCheckers {
   readonly #claims = new Map<string, number>()
   /** By life and group: the greatest that the other node said of it. */
   readonly #told = new Map<string, number>()
+  /** Nodes to which the other one spoke last as an older version does: without a frozen claim there is no one verdict. */
+  readonly #plainly = new Set<SimNode>()
+  /** By node and group: let go beside an older version. */
+  readonly #lostPlainly = new Set<string>()
 
   constructor(private readonly scene: Scene) {}
 
@@ -44,6 +48,8 @@ export class EpochCheckers {
     if (event.type !== 'message' || node.twinbeat === null || textOf(event, 't') !== 'tb_claims') return
     const peer = node.core?.snapshot().peers.find((one) => one.id === event.from)
     if (peer === undefined || textOf(event, 'tb_gen') !== `${peer.generation}`) return
+    if (textOf(event, 'tb_heal') === '') this.#plainly.add(node)
+    else this.#plainly.delete(node)
     for (const part of textOf(event, 'tb_epochs').split(' ')) {
       const at = part.indexOf(':')
       if (at <= 0) continue
@@ -55,6 +61,10 @@ export class EpochCheckers {
   /** A verdict is about one pair of claims: one of the two keeps the group. */
   #lost(node: SimNode, id: string): void {
     const other = this.scene.nodes.find((one) => one !== node)
+    const plainly = this.#plainly.has(node)
+    if (plainly) this.#lostPlainly.add(`${node.id} ${id}`)
+    else this.#lostPlainly.delete(`${node.id} ${id}`)
+    if (plainly || this.#lostPlainly.has(`${other?.id ?? ''} ${id}`)) return
     const group = other?.core?.snapshot().groups.find((one) => one.id === id)
     if (group?.state !== 'giving' || group.reason !== 'heal-lost') return
     this.#fail('one-verdict', `${node.id} lets go of ${id}, which ${other?.id ?? ''} lets go of by the verdict too`)

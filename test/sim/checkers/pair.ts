@@ -17,6 +17,8 @@ export class PairCheckers {
   #overlapSince = new Map<string, number>()
   #probed = new Map<string, boolean>()
   #offered = new Map<string, number>()
+  /** By node and group: when it last began to take it. */
+  #taken = new Map<string, number>()
   #messages: number[] = [0, 0]
   #second = 0
 
@@ -139,6 +141,7 @@ export class PairCheckers {
   }
 
   #noted(node: SimNode, note: Extract<Effect, { type: 'note' }>): void {
+    if (note.event === 'group.taking') this.#taken.set(`${node.id} ${String(note.details['group'])}`, this.scene.now())
     if (note.details['role'] !== 'giver') return
     const key = `${node.id}#${node.life} ${String(note.details['exchange'])}`
     if (note.event === 'handover.offered') this.#offered.set(key, 0)
@@ -161,9 +164,10 @@ export class PairCheckers {
   }
 
   /** One second after a long sleep: unless the group was taken again since, it must be gone. */
-  wokeStill(node: SimNode): void {
+  wokeStill(node: SimNode, wokeAt: number): void {
     if (node.core?.snapshot().status === 'active') return
     for (const group of this.scene.groups) {
+      if ((this.#taken.get(`${node.id} ${group.id}`) ?? 0) > wokeAt) continue
       if (isAddressOnly(group) && this.#runs(node, group.id)) this.fail('wake', `${node.id} slept and still holds ${group.id}`)
     }
   }
@@ -183,15 +187,15 @@ export class PairCheckers {
       }
     }
     for (const group of this.scene.groups) {
-      const owners = this.scene.nodes.filter((node) => {
-        const state = node.core?.snapshot().groups.find((one) => one.id === group.id)?.state
-        return state === 'held' || state === 'blocked'
-      })
-      if (owners.length !== 1) this.fail('liveness', `${group.id} has ${owners.length} owners`)
+      const stateOn = (node: SimNode): string => node.core?.snapshot().groups.find((one) => one.id === group.id)?.state ?? ''
+      const owners = this.scene.nodes.filter((node) => ['held', 'blocked'].includes(stateOn(node)))
+      // What cannot be stopped on either node waits for an operator on both.
+      const stuck = owners.length > 1 && owners.every((node) => stateOn(node) === 'blocked')
+      if (owners.length !== 1 && !stuck) this.fail('liveness', `${group.id} has ${owners.length} owners`)
       const owner = owners[0]
       const running = group.members.filter((member) => owner?.machine.running.has(member.id))
-      const blocked = owner?.core?.snapshot().groups.some((one) => one.id === group.id && one.state === 'blocked')
-      if (running.length !== group.members.length && blocked !== true) this.fail('liveness', `${group.id} runs only partly`)
+      const blocked = owner !== undefined && stateOn(owner) === 'blocked'
+      if (running.length !== group.members.length && !blocked) this.fail('liveness', `${group.id} runs only partly`)
     }
     for (const [key, ends] of this.#offered) {
       const living = this.scene.nodes.some((node) => key.startsWith(`${node.id}#${node.life} `))
