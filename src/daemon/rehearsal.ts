@@ -20,6 +20,9 @@ const stepsPerTurn = 2
 /** Of one scene: a configuration that never comes to rest is left alone. */
 const stepsMax = 600
 const second = 1_000_000
+/** Of the size that they have on the day: what was compiled for small integers is thrown away at the first large one. */
+const beginAt = 100_000 * second
+const firstGeneration = 1_800_000_000
 
 interface Waiting {
   readonly at: number
@@ -69,7 +72,7 @@ class Actor {
   readonly hands: Understudy
   readonly running = new Set<string>()
   readonly timers = new Map<string, number>()
-  generation = 1
+  generation = firstGeneration
   gone = false
 
   constructor(readonly config: CoreConfig, readonly other: NodeId) {
@@ -82,7 +85,7 @@ class Scene {
   readonly #here: Actor
   readonly #there: Actor
   #waiting: Waiting[] = []
-  #now = second
+  #now = beginAt
   #steps = 0
   /** They do not hear each other. */
   #cut = false
@@ -112,7 +115,7 @@ class Scene {
     yield* this.#run(5 * second)
     this.#cut = false
     for (const actor of [this.#here, this.#there]) {
-      this.#tell(actor, { type: 'peer.returned', node: actor.other, generation: 1 })
+      this.#tell(actor, { type: 'peer.returned', node: actor.other, generation: firstGeneration })
     }
     yield* this.#run(5 * second)
     for (const track of tracks) for (const name of track.interfaces) this.#link(this.#here, name, true)
@@ -120,7 +123,7 @@ class Scene {
     yield* this.#run(5 * second)
     for (const { id, digest } of groups.filter((group) => group.members.every((member) => member.kind === 'address'))) {
       const claimEpoch = this.#here.core.snapshot().groups.find((group) => group.id === id)?.claimEpoch ?? 0
-      this.#tell(this.#there, { type: 'gasp', node: this.#here.config.self, generation: 1, group: id, claimEpoch, digest })
+      this.#tell(this.#there, { type: 'gasp', node: this.#here.config.self, generation: firstGeneration, group: id, claimEpoch, digest })
     }
     this.#tell(this.#here, { type: 'operator', id: 'stop', verb: 'stop', what: '' })
     yield* this.#run(5 * second)
@@ -136,7 +139,7 @@ class Scene {
   }
 
   #silence(actor: Actor, silentUs: number): Occurrence {
-    return { type: 'peer.dead', node: actor.other, generation: 1, silentUs, links: [{ name: 'eth0', silentUs }] }
+    return { type: 'peer.dead', node: actor.other, generation: firstGeneration, silentUs, links: [{ name: 'eth0', silentUs }] }
   }
 
   /** What is told takes a moment. */
