@@ -16,10 +16,10 @@ function testCommand(/** @type {string} */ preset) {
   return preset === 'tsan' ? ['setarch', '-R', ...ctest] : ctest
 }
 
-/** @param {string} preset @param {{ yielding?: boolean }} [how] @returns {Promise<import('./test.mjs').Counts>} */
-export async function nativeTests(preset, { yielding = false } = {}) {
+/** @param {string} preset @returns {Promise<import('./test.mjs').Counts>} */
+export async function nativeTests(preset) {
   const env = { ...process.env, ASAN_OPTIONS: 'detect_stack_use_after_return=1', TSAN_OPTIONS: 'halt_on_error=1' }
-  const options = { cwd: root, env, timeoutMs: buildTimeoutMs, yielding }
+  const options = { cwd: root, env, timeoutMs: buildTimeoutMs }
   await neededStep(`cmake configure (${preset})`, 'cmake', ['--preset', preset], options)
   await neededStep(`cmake build (${preset})`, 'cmake', ['--build', '--preset', preset], options)
   const junit = join(root, `build-${preset}`, 'junit.xml')

@@ -16,8 +16,9 @@ import { StepError, guardSignals, neededStep, progress, runCommand } from './ste
 /**
  * @typedef {{ paths: readonly string[], write: (text: string) => void }} StageInput
  * @typedef {(input: StageInput) => Promise<Counts>} RunStage
- * `waits`: it needs little of the processor, and what it needs it needs in time.
- * @typedef {{ name: string, what: string, byNameOnly?: true, waits?: true, run: RunStage }} Stage
+ * `waits`: it needs little of the processor, and what it needs it needs in time. `yields`: nothing in it has to be in time,
+ * so it runs beside those that wait.
+ * @typedef {{ name: string, what: string, byNameOnly?: true, waits?: true, yields?: true, run: RunStage }} Stage
  */
 
 // Real kernels, real daemons. Each is a stage of its own.
@@ -154,14 +155,14 @@ function stageOf(file) {
 /** @type {readonly Stage[]} */
 const stages = [
   { name: 'types', what: 'tsc over everything', run: () => oneCheck(types) },
-  { name: 'lint', what: 'eslint with type information', run: () => oneCheck(lint) },
+  { name: 'lint', what: 'eslint with type information', yields: true, run: () => oneCheck(lint) },
   {
     name: 'tidy',
     what: 'the house rules: layers, sizes, names',
     run: (input) =>
       nodeTests({ files: filesOf('tidy', input), concurrency: 1, timeoutMs: unitFileTimeoutMs, write: input.write })
   },
-  { name: 'native', what: 'C++ tests (cmake, ctest)', run: () => nativeTests('debug', { yielding: true }) },
+  { name: 'native', what: 'C++ tests (cmake, ctest)', run: () => nativeTests('debug') },
   {
     name: 'unit',
     what: 'node tests that need no kernel of their own',
@@ -173,6 +174,7 @@ const stages = [
   {
     name: 'install',
     what: 'a fresh clone installs itself (short form)',
+    yields: true,
     run: (input) => nodeTests({
       files: filesOf('install', input), concurrency: 1, timeoutMs: kernelFileTimeoutMs, write: input.write, yielding: true
     })
@@ -279,16 +281,14 @@ async function runBeside(some, paths) {
   return results
 }
 
-/** What is compiled first is what all others run. @param {readonly Stage[]} chosen @param {readonly string[]} paths */
+/** Types first: what it compiles is what all others run. @param {readonly Stage[]} chosen @param {readonly string[]} paths */
 async function runAll(chosen, paths) {
-  const isFirst = (/** @type {Stage} */ stage) => stage.name === 'types'
-  const first = await runInView(chosen.filter(isFirst), paths)
-  const computing = chosen.filter((stage) => !isFirst(stage) && stage.waits !== true)
-  const waiting = chosen.filter((stage) => stage.waits === true)
-  const rest = computing.length === 0
-    ? [await runInView(waiting, paths)]
-    : await Promise.all([runInView(computing, paths), runBeside(waiting, paths)])
-  return [...first, ...rest.flat()]
+  const stagesOf = (/** @type {(stage: Stage) => boolean} */ is) => chosen.filter(is)
+  const first = await runInView(stagesOf((stage) => stage.waits !== true && stage.yields !== true), paths)
+  const yielding = stagesOf((stage) => stage.yields === true)
+  const waiting = stagesOf((stage) => stage.waits === true)
+  if (yielding.length === 0) return [...first, ...await runInView(waiting, paths)]
+  return [...first, ...(await Promise.all([runInView(yielding, paths), runBeside(waiting, paths)])).flat()]
 }
 
 /** @param {readonly Result[]} results @param {number} setUpSeconds @param {number} allSeconds */
