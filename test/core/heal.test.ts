@@ -196,6 +196,20 @@ test('one way: who is not heard for a dead time yields', () => {
   assert.equal(pair.group('web').state, 'stopped')
 })
 
+test('what the peer did not know when it spoke is said once more, in case it was dropped there', () => {
+  const pair = new Pair(pairConfig())
+  pair.run(second)
+  pair.operator('hold', 'web')
+  const before = Number(pair.sent('tb_claims').at(-1)?.['tb_n'])
+  pair.claim('n0:web h1:db', 100, { tb_ack: `${before - 1}` })
+  assert.equal(Number(pair.sent('tb_claims').at(-1)?.['tb_n']), before + 1)
+  // Each of its statements is an occasion, once; and it knows what was new.
+  pair.run(5 * second)
+  pair.claim('n0:web h1:db', 100, { tb_ack: `${before}` })
+  pair.run(5 * second)
+  assert.equal(Number(pair.sent('tb_claims').at(-1)?.['tb_n']), before + 1)
+})
+
 test('one way: an ownership or a confirmed fence outweighs a peer that does not hear us', () => {
   const books = new FakeBooks()
   books.own('web')

@@ -229,3 +229,26 @@ test('what was said while the peer was not heard is not ended by what that one s
   assert.equal(maintenance.merge('7:0', now), true)
   assert.equal(maintenance.until(now), null)
 })
+
+test('nor does it end earlier because the other one had begun a shorter one before', () => {
+  const maintenance = new Maintenance()
+  const now = micros(0)
+  maintenance.begin(now, 60 * second)
+  assert.equal(maintenance.merge('5:59000', now), false)
+  assert.equal(maintenance.said(now), '6:60000')
+  // Said in knowledge of ours: the operator there wants it so.
+  assert.equal(maintenance.merge('7:30000', now), true)
+  assert.equal(maintenance.said(now), '7:30000')
+})
+
+test('of two that began while neither was heard the later end holds', () => {
+  const [one, other] = [new Maintenance(), new Maintenance()]
+  const now = micros(0)
+  one.begin(now, 60 * second)
+  other.begin(now, 20 * second)
+  const [first, second_] = [one.said(now), other.said(now)]
+  assert.equal(one.merge(second_, now), false)
+  assert.equal(other.merge(first, now), false)
+  assert.equal(other.merge(one.said(now), now), true)
+  assert.equal(other.said(now), one.said(now))
+})

@@ -4,8 +4,8 @@
 //
 // As text in statements: `VERSION:LEFT_MS`, LEFT_MS 0 for off. The higher version wins; equal ones differ only by the
 // time the message took, or because both operators spoke at once, and then on wins over off. What began while the other
-// node was not heard is not ended by what that one said without knowing of it, though its version be higher: versions are
-// forgotten with the boot of a machine.
+// node was not heard does not end earlier by what that one said without knowing of it, though its version be higher:
+// versions are forgotten with the boot of a machine.
 
 import { micros, type Micros } from '../base/ids.js'
 
@@ -58,7 +58,8 @@ export class Maintenance {
     this.#theirs = { version, on: leftUs > 0 }
     const unheard = this.#unheard
     this.#unheard = false
-    if (unheard && version > this.#version && leftUs === 0 && this.until(now) !== null) {
+    const ours = this.until(now)
+    if (unheard && version >= this.#version && ours !== null && now + leftUs < ours) {
       this.#version = version + 1
       return false
     }

@@ -53,6 +53,10 @@ export class Claims {
   notes: readonly StatementNotes[] = []
   #n = 0
   #sent: { text: string; peerGeneration: number; ack: number } | null = null
+  /** Number of the statement in which anything was last said for the first time. */
+  #newsAt = 0
+  /** The peer's statement in answer to which that was said once more, because it was said without knowing it. */
+  #toldAgainAt = 0
   #theirs: Statement | null = null
   #theirsAt: Micros = micros(0)
   /** Newest statement ever heard of this life of the peer: older ones that arrive late say nothing. */
@@ -175,6 +179,7 @@ export class Claims {
     this.#theirs = null
     this.#heal.reset()
     this.#answeredText = null
+    this.#toldAgainAt = 0
     this.#floors.clear()
     this.#since.clear()
     this.#repeatDue = true
@@ -190,6 +195,7 @@ export class Claims {
   reset(): void {
     this.peerLost()
     this.#n = 0
+    this.#newsAt = 0
     this.#sent = null
     this.#wanted.clear()
     this.#repeating = false
@@ -411,13 +417,23 @@ export class Claims {
     const answer = theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0) && theirs.text !== this.#answeredText
     const open = this.#open(claims)
     const late = this.#repeatDue && (open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0)))
-    if (changed || answer || late) this.#send(peer.id, { claims, text, spoken }, peerGeneration, open)
+    const again = this.#unknown()
+    if (changed) this.#newsAt = this.#n + 1
+    if (again) this.#toldAgainAt = theirs?.n ?? 0
+    if (changed || answer || late || again) this.#send(peer.id, { claims, text, spoken }, peerGeneration, open)
     this.#repeatDue = false
     const waiting = open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0))
     if (waiting && !this.#repeating) {
       this.#repeating = true
       this.ctx.timer(claimsTimer, this.#heal.open ? repeatHealUs : repeatUs)
     }
+  }
+
+  /** Messages overtake each other, and the first to a life that is not known there yet are dropped. */
+  #unknown(): boolean {
+    const theirs = this.#theirs
+    if (theirs?.peerGeneration !== this.ctx.generation) return false
+    return theirs.ack < this.#newsAt && theirs.n > this.#toldAgainAt
   }
 
   /** What is only known of others' claims is no news to them. */

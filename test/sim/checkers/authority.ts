@@ -195,7 +195,11 @@ export class AuthorityCheckers {
         if (begun) return null
         return scene.mode === 'lease' ? 'not in mode lease' : null
       }
-      case 'handover': return !begun && this.#runs(other, group) ? `it runs on ${other.id}` : null
+      // Under accept the giver takes it back when it judges us dead, and its release may still be on its way to us.
+      case 'handover': {
+        if (scene.mode === 'accept' && other.engine?.peerDead === true) return null
+        return !begun && this.#runs(other, group) ? `it runs on ${other.id}` : null
+      }
       case 'agreed': case 'held': case 'operator': return null
     }
   }
