@@ -6,7 +6,7 @@ import { groupId, micros, nodeId, type NodeId } from '../../src/core/base/ids.js
 import { createPrng } from '../../src/core/base/prng.js'
 import type { Core } from '../../src/core/core.js'
 import { isUrgent, type ArbiterRunEffect, type Effect, type FenceRunEffect } from '../../src/core/effects.js'
-import type { CoreConfig } from '../../src/core/types.js'
+import type { CoreConfig, GroupSnapshot } from '../../src/core/types.js'
 import type { MachineClock } from './clock.js'
 import { SimEngine, type MembershipEngine } from './engine.js'
 import type { SimEvent } from './events.js'
@@ -299,8 +299,14 @@ export class SimNode {
       machine, guardian, flaws, limits,
       page: () => this.page, reset: () => { this.#reset() }, tell: (us) => { this.#tellWatchdog(us) },
       well: () => this.life === life && !this.frozen && this.slots?.terminal === false,
-      groups: () => (this.life === life && !this.busy ? this.core?.snapshot().groups ?? null : null),
+      groups: () => (this.life === life && !this.busy ? this.#known : null),
     })
+  }
+
+  /** Before its first event the core has no groups, and nobody has looked at any. */
+  get #known(): readonly GroupSnapshot[] | null {
+    const groups = this.core?.snapshot().groups ?? []
+    return groups.length === 0 ? null : groups
   }
 
   /** The daemon looks once a second. */
