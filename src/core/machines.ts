@@ -21,6 +21,7 @@ import { Handover } from './takeover/handover.js'
 import { Guard } from './takeover/guard.js'
 import { Heal } from './takeover/heal.js'
 import { HoldingBook } from './takeover/holding-book.js'
+import { LeaseTokens } from './takeover/lease-tokens.js'
 import { Leftovers } from './takeover/leftovers.js'
 import { Legacy } from './takeover/legacy.js'
 import { Operator } from './takeover/operator.js'
@@ -125,7 +126,7 @@ export class Machines {
     world.ordered = (id) => this.orders.ordered(id)
     this.track = new Track(ctx, world)
     this.track.host = this.#trackHost()
-    this.claims.notes = [this.orders, this.track, this.watchdogs]
+    this.claims.notes = [this.orders, this.track, this.watchdogs, new LeaseTokens(ctx, world, this.lease)]
     this.operator = new Operator(ctx, world, this.protocol, this.standby, this.handover)
     this.protocol.vetoes = (group) => this.claims.vetoes(group.id)
     this.protocol.onTakenAlone = ({ id }) => { this.claims.takenAlone(id); this.handover.returnsHome(id) }

@@ -27,6 +27,8 @@ export class FakeBooks {
     request: (peer: NodeId, generation: number, group: GroupId) => { this.requests.add(`${peer} ${generation} ${group}`) },
   }
 
+  /** Ownerships by which nobody may act any more. */
+  readonly refused: string[] = []
   readonly lease: LeaseBook
 
   readonly holds: HoldBook
@@ -43,6 +45,7 @@ export class FakeBooks {
         else this.wanted.delete(group)
       },
       gone: (group: GroupId) => !this.keys.has(group),
+      refused: (group: GroupId, token: number) => { this.refused.push(`${group} ${token}`) },
       get healthy() { return !isSilent() },
     }
     this.holds = {

@@ -126,8 +126,8 @@ export class Arbitration implements LeaseBook {
     this.#leases.get(event.group)?.result(event)
   }
 
-  refused(group: GroupId, token: number): void {
-    this.#leases.get(group)?.refused(token)
+  refused(group: GroupId, token: number, why = 'the engine refuses it'): void {
+    this.#leases.get(group)?.refused(token, why)
   }
 
   timer(subject: string): void {
@@ -135,6 +135,7 @@ export class Arbitration implements LeaseBook {
   }
 
   persisted(key: string, ok: boolean): void {
+    if (key.startsWith(leasePrefix)) return this.#leases.get(key.slice(leasePrefix.length) as GroupId)?.remembered()
     if (key !== promiseKey || this.#writingSpan === null) return
     if (ok) this.#given.spanWritten(this.#writingSpan)
     this.#writingSpan = null

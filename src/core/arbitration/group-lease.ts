@@ -3,6 +3,7 @@
 //   idle --wanted--> asking --held--> owned --not held here any more--> clearing --released--> idle
 //                    asking --unknown--> unsure --cleared--> idle
 //   owned --deadline, or surely gone--> lapsed --verified stop--> clearing
+//   clearing: first the disk forgets it, then the arbiter is told
 //   boot: confirming --held--> owned, else idle
 // Nothing is owned without a positive answer that this life received, and never past its deadline. What another
 // node promised (promises.ts) can move the deadline of an ownership, and can never begin one.
@@ -44,11 +45,13 @@ type State =
   | { readonly name: 'confirming'; readonly call: number | null; readonly old: Ownership }
   | { readonly name: 'owned'; readonly token: number; readonly arbiterUntil: Micros; readonly call: number | null; readonly lost: boolean }
   | { readonly name: 'lapsed'; readonly token: number }
-  | { readonly name: 'clearing'; readonly token: number; readonly call: number | null }
+  | { readonly name: 'clearing'; readonly token: number; readonly call: number | null; readonly asked: boolean }
 
 /** A dead owner's key ends at a moment that nobody announces: this often it is looked for. */
 const askAgainUs = 250_000
 const tidyAgainUs = 1_000_000
+/** A disk that takes longer has failed: whoever waits for the group waits no longer for it. */
+const diskWaitUs = 1_000_000
 
 export class GroupLease {
   #state: State = { name: 'idle' }
@@ -57,6 +60,8 @@ export class GroupLease {
   #promise: { readonly token: number; readonly until: Micros } | null = null
   #said: Ownership | null = null
   #waitingFor: string | null = null
+  /** Of what the next life would read, not answered by the disk yet. */
+  #writes = 0
   /** Words of the last answer that was none. */
   problem: string | null = null
 
@@ -90,7 +95,7 @@ export class GroupLease {
 
   /** Everything that decides what comes next: two machines with equal words behave alike. */
   get words(): string {
-    return JSON.stringify([this.#state, this.#notBefore, this.#promise, this.problem !== null])
+    return JSON.stringify([this.#state, this.#notBefore, this.#promise, this.problem !== null, this.#writes])
   }
 
   /** No key of ours, and no request that could make one. */
@@ -108,6 +113,16 @@ export class GroupLease {
     this.#state = old.deadlineAt > this.io.now ? { name: 'confirming', call: null, old } : { name: 'lapsed', token: old.token }
   }
 
+  /**
+   * The disk answered. A key is given back only when no next life believes in it any more: the request may be carried out
+   * after such a life has asked whether it still owns the group.
+   */
+  remembered(): void {
+    this.#writes = Math.max(0, this.#writes - 1)
+    const state = this.#state
+    if (this.#writes === 0 && state.name === 'clearing' && state.call === null && !state.asked) this.#notBefore = this.io.now
+  }
+
   /** The other node neither acquires nor takes before `until`. */
   promise(token: number, until: Micros): void {
     const state = this.#state
@@ -118,10 +133,10 @@ export class GroupLease {
   }
 
   /** Whoever ends it natively does not know of it: it counts as not renewed, and as over. */
-  refused(token: number): void {
+  refused(token: number, why: string): void {
     if (this.#state.name !== 'owned' || this.#state.token !== token) return
     this.#later(askAgainUs)
-    this.#lapse(token, 'the engine refuses it')
+    this.#lapse(token, why)
   }
 
   /** When something is due without an event; null: nothing. */
@@ -155,7 +170,8 @@ export class GroupLease {
         if (!facts.held) this.#clear(state.token, 'stopped')
         return
       case 'clearing':
-        if (state.call === null && this.#due()) this.#state = { ...state, call: io.order(this.id, 'release', state.token) }
+        if (state.call !== null || !this.#due()) return
+        this.#state = { ...state, call: io.order(this.id, 'release', state.token), asked: true }
         return
       case 'asking': return
     }
@@ -216,7 +232,7 @@ export class GroupLease {
       return this.#enter({ ...state, call: null })
     }
     this.#note('warn', 'lease.lost', `not ours any more: ${event.text}`, { token: state.old.token })
-    this.io.remember(this.id, null)
+    this.#remember(null)
     this.#enter({ name: 'idle' })
   }
 
@@ -275,10 +291,16 @@ export class GroupLease {
     this.#promise = null
     this.#said = null
     io.ownership(this.id, token, null)
-    io.remember(this.id, null)
+    this.#remember(null)
     io.unbind(this.id)
     this.#note('info', 'lease.released', `given back (${reason})`, { token, reason })
-    this.#state = { name: 'clearing', token, call: io.order(this.id, 'release', token) }
+    this.#later(diskWaitUs)
+    this.#state = { name: 'clearing', token, call: null, asked: false }
+  }
+
+  #remember(ownership: Ownership | null): void {
+    this.#writes += 1
+    this.io.remember(this.id, ownership)
   }
 
   /** Engine, guardian and the next life hear of every deadline. */
@@ -289,7 +311,7 @@ export class GroupLease {
     if (deadlineAt <= io.now) return
     this.#said = { token: state.token, deadlineAt }
     io.ownership(this.id, state.token, deadlineAt)
-    io.remember(this.id, this.#said)
+    this.#remember(this.#said)
   }
 
   #deadline(state: Extract<State, { name: 'owned' }>): Micros {

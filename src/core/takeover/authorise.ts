@@ -32,7 +32,10 @@ export type Verdict =
 const refused = (withheld: string, needs: 'fence' | 'lease' | 'nothing' = 'nothing'): Verdict => ({ withheld, needs })
 
 export class Door {
-  #waiting = new Map<string, string>()
+  /** What was last said of each group, so that it is said once. */
+  readonly #waiting = new Map<string, string>()
+  /** Of groups that go on being ours with another definition: in one step both may be asked for, for different reasons. */
+  readonly #keptWaiting = new Map<string, string>()
 
   constructor(
     private readonly world: World,
@@ -193,14 +196,16 @@ export class Door {
     const verdict = forbidden === null ? this.inMode(group, asked) : refused(forbidden)
     if ('authority' in verdict) {
       this.#waiting.delete(group.id)
+      this.#keptWaiting.delete(group.id)
       group.take(verdict.authority, verdict.reason)
       return true
     }
     const { peer, ctx } = this.world
     if (verdict.needs === 'lease') this.world.wanted.add(group.id)
     if (verdict.needs === 'fence' && peer !== null) this.books.fencing.request(peer.id, peer.generation, group.id)
-    if (this.#waiting.get(group.id) === verdict.withheld) return false
-    this.#waiting.set(group.id, verdict.withheld)
+    const waiting = kept ? this.#keptWaiting : this.#waiting
+    if (waiting.get(group.id) === verdict.withheld) return false
+    waiting.set(group.id, verdict.withheld)
     ctx.note('warn', 'take.waiting', `${group.id} is not taken yet: ${verdict.withheld}`, {
       group: group.id, reason: verdict.withheld,
     })

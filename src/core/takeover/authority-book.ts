@@ -54,8 +54,8 @@ export interface LeaseBook extends AuthorityMachine {
   message(fields: readonly Field[]): void
   snapshot(group: GroupId): LeaseSnapshot | null
   result(event: ArbiterResultEvent): void
-  /** The engine does not act by this ownership, so nobody may. */
-  refused(group: GroupId, token: number): void
+  /** Nobody may act by this ownership: the engine does not, or (`why`) it is known to be over. */
+  refused(group: GroupId, token: number, why?: string): void
 }
 
 /** Timer name `holds`. */

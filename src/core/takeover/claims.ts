@@ -55,7 +55,7 @@ export class Claims {
   #sent: { text: string; peerGeneration: number; ack: number } | null = null
   /** Number of the statement in which anything was last said for the first time. */
   #newsAt = 0
-  /** The peer's statement in answer to which that was said once more, because it was said without knowing it. */
+  /** The peer's statement up to which that has been said: a newer one without knowledge of it gets it once more. */
   #toldAgainAt = 0
   #theirs: Statement | null = null
   #theirsAt: Micros = micros(0)
@@ -419,7 +419,7 @@ export class Claims {
     const late = this.#repeatDue && (open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0)))
     const again = this.#unknown()
     if (changed) this.#newsAt = this.#n + 1
-    if (again) this.#toldAgainAt = theirs?.n ?? 0
+    if (changed || again) this.#toldAgainAt = theirs?.n ?? 0
     if (changed || answer || late || again) this.#send(peer.id, { claims, text, spoken }, peerGeneration, open)
     this.#repeatDue = false
     const waiting = open || (theirs !== null && theirs.asks && theirs.n > (this.#sent?.ack ?? 0))

@@ -394,7 +394,8 @@ export class Handover {
   }
 
   groupSettled(group: Group, outcome: Outcome): void {
-    if (outcome === 'probed') this.#restore(group)
+    // Usually after the look at the start; a node that slept in the middle of that lets go without having finished it.
+    if (group.state !== 'unknown') this.#restore(group)
     const one = this.#exchanges.get(group.id)
     if (one === undefined) return
     if (one.role === 'taker') {

@@ -65,8 +65,9 @@ export class AuthorityCheckers {
       const since = this.#overlapSince.get(group.id) ?? scene.now()
       this.#overlapSince.set(group.id, since)
       const from = Math.max(since, scene.mendedAt, ...this.#woke)
-      const hidden = scene.nodes.some((node) => node.clock.hidden)
-      // Whom neither its peer nor the arbiter reaches has nothing to hear; only its own clock ends what it believes.
+      // Whom neither its peer nor the arbiter reaches, or whose daemon is dead, has nothing to hear; only its own clock ends
+      // what it believes.
+      const hidden = scene.nodes.some((node) => node.clock.hidden || node.core === null)
       if (!hidden && !scene.cutOff() && scene.now() - from > hiddenOverlapUs && this.#addressOn(group)) {
         this.fail('one-holder', `${group.id} still runs on both machines after a hidden pause`)
       }
@@ -123,6 +124,8 @@ export class AuthorityCheckers {
     const until = this.scene.ownedUntil(group, node, token)
     const end = node.clock.worldAt(deadlineAt + node.config.lease.stopBudgetUs)
     if (end > until + 1000) this.fail('deadline', `${node.id} believes in ${group} for ${Math.round((end - until) / 1000)} ms too long`)
+    const owner = this.scene.owner(group)
+    if (owner?.node === node.id && owner.token === token) this.#notOwned(node, group, token)
   }
 
   /** Whoever knows nothing since its boot shoots nobody. */
@@ -204,12 +207,15 @@ export class AuthorityCheckers {
     }
   }
 
-  /** An ownership begins at the arbiter. While that is lost, the other node's promise may hold it. */
+  /**
+   * An ownership begins at the arbiter. While that is lost, the other node's promise may hold it, also beside a new key of
+   * the same node that was created late and of which it has not heard.
+   */
   #notOwned(node: SimNode, id: string, token: number): string | null {
     const owner = this.scene.owner(id)
     const last = this.#tokens.get(id)
     const ours = owner !== null && owner.node === node.id && owner.token === token
-    const held = owner === null && last?.node === node.id && last.token === token
+    const held = (owner === null || owner.node === node.id) && last?.node === node.id && last.token === token
     if (!ours && !held) return `token ${token}, but the arbiter knows ${owner === null ? 'nobody' : `${owner.node} with ${owner.token}`}`
     if (last !== undefined && last.node !== node.id && token <= last.token) this.fail('tokens', `${id}: token ${token} after ${last.token}`)
     this.#tokens.set(id, { node: node.id, token })

@@ -1,0 +1,101 @@
+// The ownership of one group: what the disk, the arbiter and the other node have to have said before it moves on.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { groupId, micros, type Micros } from '../../src/core/base/ids.js'
+import { GroupLease, type GroupFacts, type LeaseIo, type Ownership } from '../../src/core/arbitration/group-lease.js'
+import { FakeBooks } from './books.js'
+import { Pair } from './pair.js'
+import { pairConfig, second } from './stage.js'
+
+const web = groupId('web')
+const used: GroupFacts = { held: true, wanted: true, bound: false }
+const unused: GroupFacts = { held: false, wanted: false, bound: false }
+
+class Io implements LeaseIo {
+  now: Micros = micros(0)
+  readonly config = { ttlUs: 10 * second, driftPpm: 0, stopBudgetUs: second, renewUs: 2 * second, requestUs: second }
+  readonly orders: string[] = []
+  readonly written: (Ownership | null)[] = []
+  readonly notes: string[] = []
+  order(_group: string, action: string, token: number | null): number {
+    return this.orders.push(`${action} ${token ?? '-'}`)
+  }
+
+  ownership(): void { /* nobody looks */ }
+  remember(_group: string, ownership: Ownership | null): void { this.written.push(ownership) }
+  unbind(): void { /* nobody looks */ }
+  note(_level: string, event: string): void { this.notes.push(event) }
+}
+
+function owned(): { io: Io; lease: GroupLease } {
+  const io = new Io()
+  const lease = new GroupLease(io, web)
+  lease.advance({ ...unused, wanted: true })
+  lease.result({
+    type: 'arbiter.result', call: 1, group: web, action: 'acquire', outcome: 'held', token: 7, deadlineAt: micros(9 * second),
+    holder: null, text: '',
+  })
+  assert.deepEqual(lease.ownership, { token: 7, deadlineAt: 9 * second })
+  return { io, lease }
+}
+
+test('a key is given back only when no next life can believe in it', () => {
+  const { io, lease } = owned()
+  lease.remembered()
+  lease.advance(unused)
+  assert.deepEqual(io.written.at(-1), null)
+  assert.deepEqual(io.orders, ['acquire -'])
+  lease.remembered()
+  lease.advance(unused)
+  assert.deepEqual(io.orders, ['acquire -', 'release 7'])
+})
+
+test('the answer of the disk to an earlier write does not count', () => {
+  const { io, lease } = owned()
+  lease.advance(unused)
+  lease.remembered()
+  lease.advance(unused)
+  assert.deepEqual(io.orders, ['acquire -'], 'that was the token')
+  lease.remembered()
+  lease.advance(unused)
+  assert.deepEqual(io.orders, ['acquire -', 'release 7'])
+})
+
+test('a disk that does not answer keeps the other node waiting for a second, not for ever', () => {
+  const { io, lease } = owned()
+  lease.advance(unused)
+  assert.equal(lease.nextAt(unused), second)
+  io.now = micros(second)
+  lease.advance(unused)
+  assert.deepEqual(io.orders, ['acquire -', 'release 7'])
+})
+
+test('an ownership that is known to be over is none, and its key is tidied up after the stop', () => {
+  const { io, lease } = owned()
+  lease.refused(6, 'of another token')
+  assert.notEqual(lease.ownership, null)
+  lease.refused(7, 'beta owns it with the later token 9')
+  assert.equal(lease.ownership, null)
+  assert.ok(io.notes.includes('lease.expired'))
+  lease.advance(used)
+  assert.equal(lease.name, 'lapsed')
+  lease.advance(unused)
+  assert.equal(lease.name, 'clearing')
+})
+
+// ------------------------------------------------------------------------------------------- in the node
+
+test('each node says under which token it owns what it holds, and a later one of the peer ends ours', () => {
+  const books = new FakeBooks()
+  books.own('web', 7)
+  const pair = new Pair(pairConfig({ protection: 'lease' }), { books })
+  assert.equal(pair.group('web').state, 'held')
+  assert.equal(pair.sent('tb_claims').at(-1)?.['tb_tokens'], '7:web')
+  for (const text of ['', '6:web', '7:web', '9:db', 'x:web', '99999999999999999999:web']) {
+    pair.claim('n0:web h1:db', 100, { tb_tokens: text })
+  }
+  assert.deepEqual(books.refused, [])
+  pair.claim('h0:web h1:db', 100, { tb_tokens: '5:db 9:web' })
+  assert.deepEqual(books.refused, ['web 7'])
+})
