@@ -50,8 +50,8 @@ type State =
 /** A dead owner's key ends at a moment that nobody announces: this often it is looked for. */
 const askAgainUs = 250_000
 const tidyAgainUs = 1_000_000
-/** A disk that takes longer has failed: whoever waits for the group waits no longer for it. */
-const diskWaitUs = 1_000_000
+/** A disk that takes longer has failed: whoever waits for the group waits no longer for it. A node that stops lingers for longer. */
+const diskWaitUs = 500_000
 
 export class GroupLease {
   #state: State = { name: 'idle' }
