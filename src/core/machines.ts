@@ -7,7 +7,7 @@ import { Context } from './context.js'
 import { Fencing } from './fencing/coordinator.js'
 import { Join } from './membership/join.js'
 import { Peer } from './membership/peers.js'
-import { Orders } from './operator/orders.js'
+import { Orders, type OrderHost } from './operator/orders.js'
 import { Track, type TrackHost } from './operator/track.js'
 import {
   noLease, type AuthorityBooks, type FencingBook, type HoldBook, type LeaseBook,
@@ -119,10 +119,7 @@ export class Machines {
       removed: (id) => { this.handover.removed(id) },
     })
     this.summary = new TakeoverSummary(ctx)
-    this.orders.host = {
-      withdraw: (group) => { this.handover.withdraw(group.id) },
-      moving: (group) => this.handover.moving(group.id) || this.standby.moving(group),
-    }
+    this.orders.host = this.#orderHost()
     world.ordered = (id) => this.orders.ordered(id)
     this.track = new Track(ctx, world)
     this.track.host = this.#trackHost()
@@ -148,6 +145,14 @@ export class Machines {
     })
     this.world.groups.set(config.id, group)
     return group
+  }
+
+  #orderHost(): OrderHost {
+    return {
+      statementNumber: () => this.claims.number,
+      withdraw: (group) => { this.handover.withdraw(group.id) },
+      moving: (group) => this.handover.moving(group.id) || this.standby.moving(group),
+    }
   }
 
   #trackHost(): TrackHost {

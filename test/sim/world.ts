@@ -397,7 +397,10 @@ export class World implements Scene {
     const owner = this.etcd.owner(group)
     const key = owner !== null && owner.node === node.id && owner.token === token ? this.etcd.endOf(group) : 0
     const other = this.#other(node)
-    const bound = other.core?.snapshot().groups.find((one) => one.id === group)?.lease?.boundUntil ?? null
+    const known = other.core?.snapshot().groups ?? []
+    // Before its next life has begun nobody there takes anything, and that is bound for as long as it can ever have promised.
+    if (known.length === 0) return Infinity
+    const bound = known.find((one) => one.id === group)?.lease?.boundUntil ?? null
     return Math.max(key, bound === null ? 0 : other.clock.worldAt(bound))
   }
 

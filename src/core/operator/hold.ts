@@ -20,7 +20,7 @@ export class SharedHolds {
   #theirs = new Map<GroupId, Entry>()
 
   #heard = false
-  /** Put on hold here while the peer was not heard, which has not said anything since. */
+  /** Put on hold here while the peer was not heard, which has said nothing in knowledge of it. */
   readonly #unheard = new Set<GroupId>()
 
   constructor(private readonly knows: (id: GroupId) => boolean) {}
@@ -52,12 +52,13 @@ export class SharedHolds {
     for (const [id, entry] of decode(text)) if (this.knows(id)) this.#own.set(id, entry)
   }
 
-  /** The peer's whole text. Groups whose hold changed here because of it. */
-  merge(text: string): readonly GroupId[] {
+  /** The peer's whole text, `informed`: said in knowledge of ours. Groups whose hold changed here because of it. */
+  merge(text: string, informed: boolean): readonly GroupId[] {
     this.#theirs = decode(text)
     this.#heard = true
+    // What it said before it knew may come one after the other, once it is heard again.
+    if (informed) this.#unheard.clear()
     for (const id of this.#unheard) this.#sayAnew(id)
-    this.#unheard.clear()
     return this.#adopt()
   }
 

@@ -5,7 +5,7 @@
 // As text in statements: `VERSION:LEFT_MS`, LEFT_MS 0 for off. The higher version wins; equal ones differ only by the
 // time the message took, or because both operators spoke at once, and then on wins over off. What began while the other
 // node was not heard does not end earlier by what that one said without knowing of it, though its version be higher:
-// versions are forgotten with the boot of a machine.
+// versions are forgotten with the boot of a machine. Of two that began so the later end holds, because that forbids more.
 
 import { micros, type Micros } from '../base/ids.js'
 
@@ -16,7 +16,7 @@ export class Maintenance {
   #until: Micros = micros(0)
   /** The peer's version as it said last. */
   #theirs: { version: number; on: boolean } | null = null
-  /** It began while the peer was not heard, which has not said anything since. */
+  /** It began while the peer was not heard, which has said nothing in knowledge of it. */
   #unheard = false
 
   /** Until when; null: there is none now. */
@@ -49,19 +49,25 @@ export class Maintenance {
     return `${this.#version}:${until === null ? 0 : Math.ceil((until - now) / 1000)}`
   }
 
-  /** True when this changed whether, or until when, there is maintenance here. */
-  merge(text: string, now: Micros): boolean {
+  /** `informed`: said in knowledge of ours. True when this changed whether, or until when, there is maintenance here. */
+  merge(text: string, now: Micros, informed: boolean): boolean {
     const match = /^(\d{1,9}):(\d{1,9})$/.exec(text)
     if (match === null) return false
     const version = Number(match[1])
     const leftUs = Math.min(Number(match[2]) * 1000, maintenanceMaxUs)
     this.#theirs = { version, on: leftUs > 0 }
+    if (informed) this.#unheard = false
     const unheard = this.#unheard
-    this.#unheard = false
     const ours = this.until(now)
-    if (unheard && version >= this.#version && ours !== null && now + leftUs < ours) {
-      this.#version = version + 1
-      return false
+    if (unheard && ours !== null) {
+      const theirEnd = micros(now + leftUs)
+      if (theirEnd < ours && version >= this.#version) this.#version = version + 1
+      if (theirEnd < ours) return false
+      if (version < this.#version) {
+        this.#version += 1
+        this.#until = theirEnd
+        return theirEnd > ours
+      }
     }
     const switchedOff = this.#until === 0
     if (version < this.#version || (version === this.#version && (leftUs === 0 || !switchedOff))) return false

@@ -10,6 +10,7 @@ import { word, type Context, type Words } from '../context.js'
 import type { OperatorEvent } from '../events.js'
 import type { PeerChange } from '../membership/peers.js'
 import type { HoldBook } from '../takeover/authority-book.js'
+import { numberOf } from '../takeover/statement.js'
 import type { Group, Outcome } from '../takeover/group.js'
 import type { Order, World } from '../takeover/world.js'
 import type { Field } from '../types.js'
@@ -30,6 +31,8 @@ interface Waiting {
 export interface OrderHost {
   /** An offer of this group that nothing was done about yet is taken back. */
   withdraw(group: Group): void
+  /** Number of our newest statement. */
+  statementNumber(): number
   /** The group is on its way from one node to the other: it arrives, or it would be nowhere. */
   moving(group: Group): boolean
 }
@@ -48,6 +51,8 @@ export class Orders implements HoldBook {
   readonly #unblock: Unblock
   #waiting: Waiting[] = []
   #inMaintenance = false
+  /** What was last said to the peer, and the statement in which it was said first. */
+  #said = { stamp: '', n: 0 }
   host: OrderHost | null = null
 
   constructor(private readonly ctx: Context, private readonly world: World) {
@@ -246,21 +251,30 @@ export class Orders implements HoldBook {
 
   /** Additional fields of a statement. */
   words(): Words {
+    const { stamp } = this
+    if (stamp !== this.#said.stamp) this.#said = { stamp, n: this.host?.statementNumber() ?? 0 }
     return [['tb_hold', this.#holds.text], ['tb_maint', this.#maintenance.said(this.ctx.now)]]
   }
 
+  /** The statement was said in knowledge of all that is ordered here. */
+  #informed(fields: readonly Field[]): boolean {
+    if (numberOf(fields, 'tb_peer') !== this.ctx.generation || this.#said.stamp !== this.stamp) return false
+    return (numberOf(fields, 'tb_ack') ?? 0) >= this.#said.n
+  }
+
   heard(fields: readonly Field[]): void {
+    const informed = this.#informed(fields)
     const who = this.world.peer?.id ?? 'the peer'
     const holds = word(fields, 'tb_hold')
     if (holds !== null) {
       const before = this.#holds.text
-      for (const id of this.#holds.merge(holds)) this.#changed(id, who)
+      for (const id of this.#holds.merge(holds, informed)) this.#changed(id, who)
       if (this.#holds.text !== before) this.ctx.persist(holdsKey, this.#holds.text)
     }
     const maintenance = word(fields, 'tb_maint')
     if (maintenance !== null) {
       const before = this.#maintenance.stored
-      if (this.#maintenance.merge(maintenance, this.ctx.now)) this.#maintenanceChanged(who)
+      if (this.#maintenance.merge(maintenance, this.ctx.now, informed)) this.#maintenanceChanged(who)
       if (this.#maintenance.stored !== before) this.ctx.persist(maintenanceKey, this.#maintenance.stored)
     }
   }
