@@ -95,6 +95,8 @@ export function authorityContract(kind: string, make: MakePair): void {
     assert.deepEqual(
       [gasp?.node, gasp?.generation, gasp?.group, gasp?.claimEpoch, gasp?.digest], ['left', 1000, 'web', 5, 'd1'],
     )
+    // The records of the left one are fetched before those of the right one.
+    await pair.until('it is told here', () => of(pair.left, 'group.released').length > 0)
     assert.deepEqual(of(pair.left, 'controller.lapsed').map((record) => record.stage), ['withhold', 'release'])
     assert.equal(of(pair.left, 'group.released')[0]?.ok, true)
     assert.throws(() => { engine.renewController() }, is('TB_LAPSED'))
