@@ -109,7 +109,7 @@ export class Arbitration implements LeaseBook {
       if (!key.startsWith(leasePrefix)) continue
       const old = parseOwnership(text)
       const id = key.slice(leasePrefix.length) as GroupId
-      if (old === null) this.ctx.persist(key, null)
+      if (old === null) this.#lease(id).forget()
       else this.#lease(id).confirm(old)
     }
   }

@@ -123,6 +123,11 @@ export class GroupLease {
     if (this.#writes === 0 && state.name === 'clearing' && state.call === null && !state.asked) this.#notBefore = this.io.now
   }
 
+  /** What an earlier life left there means nothing. */
+  forget(): void {
+    this.#remember(null)
+  }
+
   /** The other node neither acquires nor takes before `until`. */
   promise(token: number, until: Micros): void {
     const state = this.#state

@@ -62,7 +62,7 @@ export class HealClaims {
   #n = 0
   #mine: HealWords | null = null
   #theirs: HealWords | null = null
-  /** The other node hears this life: only then it says our number of us, and only then is it told its own. */
+  /** The other node hears this life of ours: only then its echo is of our number, and only then is it told of its own. */
   #hearsUs = false
   /** The other node's number with which ours made a pair; 0: none. */
   #partner = 0
