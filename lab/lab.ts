@@ -106,7 +106,8 @@ export class Lab {
       await this.switch.close()
       removeEmptyCgroups()
     }
-    rmSync(this.dir, { recursive: true, force: true })
+    // What was killed a moment ago may still be writing its last file.
+    rmSync(this.dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 })
   }
 }
 

@@ -18,8 +18,14 @@ export default async function * countReporter(source) {
     else if (type === 'test:pass') counts.passed++
     else if (data.details?.error?.failureType !== 'subtestsFailed') {
       counts.failed++
-      counts.failures.push(`${data.file ?? ''}: ${data.name}`)
+      counts.failures.push(`${data.file ?? ''}: ${data.name}${reasonOf(data.details?.error)}`)
     }
   }
   yield `${JSON.stringify(counts)}\n`
+}
+
+/** The first words of an error: a summary without them sends its reader through thousands of lines. @param {any} error */
+function reasonOf(error) {
+  const said = String(error?.cause?.message ?? error?.message ?? '').replace(/\s+/g, ' ').trim()
+  return said === '' ? '' : ` (${said.length > 300 ? `${said.slice(0, 299)}…` : said})`
 }

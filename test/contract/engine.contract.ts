@@ -141,13 +141,17 @@ export function engineContract(kind: string, make: MakePair): void {
   })
 
   check('messages are acknowledged, so the sender\'s history does not fill', calm, async (pair) => {
-    for (let at = 0; at < 700; at++) pair.left.engine.send([text('t', 'note'), text('info', String(at))])
-    await pair.until('all arrived', () => of(pair.right, 'message').length === 700)
+    // A hundred at a time: a receiver that does not get the processor loses what its socket cannot hold, and of 700 at once
+    // the first would no longer be in the history when it asks for them.
+    for (let sent = 100; sent <= 700; sent += 100) {
+      for (let at = sent - 100; at < sent; at++) pair.left.engine.send([text('t', 'note'), text('info', String(at))])
+      await pair.until(`${sent} arrived`, () => of(pair.right, 'message').length === sent)
+    }
     await pair.until('acknowledged', () => {
       const peer = pair.left.engine.snapshot().peers.find((one) => one.name === 'right')
       return peer !== undefined && peer.acknowledged > 690
     })
-    assert.deepEqual(of(pair.left, 'overflow'), [])
+    assert.deepEqual([of(pair.left, 'overflow'), of(pair.left, 'send.history-full')], [[], []])
   })
 
   check('a peer that stops is late, then dead after the dead time it announced', calm, async (pair) => {

@@ -41,6 +41,8 @@ export interface CellResult {
   readonly seconds: number
   /** More than one only after the machine itself had stood still. */
   readonly tries: number
+  /** What was wrong in the tries before the last. */
+  readonly before: readonly string[]
   readonly stalledMs: number
 }
 
@@ -69,9 +71,11 @@ export async function runLane(lane: Lane, options: LaneOptions): Promise<void> {
       const cell = cellName(lane, scenario)
       if (!options.wanted(cell)) continue
       const fromMs = performance.now()
-      let attempt: Attempt
+      let attempt: Attempt = { pair: null, problems: [], warnings: {}, stalledMs: 0 }
       let tries = 0
+      let before: string[] = []
       do {
+        if (tries > 0) before = [...before, ...attempt.problems]
         tries += 1
         attempt = await tryOnce(pair, lane, scenario, options)
         pair = attempt.pair
@@ -79,20 +83,25 @@ export async function runLane(lane: Lane, options: LaneOptions): Promise<void> {
       const { problems, warnings, stalledMs } = attempt
       options.onResult({
         cell, pair: lane.pair, auth: lane.auth, medium: lane.medium, scenario: scenario.name,
-        passed: problems.length === 0, problems, warnings, tries, stalledMs: Math.round(stalledMs),
+        passed: problems.length === 0, problems, warnings, tries, before, stalledMs: Math.round(stalledMs),
         seconds: Math.round((performance.now() - fromMs) / 100) / 10,
       })
     }
   } finally {
-    if (pair !== null) await close(pair)
+    await (pair === null ? null : close(pair).catch((error: unknown) => {
+      throw new Error(`${lane.pair} / ${lane.auth} / ${lane.medium}, at the end: ${said(error)}`)
+    }))
   }
 }
 
-interface Attempt {
+interface Played {
   /** The pair for the next scenario; null when this one was not left as it has to be. */
   readonly pair: Pair | null
   readonly problems: readonly string[]
   readonly warnings: Warnings
+}
+
+interface Attempt extends Played {
   readonly stalledMs: number
 }
 
@@ -107,22 +116,30 @@ async function tryOnce(
   given: Pair | null, lane: Lane, scenario: Scenario, options: LaneOptions,
 ): Promise<Attempt> {
   const watch = new StallWatch()
+  const attempt = await play(given, lane, scenario, options).catch((error: unknown): Played => (
+    { pair: null, problems: [`the lab: ${said(error)}`], warnings: {} }
+  ))
+  return { ...attempt, stalledMs: watch.stop() }
+}
+
+async function play(given: Pair | null, lane: Lane, scenario: Scenario, options: LaneOptions): Promise<Played> {
   let pair: Pair
   try {
     pair = await ready(given, lane, scenario)
   } catch (error) {
-    const problems = [`could not begin: ${error instanceof Error ? error.message : String(error)}`]
-    return { pair: null, problems, warnings: {}, stalledMs: watch.stop() }
+    return { pair: null, problems: [`could not begin: ${said(error)}`], warnings: {} }
   }
   const trial = new Trial(pair)
   const failure = await scenario.play(trial).then(() => null, (error: unknown) => error)
   const { problems, warnings } = await trial.findings(failure)
   const all = [...problems, ...strange(warnings, lane, scenario, options.reference)]
-  if (all.length === 0) return { pair, problems: all, warnings, stalledMs: watch.stop() }
+  if (all.length === 0) return { pair, problems: all, warnings }
   keepLogs(pair, cellName(lane, scenario), all, options.keepLogsIn)
-  await close(pair)
-  return { pair: null, problems: all, warnings, stalledMs: watch.stop() }
+  const unclean = await close(pair).then(() => [], (error: unknown) => [`the lab: ${said(error)}`])
+  return { pair: null, problems: [...all, ...unclean], warnings }
 }
+
+const said = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 async function ready(pair: Pair | null, lane: Lane, scenario: Scenario): Promise<Pair> {
   if (pair !== null && scenario.begins === 'stopped') {

@@ -53,6 +53,9 @@ test('a pair with a real heartbeat behaves as two real ones', options, async (t)
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, worker))
   for (const result of results) {
     const name = result.tries === 1 ? result.cell : `${result.cell} (try ${result.tries})`
-    await t.test(name, () => assert.deepEqual(result.problems, []))
+    await t.test(name, (cell) => {
+      for (const problem of result.before) cell.diagnostic(`before: ${problem}`)
+      assert.deepEqual(result.problems, [])
+    })
   }
 })
