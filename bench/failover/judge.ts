@@ -1,5 +1,5 @@
 // From what the prober told of one try to its times. Pure: the events in, the numbers out.
-import type { ProbeEvent } from '../../lab/prober.js'
+import type { ProbeAnswer, ProbeEvent } from '../../lab/prober.js'
 import type { Measured } from './samples.js'
 
 export interface TryFrame {
@@ -61,13 +61,21 @@ export function overlapOf(
   return { ns, atEnd }
 }
 
-/** The longest time without an answer that touches the stretch; null if there was no answer after it began. */
-export function longestHoleNs(answers: readonly number[], fromNs: number, toNs: number): number | null {
+/**
+ * The longest time between two answers that touches the stretch, of those in which a question stayed without an answer or
+ * after which another node answered: a machine that stood still for a moment answers late, and is no outage. Zero if there
+ * was none; null if there was no answer after it began.
+ */
+export function longestHoleNs(answers: readonly ProbeAnswer[], fromNs: number, toNs: number): number | null {
+  const answered = new Set(answers.map((answer) => answer.seq))
   let longest: number | null = null
-  for (let at = 1; at < answers.length; at += 1) {
-    const before = answers[at - 1] ?? 0
-    const after = answers[at] ?? 0
-    if (after > fromNs && before < toNs) longest = Math.max(longest ?? 0, after - before)
+  for (const [at, after] of answers.entries()) {
+    const before = answers[at - 1]
+    if (before === undefined || after.t <= fromNs || before.t >= toNs) continue
+    longest ??= 0
+    let lost = 0
+    for (let seq = before.seq + 1; seq < after.seq; seq += 1) if (!answered.has(seq)) lost += 1
+    if (lost > 0 || before.from !== after.from) longest = Math.max(longest, after.t - before.t)
   }
   return longest
 }
@@ -81,16 +89,17 @@ function lastAdded(events: readonly ProbeEvent[], { addresses = [], survivor, fa
 
 export function judge(events: readonly ProbeEvent[], frame: TryFrame): Measured {
   const { address, victim, survivor, faultNs, healNs, endNs } = frame
-  const answers = events.filter((event) => event.e === 'answer').sort((a, b) => a.t - b.t)
+  const answers = events.filter((event): event is ProbeAnswer => event.e === 'answer').sort((a, b) => a.t - b.t)
   const first = answers.find((event) => event.t > faultNs && event.t < healNs && event.from === survivor)
   const holdings = holdingsOf(events, address, endNs)
   const added = holdings.find((one) => one.node === survivor && one.fromNs > faultNs && one.fromNs < healNs)
+  const gone = holdings.find((one) => one.node === victim && one.toNs > faultNs && one.toNs < healNs)
   const arp = events.filter((event) => event.e === 'garp' && event.where === 'client' && event.address === address)
     .find((event) => event.t > faultNs && event.t < healNs && (added === undefined || event.t > added.fromNs - 1e6))
   const stretch = { fromNs: faultNs, toNs: healNs }
   const two = overlapOf(holdings, victim, survivor, stretch)
   const after = overlapOf(holdings, victim, survivor, { fromNs: healNs, toNs: endNs })
-  const hole = longestHoleNs(answers.map((event) => event.t), faultNs, healNs)
+  const hole = longestHoleNs(answers, faultNs, healNs)
   const judgedUntilNs = (first?.t ?? healNs) + 5e6
   const lateNs = events.filter((event) => event.e === 'late' || event.e === 'stall')
     .reduce((sum, event) => sum + (event.t > faultNs && event.t - event.ns < judgedUntilNs ? event.ns : 0), 0)
@@ -99,6 +108,7 @@ export function judge(events: readonly ProbeEvent[], frame: TryFrame): Measured 
     takeoverMs: since(first?.t),
     outageMs: hole === null ? null : ms(hole),
     addedMs: since(added?.fromNs),
+    ...(gone === undefined ? {} : { goneMs: ms(gone.toNs - faultNs) }),
     arpMs: since(arp?.t),
     twoOwnersMs: ms(two.ns),
     twoUntilHeal: two.atEnd,

@@ -28,6 +28,8 @@ export interface Measured {
   readonly takeoverMs: number | null
   readonly outageMs: number | null
   readonly addedMs: number | null
+  /** The address left the node that was broken; absent: not before the heal. */
+  readonly goneMs?: number
   readonly arpMs: number | null
   /** The last of many addresses. */
   readonly lastAddedMs?: number | null

@@ -6,7 +6,9 @@ import type { ProbeEvent } from '../../lab/prober.js'
 
 const address = '10.77.0.100'
 const ms = (value: number): number => value * 1e6
-const answer = (atMs: number, from: string): ProbeEvent => ({ t: ms(atMs), e: 'answer', seq: 1, rtt: 1e5, from })
+/** Asked every half millisecond, numbered by the time. */
+const answer = (atMs: number, from: string, rttMs = 0): ProbeEvent =>
+  ({ t: ms(atMs), e: 'answer', seq: Math.round((atMs - rttMs) * 2), rtt: ms(rttMs), from })
 const addr = (atMs: number, node: string, on: boolean): ProbeEvent => ({ t: ms(atMs), e: 'addr', node, address, on })
 const garp = (atMs: number): ProbeEvent => ({ t: ms(atMs), e: 'garp', address, mac: '02:00:00:00:00:01', where: 'client' })
 const frame: TryFrame = {
@@ -37,7 +39,7 @@ test('two owners last until one of them has let go, or until the heal', () => {
   const brief = judge([start, addr(105, 'b', true), addr(107, 'a', false)], frame)
   assert.deepEqual([brief.twoOwnersMs, brief.twoUntilHeal, brief.reachableTwiceMs], [2, false, 0])
   const none = judge([start, addr(104, 'a', false), addr(105, 'b', true)], frame)
-  assert.deepEqual([none.twoOwnersMs, none.twoUntilHeal], [0, false])
+  assert.deepEqual([none.twoOwnersMs, none.twoUntilHeal, none.goneMs, until.goneMs], [0, false, 4, undefined])
 })
 
 test('an address that asking found and no notice told counts as well', () => {
@@ -48,7 +50,15 @@ test('an address that asking found and no notice told counts as well', () => {
 test('nobody took over: no takeover, and no number in its place', () => {
   const measured = judge([start, ...answers(90, 400, 'a')], frame)
   assert.deepEqual([measured.takeoverMs, measured.addedMs, measured.arpMs, measured.twoOwnersMs], [null, null, null, 0])
-  assert.equal(measured.outageMs, 0.5)
+  assert.equal(measured.outageMs, 0)
+})
+
+test('a question without an answer is an outage, one that is answered late is none', () => {
+  const late = judge([start, ...answers(90, 150, 'a'), answer(154, 'a', 4), answer(154.1, 'a', 3.6), ...answers(151, 400, 'a')
+    .map((one): ProbeEvent => ({ ...one, t: Math.max(one.t, ms(154.2)) }))], frame)
+  assert.equal(late.outageMs, 0)
+  const lost = judge([start, ...answers(90, 150, 'a'), ...answers(154, 400, 'a')], frame)
+  assert.equal(lost.outageMs, 4.5)
 })
 
 test("the prober's own lateness counts between the fault and the takeover only", () => {
