@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Arbitration } from '../../src/core/arbitration/arbitration.js'
 import { groupId, micros, type Micros } from '../../src/core/base/ids.js'
+import { Context } from '../../src/core/context.js'
+import type { ArbiterRunEffect } from '../../src/core/effects.js'
 import { GroupLease, type GroupFacts, type LeaseIo, type Ownership } from '../../src/core/arbitration/group-lease.js'
 import { FakeBooks } from './books.js'
 import { Pair } from './pair.js'
@@ -85,6 +88,65 @@ test('an ownership that is known to be over is none, and its key is tidied up af
 })
 
 // ------------------------------------------------------------------------------------------- in the node
+
+/** The machines of a node without a peer, after a boot; the test plays the disk and the arbiter. */
+class Node {
+  readonly written: (string | null)[] = []
+  readonly orders: string[] = []
+  readonly #ctx = new Context(pairConfig({ protection: 'lease', lease: new Io().config }))
+  readonly #machine = new Arbitration(this.#ctx, { peer: () => null, held: () => false, peerFree: () => false })
+  #order: ArbiterRunEffect | null = null
+
+  constructor(record: string) {
+    this.#step((machine) => { machine.boot({ 'lease:web': record }) })
+  }
+
+  want(wanted: boolean): void {
+    this.#step((machine) => { machine.want(web, wanted) })
+  }
+
+  grant(token: number): void {
+    const order = this.#order
+    assert.equal(order?.action, 'acquire')
+    this.#step((machine) => {
+      machine.result({
+        type: 'arbiter.result', call: order.call, group: web, action: 'acquire', outcome: 'held', token,
+        deadlineAt: micros(9 * second), holder: null, text: '',
+      })
+    })
+  }
+
+  /** The disk has done one write, the oldest. */
+  diskAnswers(): void {
+    this.#step((machine) => { machine.persisted('lease:web', true) })
+  }
+
+  #step(body: (machine: Arbitration) => void): void {
+    this.#ctx.begin(micros(0))
+    body(this.#machine)
+    this.#machine.advance()
+    for (const effect of this.#ctx.end()) {
+      if (effect.type === 'persist') this.written.push(effect.value)
+      if (effect.type !== 'arbiter.run') continue
+      this.#order = effect
+      this.orders.push(`${effect.action} ${effect.token ?? '-'}`)
+    }
+  }
+}
+
+test('the answer of the disk to the removal of a damaged record counts for nothing that is written after it', () => {
+  const node = new Node('{"token":')
+  assert.deepEqual(node.written, [null], 'no later life reads it again')
+  node.want(true)
+  node.grant(7)
+  node.want(false)
+  assert.deepEqual(node.written, [null, `{"token":7,"deadlineAt":${9 * second}}`, null])
+  node.diskAnswers()
+  node.diskAnswers()
+  assert.deepEqual(node.orders, ['acquire -'], 'those were the damaged record and the token')
+  node.diskAnswers()
+  assert.deepEqual(node.orders, ['acquire -', 'release 7'])
+})
 
 test('each node says under which token it owns what it holds, and a later one of the peer ends ours', () => {
   const books = new FakeBooks()

@@ -4,6 +4,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { groupId, nodeId } from '../../src/core/base/ids.js'
 import type { CoreConfig, GroupConfig } from '../../src/core/types.js'
+import { FakeBooks } from './books.js'
+import { Pair } from './pair.js'
 import { pairConfig, second, Stage } from './stage.js'
 
 const mail: GroupConfig = {
@@ -94,4 +96,20 @@ test('two reloads in a row end with the second', () => {
   stage.run(second)
   assert.equal(stage.core.snapshot().groups.find((group) => group.id === 'web')?.digest, 'web-1')
   assert.equal(stage.states(), 'db=stopped web=held')
+})
+
+// The restart in place asks for the ownership only; beside a dead peer the group is asked for as any other is, too, and
+// that asker minds the hold. Machines that contradict each other in every round would end the daemon.
+test('a changed group may have to wait for two reasons at once, and each is said once', () => {
+  const books = new FakeBooks()
+  books.own('web')
+  const pair = new Pair(pairConfig({ protection: 'lease' }), { books })
+  pair.dead()
+  books.held.set('web', 'on-hold')
+  books.lose('web')
+  reload(pair, ([web, ...rest]) => [{ ...(web ?? mail), digest: 'web-2' }, ...rest])
+  pair.run(5 * second)
+  assert.equal(pair.group('web').state, 'stopped')
+  const reasons = pair.trace.flatMap((line) => /web is not taken yet: (.+)$/.exec(line)?.[1] ?? [])
+  assert.deepEqual(reasons, ['lease-not-held', 'on-hold'])
 })
