@@ -113,3 +113,19 @@ test('a changed group may have to wait for two reasons at once, and each is said
   const reasons = pair.trace.flatMap((line) => /web is not taken yet: (.+)$/.exec(line)?.[1] ?? [])
   assert.deepEqual(reasons, ['lease-not-held', 'on-hold'])
 })
+
+for (const protection of ['accept', 'fence', 'lease'] as const) {
+  for (const order of ['on-hold', 'maintenance'] as const) {
+    test(`a changed group that is held goes on although nobody may take it: ${order}, ${protection}`, () => {
+      const books = new FakeBooks()
+      if (protection === 'lease') books.own('web')
+      const pair = new Pair(pairConfig({ protection }), { books })
+      assert.equal(pair.group('web').state, 'held')
+      books.held.set('web', order)
+      reload(pair, ([web, ...rest]) => [{ ...(web ?? mail), digest: 'web-2' }, ...rest])
+      pair.run(5 * second)
+      assert.equal(pair.group('web').state, 'held')
+      assert.ok(pair.trace.some((line) => line.includes('start web/ip-web')))
+    })
+  }
+}

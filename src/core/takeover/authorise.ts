@@ -90,7 +90,7 @@ export class Door {
   #firstActAllowed(group: Group): string | null {
     const { ctx } = this.world
     if (ctx.now - group.grantAt > ctx.config.grantWaitUs) return 'grant-expired'
-    return this.forbidden(group)
+    return this.#keptBy(group.reason) ? this.#unprotected(group) : this.forbidden(group)
   }
 
   #beforeFirst(group: Group, grant: Authority): Authority | Withheld {
@@ -125,6 +125,11 @@ export class Door {
   /** Why nothing may be armed or begun for this group on this node, whatever the peer does; null: it may. */
   forbidden(group: Group): string | null {
     return this.#unprotected(group) ?? this.books.holds.withheld(group.id)
+  }
+
+  /** What was held and only changed its definition is no take that an operator forbids. */
+  #keptBy(reason: string): boolean {
+    return reason === 'redefined'
   }
 
   /** What no wish of an operator changes. */
@@ -190,8 +195,7 @@ export class Door {
 
   /** Order the take, or ask for what is missing. True: the take has begun. */
   take(group: Group, asked: Verdict): boolean {
-    // What was held and only changed its definition is no take that an operator forbids.
-    const kept = 'authority' in asked && asked.authority.kind === 'held'
+    const kept = 'authority' in asked && this.#keptBy(asked.reason)
     const forbidden = kept ? this.#unprotected(group) : this.forbidden(group)
     const verdict = forbidden === null ? this.inMode(group, asked) : refused(forbidden)
     if ('authority' in verdict) {
