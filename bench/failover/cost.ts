@@ -21,15 +21,38 @@ function read(path: string): string {
   }
 }
 
-/** Nanoseconds on a processor of all threads of a process. */
-export function processorNs(pid: number): number {
+/** Nanoseconds on a processor of each thread of a process. */
+function threadsOf(pid: number): Map<string, { readonly name: string, readonly ns: number }> {
   let tasks: string[] = []
   try {
     tasks = readdirSync(`/proc/${pid}/task`)
   } catch {
-    return 0
+    return new Map()
   }
-  return tasks.reduce((sum, task) => sum + Number(read(`/proc/${pid}/task/${task}/schedstat`).split(' ')[0] ?? 0), 0)
+  return new Map(tasks.map((task) => [task, {
+    name: read(`/proc/${pid}/task/${task}/comm`).trim(),
+    ns: Number(read(`/proc/${pid}/task/${task}/schedstat`).split(' ')[0] ?? 0),
+  }]))
+}
+
+/** Nanoseconds on a processor of all threads of a process. */
+export function processorNs(pid: number): number {
+  return [...threadsOf(pid).values()].reduce((sum, thread) => sum + thread.ns, 0)
+}
+
+type Snapshot = ReadonlyMap<string, { readonly name: string, readonly ns: number }>
+
+/** What a process did between two snapshots; threads of one name together. */
+function processOf(pid: number, before: Snapshot, after: Snapshot, tookNs: number): Cost['processes'][number] {
+  const percent = (ns: number): number => Number((100 * ns / tookNs).toFixed(4))
+  const byName = new Map<string, number>()
+  for (const [task, { name, ns }] of after) byName.set(name, (byName.get(name) ?? 0) + ns - (before.get(task)?.ns ?? 0))
+  return {
+    name: processName(pid),
+    cpuPercent: percent([...byName.values()].reduce((sum, ns) => sum + ns, 0)),
+    rssKiB: residentKiB(pid),
+    ...(byName.size < 2 ? {} : { threads: Object.fromEntries([...byName].map(([name, ns]) => [name, percent(ns)])) }),
+  }
 }
 
 /** Not shared with another process counts whole, shared in proportion. */
@@ -45,17 +68,13 @@ function processesOf(node: LabNode): number[] {
 export async function measureCost(stage: Stage, system: System): Promise<Cost[]> {
   const owner = stage.owners()[0]
   const nodes = stage.nodes.map((node) => ({ node, pids: processesOf(node) }))
-  const before = new Map(nodes.flatMap(({ pids }) => pids.map((pid) => [pid, processorNs(pid)] as const)))
+  const before = new Map(nodes.flatMap(({ pids }) => pids.map((pid) => [pid, threadsOf(pid)] as const)))
   const beganNs = process.hrtime.bigint()
   await pause(seconds * 1000)
   const tookNs = Number(process.hrtime.bigint() - beganNs)
   return nodes.map(({ node, pids }) => ({
     kind: 'cost', system: system.key, node: node.name, role: node.name === owner ? 'active' : 'standby',
-    processes: pids.map((pid) => ({
-      name: processName(pid),
-      cpuPercent: Number(((100 * (processorNs(pid) - (before.get(pid) ?? 0))) / tookNs).toFixed(4)),
-      rssKiB: residentKiB(pid),
-    })),
+    processes: pids.map((pid) => processOf(pid, before.get(pid) ?? new Map(), threadsOf(pid), tookNs)),
     seconds, load: Number((loadavg()[0] ?? 0).toFixed(2)),
   }))
 }

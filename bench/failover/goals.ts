@@ -107,6 +107,31 @@ function stampGoal(look: Lookup): GoalResult {
   return judged(text, goal, `${(median / 1000).toFixed(3)} / ${(p99 / 1000).toFixed(3)} ms of ${us.length}`, median <= 100 && p99 <= 500)
 }
 
+const restPercentMax = 0.3
+const guardianKiBMax = 3 * 1024
+
+/** The daemon at rest without its engine's thread, the busier of the two nodes. */
+function restGoal(look: Lookup, system: string): GoalResult {
+  const text = `${system}: the daemon at rest without its engine`
+  const goal = `<= ${restPercentMax} % of a core`
+  const rest = look.results.costs.filter((one) => one.system === system).flatMap((cost) => cost.processes)
+    .filter((one) => one.threads?.['twinbeat-engine'] !== undefined)
+    .map((one) => one.cpuPercent - (one.threads?.['twinbeat-engine'] ?? 0))
+  if (rest.length === 0) return notMeasured(text, goal)
+  const worst = Math.max(...rest)
+  return judged(text, goal, `${worst.toFixed(3)} %`, worst <= restPercentMax)
+}
+
+function guardianGoal(look: Lookup, system: string): GoalResult {
+  const text = `${system}: resident memory of the guardian`
+  const goal = '<= 3 MiB'
+  const found = look.results.costs.filter((one) => one.system === system).flatMap((cost) => cost.processes)
+    .filter((one) => one.name.startsWith('twinbeat-guard')).map((one) => one.rssKiB)
+  if (found.length === 0) return notMeasured(text, goal)
+  const worst = Math.max(...found)
+  return judged(text, goal, `${(worst / 1024).toFixed(1)} MiB`, worst <= guardianKiBMax)
+}
+
 const profiles = ['twinbeat-extreme', 'twinbeat-fast', 'twinbeat-safe', 'twinbeat-lan'] as const
 const silences: readonly Fault[] = ['cut', 'freeze']
 
@@ -134,5 +159,7 @@ export function goalsOf(results: Results): GoalResult[] {
     stressGoal(look, 'twinbeat-safe', false),
     stressGoal(look, 'twinbeat-fast', true),
     stampGoal(look),
+    restGoal(look, 'twinbeat-fast'),
+    guardianGoal(look, 'twinbeat-fast'),
   ]
 }

@@ -28,12 +28,23 @@ function faultTables(cells: readonly Cell[]): string[] {
   })
 }
 
+/** Processes of one name together; the threads that do something, the busiest first. */
 function costLines(results: Results): string[] {
   if (results.costs.length === 0) return []
-  return ['', '### Cost at rest', '', ...tableOf(['', 'node', '% of a core', 'MiB', 'load'], results.costs.map((cost) => [
-    titleOf(cost.system), cost.role, cost.processes.reduce((sum, one) => sum + one.cpuPercent, 0).toFixed(3),
-    (cost.processes.reduce((sum, one) => sum + one.rssKiB, 0) / 1024).toFixed(1), short(cost.load),
-  ]))]
+  const rows = results.costs.flatMap((cost) => {
+    const names = [...new Set(cost.processes.map((one) => one.name))]
+    return names.map((name) => {
+      const some = cost.processes.filter((one) => one.name === name)
+      const threads = some.flatMap((one) => Object.entries(one.threads ?? {})).filter(([, percent]) => percent > 0.001)
+      return [
+        titleOf(cost.system), cost.role, some.length > 1 ? `${some.length} x ${name}` : name,
+        some.reduce((sum, one) => sum + one.cpuPercent, 0).toFixed(3),
+        (some.reduce((sum, one) => sum + one.rssKiB, 0) / 1024).toFixed(1), short(cost.load),
+        threads.sort((a, b) => b[1] - a[1]).map(([thread, percent]) => `${thread} ${percent.toFixed(3)}`).join(', '),
+      ]
+    })
+  })
+  return ['', '### Cost at rest', '', ...tableOf(['', 'node', 'process', '% of a core', 'MiB', 'load', 'threads'], rows)]
 }
 
 function stressLines(results: Results): string[] {

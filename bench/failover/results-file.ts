@@ -24,7 +24,13 @@ export interface Cost {
   readonly system: string
   readonly node: string
   readonly role: 'active' | 'standby'
-  readonly processes: readonly { readonly name: string, readonly cpuPercent: number, readonly rssKiB: number }[]
+  readonly processes: readonly {
+    readonly name: string
+    readonly cpuPercent: number
+    readonly rssKiB: number
+    /** By the name of the thread, of the same percentage; for a process of several. */
+    readonly threads?: Readonly<Record<string, number>>
+  }[]
   readonly seconds: number
   readonly load: number
 }

@@ -53,6 +53,20 @@ test('a move in a stall of the machine is forgiven to fast, never to safe', () =
   assert.equal(verdictOf(run('twinbeat-safe', 1, 1), 'twinbeat-safe: false takeovers'), 'missed')
 })
 
+test('the daemon at rest is judged without its engine, and its threads are told', () => {
+  const cost = (engine: number, rest: number, guardianKiB: number): Results => ({ ...emptyResults, costs: [{
+    kind: 'cost', system: 'twinbeat-fast', node: 'nodea', role: 'active', seconds: 10, load: 1, processes: [
+      { name: 'twinbeatd', cpuPercent: engine + rest, rssKiB: 60_000, threads: { 'twinbeat-engine': engine, node: rest, idle: 0 } },
+      { name: 'twinbeat-guardi', cpuPercent: 0, rssKiB: guardianKiB },
+    ],
+  }] })
+  const [rest, guardian] = ['twinbeat-fast: the daemon at rest', 'twinbeat-fast: resident memory of the guardian']
+  assert.deepEqual([verdictOf(cost(20, 0.2, 2000), rest ?? ''), verdictOf(cost(20, 0.2, 2000), guardian ?? '')], ['met', 'met'])
+  assert.deepEqual([verdictOf(cost(20, 0.4, 4000), rest ?? ''), verdictOf(cost(20, 0.4, 4000), guardian ?? '')], ['missed', 'missed'])
+  assert.equal(verdictOf(emptyResults, rest ?? ''), 'not measured')
+  assert.match(markdownOf(cost(20, 0.2, 2000)), /twinbeatd \| 20\.200 \| 58\.6 \| .* \| twinbeat-engine 20\.000, node 0\.200 \|/)
+})
+
 test('void tries are counted apart and their times are not', () => {
   const [cell] = cellsOf(results(samples('k3', 'cut', [20, 22]), samples('k3', 'cut', [null, 900], { voided: 'late' })
     .map((one, at) => ({ ...one, index: 2 + at }))))
