@@ -152,8 +152,9 @@ function withStart(events: readonly ProbeEvent[], owner: string, t: number): Pro
   return [{ t, e: 'held', node: owner, address: vip, on: true }, ...events]
 }
 
-function voidReason(quiet: boolean, { proberLateMs, takeoverMs }: Measured): string | null {
+function voidReason(quiet: boolean, { proberLateMs, takeoverMs, addedMs }: Measured): string | null {
   if (!quiet) return 'not at rest when the fault came'
+  if (takeoverMs !== null && addedMs === null) return 'the other node had taken the address before the fault'
   const allowedMs = Math.max(proberLateMsMax, proberLateShareMax * (takeoverMs ?? 0))
   return proberLateMs > allowedMs ? `the prober was ${proberLateMs.toFixed(1)} ms late` : null
 }
