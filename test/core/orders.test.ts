@@ -266,6 +266,22 @@ test('so it does when the one that ends earlier has the higher version', () => {
   assert.equal(one.said(now), '3:60000')
 })
 
+test('an answer that is the first word of the peer does not end what began unheard: its version is of another time', () => {
+  const maintenance = new Maintenance()
+  const now = micros(0)
+  maintenance.begin(now, 60 * second)
+  assert.equal(maintenance.merge('2:0', now, true), false)
+  assert.equal(maintenance.said(now), '3:60000')
+  assert.equal(maintenance.merge('2:0', now, true), false)
+  assert.equal(maintenance.merge('4:0', now, true), true)
+  const holds = new SharedHolds(() => true)
+  holds.set(groupId('web'), true)
+  assert.deepEqual(holds.merge('5-:web', true), [])
+  assert.equal(holds.text, '6+:web')
+  assert.deepEqual(holds.merge('5-:web', true), [])
+  assert.deepEqual(holds.merge('7-:web', true), ['web'])
+})
+
 test('what the peer said before it knew of ours may come in pieces, and none of it ends ours', () => {
   const maintenance = new Maintenance()
   const now = micros(0)

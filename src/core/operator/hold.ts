@@ -54,10 +54,11 @@ export class SharedHolds {
 
   /** The peer's whole text, `informed`: said in knowledge of ours. Groups whose hold changed here because of it. */
   merge(text: string, informed: boolean): readonly GroupId[] {
+    // What it said before it knew may come one after the other, once it is heard again. The first of it, be it an
+    // answer to ours, was weighed against a version of ours that did not know of its versions.
+    if (informed && this.#heard) this.#unheard.clear()
     this.#theirs = decode(text)
     this.#heard = true
-    // What it said before it knew may come one after the other, once it is heard again.
-    if (informed) this.#unheard.clear()
     for (const id of this.#unheard) this.#sayAnew(id)
     return this.#adopt()
   }

@@ -5,7 +5,8 @@
 // As text in statements: `VERSION:LEFT_MS`, LEFT_MS 0 for off. The higher version wins; equal ones differ only by the
 // time the message took, or because both operators spoke at once, and then on wins over off. What began while the other
 // node was not heard does not end earlier by what that one said without knowing of it, though its version be higher:
-// versions are forgotten with the boot of a machine. Of two that began so the later end holds, because that forbids more.
+// versions are forgotten with the boot of a machine. The first that is heard then only tells how high ours has to be,
+// even an answer to it. Of two that began so the later end holds, because that forbids more.
 
 import { micros, type Micros } from '../base/ids.js'
 
@@ -55,8 +56,8 @@ export class Maintenance {
     if (match === null) return false
     const version = Number(match[1])
     const leftUs = Math.min(Number(match[2]) * 1000, maintenanceMaxUs)
+    if (informed && this.#theirs !== null) this.#unheard = false
     this.#theirs = { version, on: leftUs > 0 }
-    if (informed) this.#unheard = false
     const unheard = this.#unheard
     const ours = this.until(now)
     if (unheard && ours !== null) {
