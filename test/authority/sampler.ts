@@ -26,7 +26,8 @@ export class Sampler {
 
   async stop(): Promise<Sample[]> {
     const events = await this.#prober.stop()
-    if (events.at(-1)?.e !== 'end') throw new Error('the sampler ended before it was told to')
+    const last = events.at(-1)
+    if (last?.e !== 'end') throw new Error(`the sampler ended before it was told to, after ${JSON.stringify(last)}`)
     return samplesOf(events)
   }
 }

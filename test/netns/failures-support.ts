@@ -191,7 +191,7 @@ export class Machine {
   /** A line is written a moment after what it tells of. */
   async line(pattern: RegExp): Promise<string> {
     const find = (): string | undefined => this.log().split('\n').find((candidate) => pattern.test(candidate))
-    await until(() => find() !== undefined, 2_000, 20)
+    await until(() => find() !== undefined, 10_000, 20)
     const line = find()
     assert.ok(line !== undefined, `no line matches ${String(pattern)} in:\n${this.log().slice(-4000)}`)
     return line
