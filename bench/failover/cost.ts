@@ -9,6 +9,8 @@ import type { Stage } from './stage.js'
 import { processName, type System } from './systems/system.js'
 
 const seconds = 10
+/** What a start leaves to do, for a compiler at run time above all, is over by then. */
+export const restMs = 15_000
 
 /** Of the machine itself, not of the system: PID 1 and what answers. */
 const notMeasured = new Set(['bash', 'nsenter', 'unshare'])
@@ -66,6 +68,7 @@ function processesOf(node: LabNode): number[] {
 }
 
 export async function measureCost(stage: Stage, system: System): Promise<Cost[]> {
+  await pause(restMs)
   const owner = stage.owners()[0]
   const nodes = stage.nodes.map((node) => ({ node, pids: processesOf(node) }))
   const before = new Map(nodes.flatMap(({ pids }) => pids.map((pid) => [pid, threadsOf(pid)] as const)))

@@ -10,7 +10,7 @@ import { playAll } from './run.js'
 import type { System } from './systems/system.js'
 import { systems } from './systems/table.js'
 import { markdownOf, withResults } from './markdown.js'
-import { htmlPage } from './page.js'
+import { htmlPage, pictureOf } from './page.js'
 import { terminalReport } from './report.js'
 import { playStress } from './stress.js'
 
@@ -43,6 +43,7 @@ function report(options: BenchOptions): void {
   const results = readResults(options.json)
   process.stdout.write(terminalReport(results))
   if (options.html !== null) writeTo(options.html, htmlPage(results))
+  if (options.svg !== null) writeTo(options.svg, pictureOf(results))
   if (options.markdown !== null) {
     const page = existsSync(options.markdown) ? readFileSync(options.markdown, 'utf8') : '# What was measured\n'
     writeTo(options.markdown, withResults(page, markdownOf(results)))

@@ -1,7 +1,7 @@
 // The results as the text of bench/RESULTS.md.
 import { goalsOf } from './goals.js'
 import { cellsOf, columns, rowOf, short, type Cell } from './report.js'
-import type { Results } from './results-file.js'
+import { setUpsOf, type Cost, type Results } from './results-file.js'
 import { faultTexts } from './samples.js'
 import { summarise } from './statistics.js'
 import { systems } from './systems/table.js'
@@ -28,22 +28,24 @@ function faultTables(cells: readonly Cell[]): string[] {
   })
 }
 
-/** Processes of one name together; the threads that do something, the busiest first. */
+type Processes = Cost['processes']
+
+/** The peers as a whole; our own by process, with the threads that do something, the busiest first. */
 function costLines(results: Results): string[] {
   if (results.costs.length === 0) return []
-  const rows = results.costs.flatMap((cost) => {
-    const names = [...new Set(cost.processes.map((one) => one.name))]
-    return names.map((name) => {
-      const some = cost.processes.filter((one) => one.name === name)
-      const threads = some.flatMap((one) => Object.entries(one.threads ?? {})).filter(([, percent]) => percent > 0.001)
-      return [
-        titleOf(cost.system), cost.role, some.length > 1 ? `${some.length} x ${name}` : name,
-        some.reduce((sum, one) => sum + one.cpuPercent, 0).toFixed(3),
-        (some.reduce((sum, one) => sum + one.rssKiB, 0) / 1024).toFixed(1), short(cost.load),
-        threads.sort((a, b) => b[1] - a[1]).map(([thread, percent]) => `${thread} ${percent.toFixed(3)}`).join(', '),
-      ]
-    })
-  })
+  const rowsOf = (cost: Cost): [string, Processes][] => {
+    if (systems.find((one) => one.key === cost.system)?.family !== 'twinbeat') return [['all', cost.processes]]
+    return [...new Set(cost.processes.map((one) => one.name))].map((name) => [name, cost.processes.filter((one) => one.name === name)])
+  }
+  const rows = results.costs.flatMap((cost) => rowsOf(cost).map(([name, some]) => {
+    const threads = some.flatMap((one) => Object.entries(one.threads ?? {})).filter(([, percent]) => percent > 0.001)
+    return [
+      titleOf(cost.system), cost.role, name,
+      some.reduce((sum, one) => sum + one.cpuPercent, 0).toFixed(3),
+      (some.reduce((sum, one) => sum + one.rssKiB, 0) / 1024).toFixed(1), short(cost.load),
+      name === 'all' ? '' : threads.sort((a, b) => b[1] - a[1]).map(([thread, percent]) => `${thread} ${percent.toFixed(3)}`).join(', '),
+    ]
+  }))
   return ['', '### Cost at rest', '', ...tableOf(['', 'node', 'process', '% of a core', 'MiB', 'load', 'threads'], rows)]
 }
 
@@ -69,7 +71,7 @@ export function markdownOf(results: Results): string {
     '', '### What was aimed at', '', ...tableOf(['', 'goal', 'measured', ''], goals),
     ...faultTables(cellsOf(results)), ...stressLines(results), ...costLines(results),
     ...(head === undefined ? [] : ['', '### Settings', '', ...tableOf(['', 'version', 'settings'],
-      Object.entries(head.settings).map(([key, text]) => [titleOf(key), head.versions[key] ?? '', text]))]),
+      setUpsOf(results).map((one) => [titleOf(one.key), one.version, one.settings]))]),
     '', markEnd, '',
   ].join('\n')
 }

@@ -12,6 +12,7 @@ export interface BenchOptions {
   readonly tries: number | null
   readonly json: string
   readonly html: string | null
+  readonly svg: string | null
   readonly markdown: string | null
   readonly resume: boolean
   readonly stressS: number
@@ -30,6 +31,7 @@ export const usage = `usage: npm run bench:failover [-- OPTIONS]
   --json FILE     the results, appended to (default: .cache/bench/failover.jsonl)
   --resume        go on with that file instead of beginning it anew
   --html FILE     a page of it
+  --svg FILE      the picture of the cut alone
   --markdown FILE a table of it for bench/RESULTS.md
   --stress T      false takeovers under load for so long, such as 10m, in place of faults
   --no-cost       do not measure processor and memory at rest
@@ -63,7 +65,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
   const { values } = parseArgs({
     args: [...argv], allowPositionals: false, options: {
       systems: { type: 'string' }, faults: { type: 'string' }, groups: { type: 'string' }, tries: { type: 'string' },
-      json: { type: 'string', default: '.cache/bench/failover.jsonl' }, html: { type: 'string' }, markdown: { type: 'string' },
+      json: { type: 'string', default: '.cache/bench/failover.jsonl' }, html: { type: 'string' }, svg: { type: 'string' },
+      markdown: { type: 'string' },
       resume: { type: 'boolean', default: false }, stress: { type: 'string' }, 'no-cost': { type: 'boolean', default: false },
       report: { type: 'boolean', default: false }, seed: { type: 'string', default: String(Date.now() % 0xffff_ffff) },
     },
@@ -76,6 +79,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     tries: values.tries === undefined ? null : numberOf(values.tries, '--tries'),
     json: values.json,
     html: values.html ?? null,
+    svg: values.svg ?? null,
     markdown: values.markdown ?? null,
     resume: values.resume,
     stressS: values.stress === undefined ? 0 : secondsOf(values.stress),

@@ -2,12 +2,14 @@
 import { stripChart, type Row } from './chart.js'
 import { goalsOf } from './goals.js'
 import { cellsOf, columns, rowOf, short, values, type Cell } from './report.js'
-import type { Results } from './results-file.js'
+import { setUpsOf, type Results } from './results-file.js'
 import { expectsTakeover, faultTexts, type Fault } from './samples.js'
 import { summarise } from './statistics.js'
 import { systems } from './systems/table.js'
 
 const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;')
+
+const titleOf = (key: string): string => systems.find((one) => one.key === key)?.title ?? key
 
 const style = `
 :root{color-scheme:light dark;--page:#fff;--ink:#15181d;--soft:#5b6370;--line:#e4e7ec;--lane:#eef0f3;
@@ -94,7 +96,7 @@ function claim(cells: readonly Cell[]): string {
 function costTable(results: Results): string {
   if (results.costs.length === 0) return ''
   const rows = results.costs.map((cost) => [
-    escaped(systems.find((one) => one.key === cost.system)?.title ?? cost.system), cost.role,
+    escaped(titleOf(cost.system)), cost.role,
     cost.processes.reduce((sum, one) => sum + one.cpuPercent, 0).toFixed(3),
     (cost.processes.reduce((sum, one) => sum + one.rssKiB, 0) / 1024).toFixed(1),
     escaped(cost.processes.map((one) => `${one.name} ${one.cpuPercent.toFixed(2)} %`).join(', ').slice(0, 90)),
@@ -105,7 +107,7 @@ function costTable(results: Results): string {
 function stressTable(results: Results): string {
   if (results.stresses.length === 0) return ''
   const rows = results.stresses.map((one) => [
-    escaped(systems.find((known) => known.key === one.system)?.title ?? one.system), (one.seconds / 60).toFixed(1), String(one.moves),
+    escaped(titleOf(one.system)), (one.seconds / 60).toFixed(1), String(one.moves),
     String(one.movesInStalls), `${one.stalls} (${short(one.longestStallMs)} ms)`, short(one.longestGapMs), short(one.judgedMs),
   ])
   return `<h2>False takeovers under load</h2><p class="soft">two busy loops a core and interfaces that come and go</p>` +
@@ -119,8 +121,7 @@ export function htmlPage(results: Results): string {
   const load = summarise(loads)
   const where = head === undefined ? '' : `${head.machine}, ${head.kernel}, Node ${head.node}; load average ${short(load.min)} to ` +
     `${short(load.max)}; ${head.at.slice(0, 10)}`
-  const settings = systems.filter((one) => head?.settings[one.key] !== undefined)
-    .map((one) => [escaped(one.title), escaped(head?.versions[one.key] ?? ''), escaped(head?.settings[one.key] ?? '')])
+  const settings = setUpsOf(results).map((one) => [escaped(titleOf(one.key)), escaped(one.version), escaped(one.settings)])
   const goals = goalsOf(results).map((one) =>
     [escaped(one.text), escaped(one.goal), escaped(one.measured), `<span class="${one.verdict}">${one.verdict}</span>`])
   const groups = [...new Set(cells.map((cell) => cell.group))]
@@ -136,4 +137,12 @@ ${stressTable(results)}${costTable(results)}
 <h2>How each was set up</h2>${table(['', 'version', 'settings'], settings)}
 </main></body></html>
 `
+}
+
+/** The cut alone, as a file that an <img> can show: with the colours in it, and a ground to stand on. */
+export function pictureOf(results: Results): string {
+  const cells = cellsOf(results).filter((cell) => cell.fault === 'cut' && cell.group === 'address' && !isAside(cell))
+  const chart = stripChart(cells.map(chartRow), `${headings.cut}: time to the first answer from the other one`)
+  return chart.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ')
+    .replace('>', `><style>${style}</style><rect width="100%" height="100%" fill="var(--page)"/>`) + '\n'
 }

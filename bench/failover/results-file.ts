@@ -60,6 +60,13 @@ export interface Results {
   readonly stresses: readonly Stress[]
 }
 
+/** What was measured how; a file may have been filled by several runs, each with systems of its own. */
+export function setUpsOf({ heads }: Results): { readonly key: string, readonly version: string, readonly settings: string }[] {
+  const settings = new Map(heads.flatMap((head) => Object.entries(head.settings)))
+  const versions = new Map(heads.flatMap((head) => Object.entries(head.versions)))
+  return [...settings].map(([key, text]) => ({ key, version: versions.get(key) ?? '', settings: text }))
+}
+
 export const emptyResults: Results = { heads: [], samples: [], costs: [], stresses: [] }
 
 export function parseResults(text: string): Results {

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-import { processorNs, residentKiB } from '../failover/cost.js'
+import { processorNs, residentKiB, restMs } from '../failover/cost.js'
 import { pidsNamed, processName } from '../failover/systems/system.js'
 import { compiledProgram, PROJECT } from '../../lab/compiled.js'
 import { withLab, type Lab } from '../../lab/lab.js'
@@ -13,8 +13,6 @@ import { pause, until } from '../../lab/processes.js'
 import { TwinbeatNode } from '../../lab/twinbeat-node.js'
 
 const intervalsMs = [1, 2, 50] as const
-/** What a start leaves to do, for Node's compiler above all, is over by then. */
-const restMs = 15_000
 const port = '6944'
 
 interface Row {

@@ -5,7 +5,7 @@ import { decadesOf, stripChart, type Row } from '../../bench/failover/chart.js'
 import { compare, compareText } from '../../bench/failover/compare.js'
 import { goalsOf } from '../../bench/failover/goals.js'
 import { markBegin, markdownOf, withResults } from '../../bench/failover/markdown.js'
-import { htmlPage } from '../../bench/failover/page.js'
+import { htmlPage, pictureOf } from '../../bench/failover/page.js'
 import { cellsOf, terminalReport } from '../../bench/failover/report.js'
 import { emptyResults, type Results, type Stress } from '../../bench/failover/results-file.js'
 import type { Fault, Sample } from '../../bench/failover/samples.js'
@@ -84,6 +84,13 @@ test('the page stands for itself and shows every system, with a dot for every tr
   assert.doesNotMatch(page, /https?:|<script|src=|@import|url\(|NaN|undefined|Infinity/)
   const texts = ['twinbeat fast', 'keepalived VRRPv3 10 ms x 3', 'nobody took over', 'prefers-color-scheme']
   for (const text of texts) assert.ok(page.includes(text), text)
+})
+
+test('the picture stands for itself as well', () => {
+  const picture = pictureOf(results(samples('twinbeat-fast', 'cut', spread(5)), samples('k3', 'kill', spread(26))))
+  assert.equal(picture.match(/<circle/g)?.length, 50)
+  assert.match(picture, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="[0-9 ]+" role="img" aria-label="[^"]+"><style>/)
+  assert.doesNotMatch(picture.slice(40), /https?:|<script|src=|@import|url\(|NaN|undefined|Infinity/)
 })
 
 test('the axis holds everything, in whole decades', () => {
