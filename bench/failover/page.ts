@@ -11,20 +11,20 @@ const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/<
 
 const titleOf = (key: string): string => systems.find((one) => one.key === key)?.title ?? key
 
-const style = `
-:root{color-scheme:light dark;--page:#fff;--ink:#15181d;--soft:#5b6370;--line:#e4e7ec;--lane:#eef0f3;
---ours:#1f6feb;--peer:#d9730d;--other:#7b8494;--good:#1a7f37;--bad:#c93c37}
-@media (prefers-color-scheme:dark){:root{--page:#0f1216;--ink:#eceff3;--soft:#98a2b0;--line:#2a303a;--lane:#1b2027;
---ours:#58a6ff;--peer:#f0a04b;--other:#9aa4b2;--good:#56d364;--bad:#ff7b72}}
-*{box-sizing:border-box}
-body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:1040px;margin:0 auto;padding:48px 24px 72px}
-h1{font-size:34px;line-height:1.15;margin:0 0 8px;letter-spacing:-.02em}
-h2{font-size:21px;margin:52px 0 2px;letter-spacing:-.01em}
-p{margin:4px 0 14px;max-width:72ch}.soft{color:var(--soft)}
-.legend{display:flex;gap:22px;margin:18px 0 0;color:var(--soft);font-size:14px}
-.legend i{display:inline-block;width:10px;height:10px;border-radius:50%;margin-right:7px}
-svg{display:block;width:100%;height:auto;margin:10px 0 4px;font:13px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+type Palette = Readonly<Record<string, string>>
+const light: Palette = {
+  page: '#fff', ink: '#15181d', soft: '#5b6370', line: '#e4e7ec', lane: '#eef0f3', ours: '#1f6feb', peer: '#d9730d', other: '#7b8494',
+  good: '#1a7f37', bad: '#c93c37',
+}
+const dark: Palette = {
+  page: '#0f1216', ink: '#eceff3', soft: '#98a2b0', line: '#2a303a', lane: '#1b2027', ours: '#58a6ff', peer: '#f0a04b', other: '#9aa4b2',
+  good: '#56d364', bad: '#ff7b72',
+}
+const variables = (palette: Palette): string => Object.entries(palette).map(([name, colour]) => `--${name}:${colour}`).join(';')
+
+const font = 'system-ui,-apple-system,"Segoe UI",Roboto,sans-serif'
+const chartStyle = `
+svg{font:13px ${font}}
 .grid{stroke:var(--line)}.lane{stroke:var(--lane)}.tick,.remark{fill:var(--soft);font-size:12px}
 .label{fill:var(--ink)}.label.twinbeat{font-weight:600}
 .number{fill:var(--ink);font-variant-numeric:tabular-nums}.worst{fill:var(--soft)}
@@ -32,6 +32,19 @@ svg{display:block;width:100%;height:auto;margin:10px 0 4px;font:13px system-ui,-
 .row.twinbeat circle,.row.twinbeat .box{fill:var(--ours)}.row.twinbeat .median{stroke:var(--ours)}
 .row.keepalived circle,.row.keepalived .box{fill:var(--peer)}.row.keepalived .median{stroke:var(--peer)}
 .row.other circle,.row.other .box{fill:var(--other)}.row.other .median{stroke:var(--other)}
+`
+const style = `
+:root{color-scheme:light dark;${variables(light)}}
+@media (prefers-color-scheme:dark){:root{${variables(dark)}}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 ${font}}
+main{max-width:1040px;margin:0 auto;padding:48px 24px 72px}
+h1{font-size:34px;line-height:1.15;margin:0 0 8px;letter-spacing:-.02em}
+h2{font-size:21px;margin:52px 0 2px;letter-spacing:-.01em}
+p{margin:4px 0 14px;max-width:72ch}.soft{color:var(--soft)}
+.legend{display:flex;gap:22px;margin:18px 0 0;color:var(--soft);font-size:14px}
+.legend i{display:inline-block;width:10px;height:10px;border-radius:50%;margin-right:7px}
+svg{display:block;width:100%;height:auto;margin:10px 0 4px}${chartStyle}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:14px;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:6px 10px;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
 th:first-child,td:first-child,td.text{text-align:left}td.text{white-space:normal}th{color:var(--soft);font-weight:500}
@@ -139,10 +152,13 @@ ${stressTable(results)}${costTable(results)}
 `
 }
 
-/** The cut alone, as a file that an <img> can show: with the colours in it, and a ground to stand on. */
+/** The cut alone, as a file that an <img> can show: with the colours in it as they are, and a ground to stand on. */
 export function pictureOf(results: Results): string {
   const cells = cellsOf(results).filter((cell) => cell.fault === 'cut' && cell.group === 'address' && !isAside(cell))
   const chart = stripChart(cells.map(chartRow), `${headings.cut}: time to the first answer from the other one`)
-  return chart.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ')
-    .replace('>', `><style>${style}</style><rect width="100%" height="100%" fill="var(--page)"/>`) + '\n'
+  const rules = `${chartStyle}.ground{fill:var(--page)}`
+  const coloured = (palette: Palette): string => rules.replace(/var\(--(\w+)\)/g, (_, name: string) => palette[name] ?? 'none')
+  return chart.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ').replace('>',
+    `><style>${coloured(light)}@media (prefers-color-scheme:dark){${coloured(dark)}}</style>` +
+    '<rect class="ground" width="100%" height="100%"/>') + '\n'
 }
