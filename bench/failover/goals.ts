@@ -13,6 +13,9 @@ export interface GoalResult {
 
 type Field = 'takeoverMs' | 'outageMs'
 
+const profiles = ['twinbeat-extreme', 'twinbeat-fast', 'twinbeat-safe', 'twinbeat-lan'] as const
+const isProfile = (system: string): boolean => (profiles as readonly string[]).includes(system)
+
 interface Lookup {
   readonly cell: (system: string, fault: Fault, group?: GroupKind) => Cell | undefined
   readonly results: Results
@@ -96,11 +99,11 @@ function stressGoal(look: Lookup, system: string, outsideOnly: boolean): GoalRes
   return judged(text, '0', `${moves} in ${minutes.toFixed(0)} min`, moves === 0)
 }
 
-/** Of the engine's own stamps: decision to address. */
+/** Of the engine's own stamps: decision to the one address. */
 function stampGoal(look: Lookup): GoalResult {
   const text = 'decision to address added, by the engine\'s stamps'
   const goal = '<= 0.1 ms median, <= 0.5 ms p99'
-  const us = look.results.samples.filter((one) => one.voided === null && one.takeoverMs !== null && one.system.startsWith('twinbeat'))
+  const us = look.results.samples.filter((one) => one.voided === null && one.takeoverMs !== null && isProfile(one.system))
     .map((one) => one.engine?.['addressUs']).filter((value): value is number => value !== undefined)
   if (us.length === 0) return notMeasured(text, goal)
   const { median, p99 } = summarise(us)
@@ -132,7 +135,8 @@ function guardianGoal(look: Lookup, system: string): GoalResult {
   return judged(text, goal, `${(worst / 1024).toFixed(1)} MiB`, worst <= guardianKiBMax)
 }
 
-const profiles = ['twinbeat-extreme', 'twinbeat-fast', 'twinbeat-safe', 'twinbeat-lan'] as const
+/** The same as fast, with a daemon or a machine in trouble. */
+const troubles = ['twinbeat-blocked', 'twinbeat-churn', 'twinbeat-spawns', 'twinbeat-burst', 'twinbeat-hung'] as const
 const silences: readonly Fault[] = ['cut', 'freeze']
 
 export function goalsOf(results: Results): GoalResult[] {
@@ -154,6 +158,7 @@ export function goalsOf(results: Results): GoalResult[] {
     timesFaster(look, 'twinbeat-fast', 'pacemaker', 'cut', 1000),
     timesFaster(look, 'twinbeat-fast', 'heartbeat', 'cut', 150),
     fencingGoal(look),
+    ...troubles.map((system) => ratioGoal(look, system, 'twinbeat-fast', 'cut', 1.1)),
     ...profiles.map((system) => twoOwnersGoal(look, system)),
     movedGoal(look, 'twinbeat-fast'),
     stressGoal(look, 'twinbeat-safe', false),

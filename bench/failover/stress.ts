@@ -105,6 +105,13 @@ export function longestJudged(before: readonly (GapReport | null)[], after: read
   return longest.length === 0 ? null : Math.max(...longest)
 }
 
+/** Of as many as there are: ten minutes of a heartbeat each millisecond are more than a call can have arguments. */
+export function longestOf(lengths: readonly number[]): number | null {
+  return lengths.reduce<number | null>((longest, one) => (longest === null || one > longest ? one : longest), null)
+}
+
+const millis = (ns: number | null): number | null => (ns === null ? null : ns / 1e6)
+
 function stressOf(watched: Watched, stalls: readonly Stall[], beganNs: number, endNs: number, judgedUs: number | null): Stress {
   const { system, stage, owner } = watched
   const start: ProbeEvent = { t: beganNs, e: 'held', node: owner, address: vip, on: true }
@@ -117,8 +124,8 @@ function stressOf(watched: Watched, stalls: readonly Stall[], beganNs: number, e
     kind: 'stress', system: system.key, seconds: Math.round((endNs - beganNs) / 1e9), moves: moves.length,
     movesInStalls: moves.filter(inStall).length,
     twoOwnersMs: overlapOf(holdingsOf(events, vip, endNs), 'nodea', 'nodeb', { fromNs: beganNs, toNs: endNs }).ns / 1e6,
-    stalls: stalls.length, longestStallMs: Math.max(0, ...lengths) / 1e6,
-    longestGapMs: gaps.length === 0 ? null : Math.max(...gaps) / 1e6,
+    stalls: stalls.length, longestStallMs: (longestOf(lengths) ?? 0) / 1e6,
+    longestGapMs: millis(longestOf(gaps)),
     judgedMs: judgedUs === null ? null : judgedUs / 1e3,
     load: Number((loadavg()[0] ?? 0).toFixed(2)),
   }

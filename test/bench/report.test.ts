@@ -9,7 +9,7 @@ import { htmlPage, pictureOf } from '../../bench/failover/page.js'
 import { cellsOf, terminalReport } from '../../bench/failover/report.js'
 import { emptyResults, type Results, type Stress } from '../../bench/failover/results-file.js'
 import type { Fault, Sample } from '../../bench/failover/samples.js'
-import { commonStalls, longestJudged, movesOf } from '../../bench/failover/stress.js'
+import { commonStalls, longestJudged, longestOf, movesOf } from '../../bench/failover/stress.js'
 
 function samples(system: string, fault: Fault, takeovers: readonly (number | null)[], more: Partial<Sample> = {}): Sample[] {
   return takeovers.map((takeoverMs, index) => ({
@@ -128,6 +128,11 @@ test('a stall counts where every core stood at once', () => {
   assert.deepEqual(commonStalls([[stall(0, 10), stall(50, 60)], [stall(5, 20)]]), [stall(5, 10)])
   assert.deepEqual(commonStalls([[stall(0, 10)], []]), [])
   assert.deepEqual(commonStalls([[stall(0, 10)]]), [stall(0, 10)])
+})
+
+test('the longest of half a million gaps is found, and none of none', () => {
+  assert.equal(longestOf(Array.from({ length: 500_000 }, (_, at) => at % 4999)), 4998)
+  assert.equal(longestOf([]), null)
 })
 
 test('every arrival of the address after the first is a move', () => {
