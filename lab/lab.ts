@@ -127,9 +127,13 @@ export function assertNothingLeft(traces: LabTraces): void {
 
 function leftovers(traces: LabTraces): string[] {
   const left: string[] = []
+  const outside = namespaceId(process.pid, 'pid')
   for (const pid of pids()) {
-    const own = [namespaceId(pid, 'pid'), namespaceId(pid, 'net')]
-    const space = traces.spaces.find((s) => own.includes(s.pidNamespace) || own.includes(s.netNamespace))
+    const [inPid, inNet] = [namespaceId(pid, 'pid'), namespaceId(pid, 'net')]
+    // Names of namespaces are given again: what lives in the process namespace of another lab is that one's.
+    if (inPid === null || inNet === null) continue
+    const canBeOurs = inPid === outside || traces.spaces.some((one) => one.pidNamespace === inPid)
+    const space = traces.spaces.find((one) => one.pidNamespace === inPid || (canBeOurs && one.netNamespace === inNet))
     if (space !== undefined && startTicks(pid) <= space.untilTicks) left.push(`process ${pid} (${commandLine(pid).join(' ').slice(0, 80)})`)
   }
   if (existsSync(traces.dir)) left.push(`folder ${traces.dir}`)

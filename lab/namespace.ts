@@ -30,7 +30,8 @@ export interface NamespaceSpec {
 
 /** How to recognise what belonged to a namespace after its end. */
 export interface SpaceTrace {
-  readonly pidNamespace: string
+  /** Null once it has ended: the kernel lets PID 1 go only after everything else in it. */
+  readonly pidNamespace: string | null
   readonly netNamespace: string
   /** Its end, or now, in clock ticks since boot: the kernel gives the names to new namespaces later. */
   readonly untilTicks: number
@@ -53,7 +54,7 @@ export class Namespace {
     this.pidNamespace = namespaceId(pid, 'pid') ?? ''
     this.netNamespace = namespaceId(pid, 'net') ?? ''
     this.ended = exited(holder).then(() => {
-      this.endTicks = uptimeTicks()
+      this.endTicks ??= uptimeTicks()
     })
   }
 
@@ -84,7 +85,7 @@ export class Namespace {
 
   trace(): SpaceTrace {
     const { pidNamespace, netNamespace } = this
-    return { pidNamespace, netNamespace, untilTicks: this.endTicks ?? uptimeTicks() }
+    return { pidNamespace: this.isOpen ? pidNamespace : null, netNamespace, untilTicks: this.endTicks ?? uptimeTicks() }
   }
 
   get isOpen(): boolean {
@@ -138,6 +139,8 @@ export class Namespace {
 
   /** Ends it at once, as a power cut does. */
   async kill(): Promise<void> {
+    // Its end is noticed later than its name is free for another.
+    this.endTicks ??= uptimeTicks()
     signalProcess(this.pid, 'SIGKILL')
     this.resumeWaiters()
     await within(this.ended, END_TIMEOUT_MS, 'the end of a namespace')
