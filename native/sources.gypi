@@ -12,6 +12,7 @@
       "native/core/engine/memory_lock.cc",
       "native/core/engine/publisher.cc",
       "native/core/engine/receive.cc",
+      "native/core/engine/rescue.cc",
       "native/core/engine/runner.cc",
       "native/core/engine/setup.cc",
       "native/core/engine/snapshot.cc",

@@ -100,7 +100,10 @@ export function terminalReport(results: Results): string {
   }
   for (const one of results.stresses) {
     lines.push(`${one.system} under load for ${one.seconds} s: ${one.moves} moves, ${one.movesInStalls} of them in ` +
-      `${one.stalls} stalls of the machine (longest ${short(one.longestStallMs)} ms); longest gap between heartbeats ` +
+      `${one.stalls} stalls of the machine (longest ${short(one.longestStallMs)} ms)` +
+      (one.coreStalls === undefined ? '' : `, ${one.movesInCoreStalls ?? 0} in ${one.coreStalls} of one processor or more ` +
+        `(longest ${short(one.longestCoreStallMs ?? null)} ms)`) +
+      ((one.rescues ?? null) === null ? '' : `, engine moved ${one.rescues} times`) + `; longest gap between heartbeats ` +
       `${short(one.longestGapMs)} ms`)
   }
   return `${lines.join('\n')}\n`

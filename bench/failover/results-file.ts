@@ -42,9 +42,21 @@ export interface Stress {
   readonly moves: number
   /** Of those, the ones that began within a stall of the whole machine. */
   readonly movesInStalls: number
+  /** Of those, the ones that began right after one processor alone, or more, had stood for 3 ms. */
+  readonly movesInCoreStalls?: number
+  /** When each of them began, and what the watchers of the processors missed around it: from and to, from the move on. */
+  readonly movesAt?: readonly {
+    readonly atMs: number, readonly to: string,
+    readonly stalls: readonly (readonly [core: number, fromMs: number, toMs: number])[]
+  }[]
   readonly twoOwnersMs: number
   readonly stalls: number
   readonly longestStallMs: number
+  /** How often one processor or more stood for 3 ms. */
+  readonly coreStalls?: number
+  readonly longestCoreStallMs?: number
+  /** How often an engine was moved off a processor that stood; null where that is not done. */
+  readonly rescues?: number | null
   /** Longest gaps between heartbeats as they arrived; and what was judged of them, where the system says. */
   readonly longestGapMs: number | null
   readonly judgedMs: number | null

@@ -21,6 +21,9 @@ const watchEveryUs = 500
 const leastGapUs = 2_000
 /** A move that begins so soon after a stall is the stall's. */
 const aftermathNs = 100e6
+/** One processor that stands for so long takes most of a dead time of 5 ms with it. */
+const coreStallNs = 3e6
+const aroundNs = 250e6
 const noise = 'while :; do ip link add noise0 type dummy && ip link set noise0 up && ip link del noise0; sleep 0.05; done'
 
 export interface Stall {
@@ -38,9 +41,22 @@ export function commonStalls(perCore: readonly (readonly Stall[])[]): Stall[] {
   })), [...first])
 }
 
+/** Longer stalls of any one core, whatever the others did. */
+export function coreStalls(perCore: readonly (readonly Stall[])[]): Stall[] {
+  return perCore.flat().filter((one) => one.toNs - one.fromNs >= coreStallNs)
+}
+
+/** What the watchers missed within a quarter of a second of a move, from 250 ms before it on. */
+function aroundMove(perCore: readonly (readonly Stall[])[], ns: number): (readonly [number, number, number])[] {
+  const ms = (at: number): number => Number(((at - ns) / 1e6).toFixed(2))
+  return perCore.flatMap((stalls, core) => stalls.filter((one) => Math.abs(one.toNs - ns) < aroundNs)
+    .map((one) => [core, ms(one.fromNs), ms(one.toNs)] as const))
+}
+
 /** Every time the address came to a node, after the first: an idle pair has no reason for one. */
-export function movesOf(events: readonly ProbeEvent[], owner: string, endNs: number): number[] {
-  return holdingsOf(events, vip, endNs).filter((one, at) => at > 0 || one.node !== owner).map((one) => one.fromNs)
+export function movesOf(events: readonly ProbeEvent[], owner: string, endNs: number): { readonly ns: number, readonly to: string }[] {
+  return holdingsOf(events, vip, endNs).filter((one, at) => at > 0 || one.node !== owner)
+    .map((one) => ({ ns: one.fromNs, to: one.node }))
 }
 
 interface Watched {
@@ -51,7 +67,7 @@ interface Watched {
 }
 
 /** One real-time watcher pinned to each core, in a lab of its own: it shares nothing with what it judges. */
-async function watchCores(): Promise<{ stop: () => Promise<Stall[]> }> {
+async function watchCores(): Promise<{ stop: () => Promise<Stall[][]> }> {
   const lab = await Lab.create({ name: 'bench-watch', nodes: [] })
   const program = await proberProgram()
   const perCore = cpus().map((): Stall[] => [])
@@ -68,11 +84,11 @@ async function watchCores(): Promise<{ stop: () => Promise<Stall[]> }> {
     })
     return child
   })
-  const stop = async (): Promise<Stall[]> => {
+  const stop = async (): Promise<Stall[][]> => {
     for (const child of children) child.stdin?.end()
     await Promise.all(children.map((child) => within(exited(child), 10_000, 'stopping a watcher')))
     await lab.cleanup()
-    return commonStalls(perCore)
+    return perCore
   }
   return { stop }
 }
@@ -95,6 +111,12 @@ function judgedBy({ stage, running }: Watched): Promise<(GapReport | null)[]> {
   return Promise.all(stage.nodes.map(async (node) => (await running.judgedGaps?.(node).catch(() => null)) ?? null))
 }
 
+/** How often engines of the pair were moved so far; null where nobody says. */
+async function rescuesOf({ stage, running }: Watched): Promise<number | null> {
+  const counts = await Promise.all(stage.nodes.map(async (node) => (await running.rescues?.(node).catch(() => null)) ?? null))
+  return counts.reduce<number | null>((sum, one) => (one === null ? sum : (sum ?? 0) + one), null)
+}
+
 /** The longest silence that was judged meanwhile; null where nobody says. */
 export function longestJudged(before: readonly (GapReport | null)[], after: readonly (GapReport | null)[]): number | null {
   const longest = after.flatMap((gaps, at) => {
@@ -112,19 +134,32 @@ export function longestOf(lengths: readonly number[]): number | null {
 
 const millis = (ns: number | null): number | null => (ns === null ? null : ns / 1e6)
 
-function stressOf(watched: Watched, stalls: readonly Stall[], beganNs: number, endNs: number, judgedUs: number | null): Stress {
+interface Stretch {
+  readonly beganNs: number
+  readonly endNs: number
+  readonly perCore: readonly (readonly Stall[])[]
+}
+
+function stressOf(watched: Watched, stretch: Stretch, judgedUs: number | null, rescues: number | null): Stress {
   const { system, stage, owner } = watched
+  const { beganNs, endNs } = stretch
+  const stalls = commonStalls(stretch.perCore)
+  const ofCores = coreStalls(stretch.perCore)
   const start: ProbeEvent = { t: beganNs, e: 'held', node: owner, address: vip, on: true }
   const events = [start, ...stage.prober.takeAll().filter((event) => event.t > beganNs)]
   const moves = movesOf(events, owner, endNs)
-  const inStall = (ns: number): boolean => stalls.some((one) => ns > one.fromNs && ns < one.toNs + aftermathNs)
+  const inStall = ({ ns }: { readonly ns: number }): boolean => stalls.some((one) => ns > one.fromNs && ns < one.toNs + aftermathNs)
+  const inCoreStall = ({ ns }: { readonly ns: number }): boolean => ofCores.some((one) => ns > one.fromNs && ns < one.toNs + aftermathNs)
   const gaps = events.filter((event) => event.e === 'gap').map((event) => event.ns)
-  const lengths = stalls.map((one) => one.toNs - one.fromNs)
+  const lengthsOf = (some: readonly Stall[]): number[] => some.map((one) => one.toNs - one.fromNs)
   return {
     kind: 'stress', system: system.key, seconds: Math.round((endNs - beganNs) / 1e9), moves: moves.length,
-    movesInStalls: moves.filter(inStall).length,
+    movesInStalls: moves.filter(inStall).length, movesInCoreStalls: moves.filter(inCoreStall).length,
+    movesAt: moves.map(({ ns, to }) => (
+      { atMs: Math.round((ns - beganNs) / 1e6), to, stalls: aroundMove(stretch.perCore, ns) })),
     twoOwnersMs: overlapOf(holdingsOf(events, vip, endNs), 'nodea', 'nodeb', { fromNs: beganNs, toNs: endNs }).ns / 1e6,
-    stalls: stalls.length, longestStallMs: (longestOf(lengths) ?? 0) / 1e6,
+    stalls: stalls.length, longestStallMs: (longestOf(lengthsOf(stalls)) ?? 0) / 1e6,
+    coreStalls: ofCores.length, longestCoreStallMs: (longestOf(lengthsOf(ofCores)) ?? 0) / 1e6, rescues,
     longestGapMs: millis(longestOf(gaps)),
     judgedMs: judgedUs === null ? null : judgedUs / 1e3,
     load: Number((loadavg()[0] ?? 0).toFixed(2)),
@@ -142,15 +177,21 @@ export async function playStress(systems: readonly System[], seconds: number, fi
     const [first] = open
     if (first !== undefined) loops.push(spawnChild([...first.stage.lab.client.enterNetwork(), 'sh', '-c', noise], { stdio: 'ignore' }))
     const before = await Promise.all(open.map(judgedBy))
+    const rescuedBefore = await Promise.all(open.map(rescuesOf))
     const beganNs = Number(process.hrtime.bigint())
     for (let left = seconds; left > 0; left -= 10) {
       process.stderr.write(`under load: ${left} s left\n`)
       await pause(Math.min(left, 10) * 1000)
     }
     const endNs = Number(process.hrtime.bigint())
-    const stalls = await watch.stop()
+    const perCore = await watch.stop()
     const after = await Promise.all(open.map(judgedBy))
-    open.forEach((one, at) => file.append(stressOf(one, stalls, beganNs, endNs, longestJudged(before[at] ?? [], after[at] ?? []))))
+    const rescued = await Promise.all(open.map(rescuesOf))
+    open.forEach((one, at) => {
+      const count = rescued[at] ?? null
+      const rescues = count === null ? null : count - (rescuedBefore[at] ?? 0)
+      file.append(stressOf(one, { beganNs, endNs, perCore }, longestJudged(before[at] ?? [], after[at] ?? []), rescues))
+    })
   } finally {
     loops.forEach((child) => child.kill('SIGKILL'))
     for (const one of open) {

@@ -124,11 +124,12 @@ enum class Counter : uint8_t {
   kAcksSent,
   kAcksReceived,
   kRecordsLost,
+  kRescues,
 };
-inline constexpr size_t kCounters = 15;
+inline constexpr size_t kCounters = 16;
 
 // Change this text with every change of a layout above or of the configuration bytes.
-inline constexpr std::string_view kAbiText = "twinbeat-abi 2: record 64, types 26, reasons 8, links 10, counters 15, kinds 8, guards 9";
+inline constexpr std::string_view kAbiText = "twinbeat-abi 3: record 64, types 26, reasons 8, links 10, counters 16, kinds 8, guards 9";
 
 constexpr uint32_t abi_hash() {
   uint32_t hash = 2166136261U;  // FNV-1a

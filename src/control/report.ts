@@ -154,6 +154,8 @@ export interface GapsReport {
   readonly countedForMs: number
   /** How late the engine's own thread ran. */
   readonly lateness: GapReport
+  /** How often it was late because its processor stood, and was moved to another one. */
+  readonly rescues: number
   /** Whichever link brought a heartbeat first. */
   readonly peers: readonly { readonly node: string; readonly kind: 'normal' | 'ping'; readonly gaps: GapReport }[]
   readonly links: readonly { readonly link: string; readonly intervalMs: number; readonly gaps: GapReport }[]

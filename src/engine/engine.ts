@@ -326,6 +326,7 @@ export interface EngineSnapshot {
   readonly historyKept: number
   readonly countedSince: Micros | null // since when the gaps and the lateness count: the last configure or start
   readonly lateness: GapSnapshot // of the engine's own thread
+  readonly rescues: number // how often it was late, and was moved to another processor and woken
   readonly realtime: RealtimeSnapshot
   readonly peers: readonly PeerSnapshot[]
   readonly links: readonly LinkSnapshot[]
@@ -347,6 +348,8 @@ export interface EngineCounters {
   readonly acksSent: number
   readonly acksReceived: number
   readonly recordsLost: number
+  /** How often the engine was late and another processor had to be found for it. */
+  readonly rescues: number
 }
 
 // ----------------------------------------------------------------------------------------------- engine

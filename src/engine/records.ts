@@ -12,7 +12,7 @@ export const rejectReasons: readonly RejectReason[] = [
 /** In the order of `enum class Counter`. */
 export const counterNames: readonly (keyof EngineCounters)[] = [
   'cycles', 'stalls', 'latenessMaxUs', 'heartbeatsSent', 'messagesSent', 'messagesReceived', 'duplicates', 'gaps',
-  'rexmitRequested', 'rexmitAnswered', 'nakSent', 'nakReceived', 'acksSent', 'acksReceived', 'recordsLost',
+  'rexmitRequested', 'rexmitAnswered', 'nakSent', 'nakReceived', 'acksSent', 'acksReceived', 'recordsLost', 'rescues',
 ]
 
 const headerBytes = 64

@@ -140,8 +140,8 @@ test('every arrival of the address after the first is a move', () => {
   const event = (t: number, node: string, on: boolean) => ({ t, e: 'addr' as const, node, address, on })
   const start = { ...event(0, 'nodea', true), e: 'held' as const }
   assert.deepEqual(movesOf([start], 'nodea', 100), [])
-  assert.deepEqual(movesOf([start, event(10, 'nodeb', true), event(12, 'nodea', false)], 'nodea', 100), [10])
-  assert.deepEqual(movesOf([start, event(10, 'nodea', false), event(20, 'nodea', true)], 'nodea', 100), [20])
+  assert.deepEqual(movesOf([start, event(10, 'nodeb', true), event(12, 'nodea', false)], 'nodea', 100), [{ ns: 10, to: 'nodeb' }])
+  assert.deepEqual(movesOf([start, event(10, 'nodea', false), event(20, 'nodea', true)], 'nodea', 100), [{ ns: 20, to: 'nodea' }])
 })
 
 test('the longest silence that was judged is that of the time under load, not of the start before it', () => {

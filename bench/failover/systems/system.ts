@@ -60,6 +60,8 @@ export interface Running {
   stamps?(node: LabNode): Record<string, number> | null
   /** Which silences between heartbeats that node has judged so far, if it says. */
   judgedGaps?(node: LabNode): Promise<GapReport | null>
+  /** How often that node's engine was moved off a processor that stood. */
+  rescues?(node: LabNode): Promise<number | null>
   /** What has to be ended before the machines are taken away. */
   close(): Promise<void>
 }

@@ -223,6 +223,10 @@ class Twinbeat implements Running {
     return report?.gaps.peers.find((one) => one.kind === 'normal')?.gaps ?? null
   }
 
+  async rescues(node: LabNode): Promise<number | null> {
+    return (await this.of(node).status())?.gaps.rescues ?? null
+  }
+
   async close(): Promise<void> {
     for (const socket of this.controls.values()) socket.destroy()
   }

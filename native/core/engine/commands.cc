@@ -129,6 +129,7 @@ void Engine::start(const Cycle& cycle) noexcept {
 void Engine::count_anew(Micros now) noexcept {
   counted_since_ = now;
   lateness_seen_.clear();
+  rescues_before_ = port_.counted(Counter::kRescues);
   for (LinkPlace& place : links_) place.gaps.clear();
   for (Peer& peer : peers_->all()) peer.gaps.clear();
 }

@@ -21,6 +21,9 @@ constexpr Micros kStallMost = kMicrosPerSecond;
 // What a busy machine does all day is no news.
 constexpr Micros kStallWorthTelling = 20 * kMicrosPerMilli;
 // A dead time of milliseconds makes every hiccup of a busy machine a late heartbeat.
+// Longer dead times outlast what one processor stands still.
+constexpr Micros kRescueBelow = 50 * kMicrosPerMilli;
+constexpr Micros kRescueLeast = 500;
 constexpr Micros kLateTellEvery = kMicrosPerSecond;
 
 }  // namespace
@@ -83,6 +86,12 @@ void Engine::do_work(const Cycle& cycle) noexcept {
 
 Micros Engine::stall_limit() const noexcept {
   return std::clamp(setup_->timing.deadtime / 10, kStallLeast, kStallMost);
+}
+
+// Noticed and mended within two of these, and a heartbeat that was due one interval after the last is still in time.
+Micros Engine::rescue_after() const noexcept {
+  if (setup_ == nullptr || !running_ || setup_->timing.deadtime > kRescueBelow) return 0;
+  return std::max(setup_->timing.deadtime / 5, kRescueLeast);
 }
 
 Micros Engine::stall_worth_telling() const noexcept { return std::max(stall_limit(), kStallWorthTelling); }

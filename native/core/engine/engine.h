@@ -85,6 +85,8 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   void do_work(const Cycle& cycle) noexcept;
   // Absolute time of the next do_work() if nothing arrives.
   [[nodiscard]] Micros next_deadline() const noexcept;
+  // How late it may wake up before somebody should look for another processor; 0: its times are long enough to wait.
+  [[nodiscard]] Micros rescue_after() const noexcept;
   [[nodiscard]] bool take_dirty() noexcept { return publisher_.take_dirty(); }
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
   // Grows whenever a descriptor was opened or closed, so that the runner updates its epoll set.
@@ -211,6 +213,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   Micros next_ping_at_ = 0;
   Micros late_told_at_ = INT64_MIN / 4;
   GapHistogram lateness_seen_;
+  std::uint64_t rescues_before_ = 0;
   Micros counted_since_ = 0;     // since when the histograms count
   bool history_full_ = false;
   std::size_t draining_ = 0;      // whose socket is read

@@ -37,6 +37,9 @@ struct EnginePort {
   void count(Counter counter, std::uint64_t by = 1) noexcept {
     counters[static_cast<std::size_t>(counter)].fetch_add(by, std::memory_order_relaxed);
   }
+  [[nodiscard]] std::uint64_t counted(Counter counter) const noexcept {
+    return counters[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+  }
   void raise(Counter counter, std::uint64_t value) noexcept {
     auto& place = counters[static_cast<std::size_t>(counter)];
     if (place.load(std::memory_order_relaxed) < value) place.store(value, std::memory_order_relaxed);

@@ -45,6 +45,7 @@ Runner::Runner(EnginePort& port, const Engine::Options& options, Notify on_recor
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      rescue_(event_),
       snapshot_(new char[kSnapshotBytes]()) {
   sem_init(&snapshot_done_, 0, 0);
   watch_always();
@@ -76,6 +77,7 @@ int Runner::start() {
     while (sem_wait(&snapshot_done_) != 0 && errno == EINTR) {
     }
   }
+  if (realtime_.fifo) rescue_.start(kPriority);
   return failed;
 }
 
@@ -99,6 +101,7 @@ void Runner::unlock_memory() noexcept {
 
 void Runner::stop() {
   if (!running_) return;
+  rescue_.stop();
   wake();
   pthread_join(thread_, nullptr);
   running_ = false;
@@ -151,11 +154,13 @@ void Runner::prepare_thread() noexcept {
 
 void Runner::run() noexcept {
   prepare_thread();
+  rescue_.guard_this_thread();
   touch_stack();
   sem_post(&snapshot_done_);
   Awake awake{.readable = kEveryLink, .bell = true};
   while (true) {
     Cycle cycle = read_clocks();
+    rescue_.wakes(cycle.now);
     cycle.readable = awake.readable;
     // One that is not in the set, because there is none yet or it found no place, is asked each time.
     cycle.bell = awake.bell || bell_seen_ == 0;
@@ -171,6 +176,7 @@ void Runner::run() noexcept {
     awake = sleep_until(engine_.next_deadline());
     if (reopened) awake.readable = kEveryLink;
   }
+  rescue_.leaves();
   watch_links();
   // A request that crossed with the end must not wait for its time limit.
   answer_snapshot();
@@ -247,7 +253,9 @@ Runner::Awake Runner::sleep_until(Micros deadline) noexcept {
     armed_for_ = deadline;
   }
   std::array<epoll_event, kMaxLinks + 3> events;
+  rescue_.falls_asleep(deadline < kNever ? deadline : 0, engine_.rescue_after());
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
+  if (rescue_.take_called()) port_.count(Counter::kRescues);
   Awake awake;
   for (int i = 0; i < count; ++i) {
     const std::uint64_t what = events[static_cast<std::size_t>(i)].data.u64;

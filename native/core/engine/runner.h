@@ -11,6 +11,7 @@
 
 #include "core/engine/engine.h"
 #include "core/engine/port.h"
+#include "core/engine/rescue.h"
 
 namespace twinbeat {
 
@@ -72,6 +73,7 @@ class Runner {
   int epoll_ = -1;
   int timer_ = -1;
   int event_ = -1;
+  Rescue rescue_;
   std::uint64_t links_seen_ = 0;
   Micros armed_for_ = 0;  // what the timer is set to; 0: it has gone off, or was never set
   std::uint32_t bell_seen_ = 0;  // attachment whose bell is in the set; 0: none

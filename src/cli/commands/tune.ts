@@ -84,6 +84,7 @@ function difference(first: StatusReport, last: StatusReport): GapsReport {
   return {
     countedForMs: after.countedForMs - before.countedForMs,
     lateness: since(before.lateness, after.lateness),
+    rescues: after.rescues - before.rescues,
     peers: after.peers.map((peer) => (
       { ...peer, gaps: since(before.peers.find(({ node }) => node === peer.node)?.gaps, peer.gaps) })),
     // Two links may share a name: they stay in their order until a reload, which begins anew.
@@ -124,7 +125,9 @@ function judge(status: StatusReport, gaps: GapsReport, riskPerSecond: number): T
     series: [...peers, ...links, lateness],
     decides: worst?.name ?? null,
     advice: worst === undefined ? null : advise(worst, worst.intervalMs * secondMs),
-    limits: limitsOf({ status, worst: worst ?? null, lateness, heard: heard.length, kernel: kernelLimits(status.pid) }),
+    limits: limitsOf({
+      status, worst: worst ?? null, lateness, rescues: gaps.rescues, heard: heard.length, kernel: kernelLimits(status.pid),
+    }),
   }
 }
 
@@ -134,11 +137,12 @@ interface LimitInput {
   readonly status: StatusReport
   readonly worst: TuneSeries | null
   readonly lateness: TuneSeries
+  readonly rescues: number
   readonly heard: number
   readonly kernel: KernelLimits
 }
 
-function limitsOf({ status, worst, lateness, heard, kernel }: LimitInput): string[] {
+function limitsOf({ status, worst, lateness, rescues, heard, kernel }: LimitInput): string[] {
   const ms = (us: number): string => `${(us / secondMs).toFixed(2)} ms`
   const excessUs = worst === null ? 0 : Math.max(0, worst.maxUs - worst.intervalMs * secondMs)
   const { rtRuntimeUs, rtPeriodUs, rtTimeUs } = kernel
@@ -150,6 +154,9 @@ function limitsOf({ status, worst, lateness, heard, kernel }: LimitInput): strin
         'use all of a core (kernel.sched_rt_runtime_us)'] : []),
     ...(rtTimeUs !== null ? [`RLIMIT_RTTIME ends a real-time thread that runs ${ms(rtTimeUs)} without a pause`] : []),
     `own lateness: at most ${ms(lateness.maxUs)} here; it delays what this node sends, not what it judges`,
+    ...(rescues > 0
+      ? [`the engine was moved to another processor ${rescues === 1 ? 'once' : `${rescues} times`}, because its own stood ` +
+        'still: a host that withholds virtual processors, or a kernel without preemption'] : []),
     ...(worst !== null && excessUs > 2 * lateness.maxUs
       ? [`link or peer: gaps were up to ${ms(excessUs)} longer than the interval, more than this node's own lateness explains; ` +
         "'twinbeat tune' on the other node shows its share"] : []),

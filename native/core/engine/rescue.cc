@@ -1,0 +1,181 @@
+#include "core/engine/rescue.h"
+
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdint>
+#include <ctime>
+
+namespace twinbeat {
+
+namespace {
+
+constexpr std::size_t kStackBytes = 64 * 1024;
+
+// On a clock whose timer is this processor's own.
+void sleep_for(Micros span) noexcept {
+  timespec at{};
+  at.tv_sec = span / kMicrosPerSecond;
+  at.tv_nsec = (span % kMicrosPerSecond) * 1000;
+  static_cast<void>(::clock_nanosleep(CLOCK_MONOTONIC, 0, &at, nullptr));
+}
+
+void wait_for(sem_t& posted) noexcept {
+  while (sem_wait(&posted) != 0) {
+  }
+}
+
+// The first and the last: neighbours may share what holds one of them up.
+std::array<int, 2> two_of(const cpu_set_t& allowed) noexcept {
+  std::array<int, 2> found{-1, -1};
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(static_cast<std::size_t>(cpu), &allowed)) continue;
+    if (found[0] < 0) found[0] = cpu;
+    found[1] = cpu;
+  }
+  return found;
+}
+
+}  // namespace
+
+Rescue::Rescue(int event_fd) noexcept : event_(event_fd) {
+  for (Watcher& watcher : watchers_) {
+    watcher.rescue = this;
+    sem_init(&watcher.wanted, 0, 0);
+  }
+}
+
+Rescue::~Rescue() {
+  stop();
+  for (Watcher& watcher : watchers_) sem_destroy(&watcher.wanted);
+}
+
+void Rescue::start(int priority) noexcept {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) < 2) return;
+  priority_ = priority;
+  ended_.store(false, std::memory_order_relaxed);
+  const std::array<int, 2> cpus = two_of(allowed);
+  pthread_attr_t attributes;
+  if (pthread_attr_init(&attributes) != 0) return;
+  static_cast<void>(pthread_attr_setstacksize(&attributes, kStackBytes));
+  // Signals belong to the owner's thread.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (std::size_t i = 0; i < watchers_.size(); ++i) {
+    Watcher& watcher = watchers_[i];
+    if (watcher.started) continue;
+    watcher.cpu = cpus[i];
+    watcher.started = pthread_create(&watcher.thread, &attributes, &Rescue::entry, &watcher) == 0;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_attr_destroy(&attributes);
+}
+
+void Rescue::stop() noexcept {
+  ended_.store(true, std::memory_order_relaxed);
+  for (Watcher& watcher : watchers_) {
+    if (!watcher.started) continue;
+    sem_post(&watcher.wanted);
+    pthread_join(watcher.thread, nullptr);
+    watcher.started = false;
+  }
+}
+
+void Rescue::guard_this_thread() noexcept {
+  engine_.store(static_cast<pid_t>(::syscall(SYS_gettid)), std::memory_order_relaxed);
+}
+
+void Rescue::falls_asleep(Micros until, Micros after) noexcept {
+  const bool unwatched = after_.load(std::memory_order_relaxed) == 0;
+  after_.store(after, std::memory_order_relaxed);
+  // Last, and seen first: what is due is judged by what belongs to it.
+  due_.store(until, std::memory_order_release);
+  if (!unwatched || after == 0) return;
+  for (Watcher& watcher : watchers_) sem_post(&watcher.wanted);
+}
+
+// Its number may soon be another thread's.
+void Rescue::leaves() noexcept {
+  engine_.store(0, std::memory_order_relaxed);
+  falls_asleep(0, 0);
+}
+
+bool Rescue::take_called() noexcept {
+  return called_.load(std::memory_order_relaxed) && called_.exchange(false, std::memory_order_relaxed);
+}
+
+void* Rescue::entry(void* self) {
+  auto* const watcher = static_cast<Watcher*>(self);
+  watcher->rescue->run(*watcher);
+  return nullptr;
+}
+
+bool Rescue::prepare(const Watcher& watcher) const noexcept {
+  static_cast<void>(pthread_setname_np(pthread_self(), "twinbeat-rescue"));
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  CPU_SET(static_cast<std::size_t>(watcher.cpu), &own);
+  sched_param parameter{};
+  parameter.sched_priority = priority_;
+  // Behind ordinary work it would come later than the engine itself.
+  return ::sched_setaffinity(0, sizeof(own), &own) == 0 &&
+         ::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &parameter) == 0;
+}
+
+void Rescue::run(Watcher& watcher) noexcept {
+  if (!prepare(watcher)) return;
+  while (!ended_.load(std::memory_order_relaxed)) {
+    const Micros after = after_.load(std::memory_order_relaxed);
+    if (after == 0) {
+      give_back(watcher);
+      wait_for(watcher.wanted);
+      continue;
+    }
+    sleep_for(after + after / 4);
+    look(watcher);
+  }
+  give_back(watcher);
+}
+
+// An engine that is awake for as long was pushed to where nothing runs; or it is at work, and is none the worse for it.
+void Rescue::look(Watcher& watcher) noexcept {
+  const Micros due = due_.load(std::memory_order_acquire);
+  const Micros after = after_.load(std::memory_order_relaxed);
+  if (due != watcher.fetched_for) give_back(watcher);
+  if (due == 0 || after == 0 || boottime_now() - due < after) return;
+  if (called_for_.exchange(due, std::memory_order_relaxed) == due) return;
+  if (!fetched_.exchange(true, std::memory_order_relaxed)) fetch(watcher, due);
+  called_.store(true, std::memory_order_relaxed);
+  const std::uint64_t one = 1;
+  static_cast<void>(!::write(event_, &one, sizeof(one)));
+}
+
+// What waits in the queue of a processor that stands can be taken from there by another one.
+void Rescue::fetch(Watcher& watcher, Micros due) noexcept {
+  const pid_t engine = engine_.load(std::memory_order_relaxed);
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(static_cast<std::size_t>(watcher.cpu), &here);
+  CPU_ZERO(&watcher.before);
+  watcher.fetched = engine != 0 && ::sched_getaffinity(engine, sizeof(watcher.before), &watcher.before) == 0 &&
+                    CPU_ISSET(static_cast<std::size_t>(watcher.cpu), &watcher.before) &&
+                    ::sched_setaffinity(engine, sizeof(here), &here) == 0;
+  watcher.fetched_for = due;
+  if (!watcher.fetched) fetched_.store(false, std::memory_order_relaxed);
+}
+
+void Rescue::give_back(Watcher& watcher) noexcept {
+  if (!watcher.fetched) return;
+  const pid_t engine = engine_.load(std::memory_order_relaxed);
+  if (engine != 0) static_cast<void>(::sched_setaffinity(engine, sizeof(watcher.before), &watcher.before));
+  watcher.fetched = false;
+  fetched_.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace twinbeat

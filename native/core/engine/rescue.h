@@ -1,0 +1,74 @@
+// Eyes on two other processors. A host can withhold one processor of a virtual machine for ten milliseconds, and a
+// kernel that does not preempt itself can hold one as long: whatever was to run there waits, the timers included, while
+// the other processors go on. The engine would then be silent for longer than a short dead time on a machine that works.
+// Two threads, each bound to a processor of its own, look whether the engine wakes when it wanted to. Whichever finds it
+// late fetches it to its own processor, which runs, and wakes it. They decide nothing and send nothing: an engine that does not run stays
+// silent.
+#pragma once
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <sys/types.h>
+
+#include <array>
+#include <atomic>
+
+#include "core/base/clock.h"
+
+namespace twinbeat {
+
+class Rescue {
+ public:
+  // `event_fd` wakes the engine.
+  explicit Rescue(int event_fd) noexcept;
+  ~Rescue();
+  Rescue(const Rescue&) = delete;
+  Rescue& operator=(const Rescue&) = delete;
+
+  // Owner thread. Where there is one processor only there is nothing to be rescued to.
+  void start(int priority) noexcept;
+  void stop() noexcept;  // joins
+
+  // Engine thread: who is to be woken, once; then at the begin and the end of each sleep, the moment by which it wants
+  // to go on. `after` is how late it may be; 0: nobody looks.
+  void guard_this_thread() noexcept;
+  void falls_asleep(Micros until, Micros after) noexcept;
+  void wakes(Micros now) noexcept { due_.store(now, std::memory_order_release); }
+  void leaves() noexcept;
+  // True once after it was called.
+  [[nodiscard]] bool take_called() noexcept;
+
+ private:
+  struct Watcher {
+    Rescue* rescue = nullptr;
+    int cpu = -1;
+    bool started = false;
+    pthread_t thread{};
+    sem_t wanted{};
+    bool fetched = false;
+    Micros fetched_for = 0;  // what was due then
+    cpu_set_t before{};      // where the engine could run
+  };
+
+  static void* entry(void* self);
+  void run(Watcher& watcher) noexcept;
+  [[nodiscard]] bool prepare(const Watcher& watcher) const noexcept;
+  void look(Watcher& watcher) noexcept;
+  void fetch(Watcher& watcher, Micros due) noexcept;
+  void give_back(Watcher& watcher) noexcept;
+
+  const int event_;
+  int priority_ = 0;
+  std::array<Watcher, 2> watchers_;
+  std::atomic<bool> ended_{false};
+  std::atomic<bool> fetched_{false};  // by one of them, and not given back yet
+
+  std::atomic<pid_t> engine_{0};
+  std::atomic<Micros> due_{0};  // 0: nothing is
+  std::atomic<Micros> after_{0};
+  std::atomic<Micros> called_for_{0};  // what was due when it was last called
+  std::atomic<bool> called_{false};
+};
+
+}  // namespace twinbeat
