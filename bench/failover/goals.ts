@@ -117,9 +117,10 @@ const guardianKiBMax = 3 * 1024
 function restGoal(look: Lookup, system: string): GoalResult {
   const text = `${system}: the daemon at rest without its engine`
   const goal = `<= ${restPercentMax} % of a core`
+  const engine = (threads: Readonly<Record<string, number>>): number => (threads['twinbeat-engine'] ?? 0) + (threads['twinbeat-rescue'] ?? 0)
   const rest = look.results.costs.filter((one) => one.system === system).flatMap((cost) => cost.processes)
     .filter((one) => one.threads?.['twinbeat-engine'] !== undefined)
-    .map((one) => one.cpuPercent - (one.threads?.['twinbeat-engine'] ?? 0))
+    .map((one) => one.cpuPercent - engine(one.threads ?? {}))
   if (rest.length === 0) return notMeasured(text, goal)
   const worst = Math.max(...rest)
   return judged(text, goal, `${worst.toFixed(3)} %`, worst <= restPercentMax)

@@ -20,6 +20,8 @@ interface Row {
   readonly barePercent: number
   readonly enginePercent: number
   readonly othersPercent: number
+  /** A Node.js that only wakes as often as a daemon at rest does. */
+  readonly idleNodePercent: number
   readonly processes: readonly string[]
 }
 
@@ -31,18 +33,22 @@ async function share(counter: () => number, seconds: number): Promise<number> {
   return (100 * (counter() - before)) / ((performance.now() - began) * 1e6)
 }
 
-function threadNs(pid: number, name: string): number {
+/** The engine, and what looks after it. */
+const engineThreads = new Set(['twinbeat-engine', 'twinbeat-rescue'])
+
+function engineNs(pid: number): number {
   try {
     return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
-      const is = readFileSync(`/proc/${pid}/task/${task}/comm`, 'latin1').trim() === name
-      return is ? sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]) : sum
+      const name = readFileSync(`/proc/${pid}/task/${task}/comm`, 'latin1').trim()
+      return engineThreads.has(name) ? sum + Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ')[0]) : sum
     }, 0)
   } catch {
     return 0
   }
 }
 
-async function bareShare(nodes: readonly LabNode[], intervalMs: number, seconds: number): Promise<number> {
+/** Runs `body` while the loop does on every node; what it is given counts the nanoseconds of all loops. */
+async function withBareLoops<T>(nodes: readonly LabNode[], intervalMs: number, body: (ns: () => number) => Promise<T>): Promise<T> {
   const program = await compiledProgram('bare-loop', [join(PROJECT, 'bench', 'micro', 'bare_loop.cc')])
   const words = [program, port, String(intervalMs * 1000), 'eth0/10.77.0.255', 'eth1/10.78.0.255']
   const children = nodes.map((node) => node.spawn(words, { stdio: ['ignore', 'ignore', 'inherit'] }))
@@ -50,13 +56,28 @@ async function bareShare(nodes: readonly LabNode[], intervalMs: number, seconds:
   await until(() => pids().length === nodes.length, 10_000)
   await pause(500)
   const found = pids()
-  const all = await share(() => found.reduce((sum, pid) => sum + processorNs(pid), 0), seconds)
+  const result = await body(() => found.reduce((sum, pid) => sum + processorNs(pid), 0))
   for (const node of nodes) node.kill(found.filter((pid) => node.processes().includes(pid)))
   await until(() => children.every((child) => child.exitCode !== null || child.signalCode !== null), 5_000)
-  return all / nodes.length
+  return result
 }
 
-async function engineShare(lab: Lab, intervalMs: number, seconds: number): Promise<Omit<Row, 'intervalMs' | 'barePercent'>> {
+/** Runs `body` beside a Node.js that does nothing four times a second. */
+async function withIdleNode<T>(node: LabNode, body: (ns: () => number) => Promise<T>): Promise<T> {
+  const before = new Set(node.processes())
+  const child = node.spawn([process.execPath, '-e', 'setInterval(() => undefined, 250)'], { stdio: 'ignore' })
+  const mine = (): number[] => node.processes().filter((pid) => !before.has(pid) && processName(pid) === 'node')
+  await until(() => mine().length === 1, 10_000)
+  await pause(restMs / 3)
+  const pids = mine()
+  const result = await body(() => pids.reduce((sum, pid) => sum + processorNs(pid), 0))
+  node.kill(pids)
+  await until(() => child.exitCode !== null || child.signalCode !== null, 5_000)
+  return result
+}
+
+/** All at the same time: what happens to the machine happens to both. */
+async function rowOf(lab: Lab, intervalMs: number, seconds: number): Promise<Row> {
   const [a, b] = lab.allNodes()
   if (a === undefined || b === undefined) throw new Error('two nodes are needed')
   const settings = {
@@ -75,30 +96,31 @@ async function engineShare(lab: Lab, intervalMs: number, seconds: number): Promi
   await pause(restMs)
   const pids = a.processes().filter((pid) => pid !== a.pid)
   const main = pidsNamed(a, ['twinbeatd'])
-  const engine = (): number => main.reduce((sum, pid) => sum + threadNs(pid, 'twinbeat-engine'), 0)
+  const engine = (): number => main.reduce((sum, pid) => sum + engineNs(pid), 0)
   const everything = (): number => pids.reduce((sum, pid) => sum + processorNs(pid), 0)
-  const [enginePercent, allPercent] = await Promise.all([share(engine, seconds), share(everything, seconds)])
+  const [enginePercent, allPercent, idleNodePercent, bothLoops] = await withIdleNode(a, (idle) => (
+    withBareLoops([a, b], intervalMs, (loops) => Promise.all([
+      share(engine, seconds), share(everything, seconds), share(idle, seconds), share(loops, seconds),
+    ]))))
   const processes = pids.map((pid) => `${processName(pid)} ${(residentKiB(pid) / 1024).toFixed(1)} MiB`)
   await Promise.all(daemons.map((daemon) => daemon.stop()))
-  return { enginePercent, othersPercent: allPercent - enginePercent, processes }
+  const othersPercent = allPercent - enginePercent
+  return { intervalMs, barePercent: bothLoops / 2, enginePercent, othersPercent, idleNodePercent, processes }
 }
 
 export async function dutyShares(seconds: number): Promise<Row[]> {
   const rows: Row[] = []
   for (const intervalMs of intervalsMs) {
-    rows.push(await withLab({ name: 'duty', nodes: ['nodea', 'nodeb'] }, async (lab) => {
-      const barePercent = await bareShare(lab.allNodes(), intervalMs, seconds)
-      return { intervalMs, barePercent, ...(await engineShare(lab, intervalMs, seconds)) }
-    }))
+    rows.push(await withLab({ name: 'duty', nodes: ['nodea', 'nodeb'] }, (lab) => rowOf(lab, intervalMs, seconds)))
   }
   return rows
 }
 
 export async function duty(seconds = 10): Promise<void> {
   console.log(`\npercent of a core at rest, two links, ${seconds} s each`)
-  console.log(['heartbeat', 'bare C loop', 'engine', 'ratio', 'rest of the node'].map((one) => one.padStart(17)).join(''))
+  console.log(['heartbeat', 'bare C loop', 'engine', 'ratio', 'rest of the node', 'an idle Node.js'].map((one) => one.padStart(17)).join(''))
   for (const row of await dutyShares(seconds)) {
-    const numbers = [row.barePercent, row.enginePercent, row.enginePercent / row.barePercent, row.othersPercent]
+    const numbers = [row.barePercent, row.enginePercent, row.enginePercent / row.barePercent, row.othersPercent, row.idleNodePercent]
     const cells = numbers.map((one) => one.toFixed(3).padStart(17)).join('')
     console.log(`${`${row.intervalMs} ms`.padStart(17)}${cells}   ${row.processes.join(', ')}`)
   }

@@ -1,7 +1,7 @@
 // What `status` answers. Every moment is wall time for display or an age in milliseconds; nothing here is
 // ever used for a decision.
 
-/** As of at most a second ago. */
+/** As of at most a second ago with a watchdog, five without. */
 export interface GuardianReport {
   readonly state: string
   readonly pid: number

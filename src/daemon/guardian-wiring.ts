@@ -29,7 +29,9 @@ export interface GuardianParts {
 /** The first attempt follows at once: without a guardian nothing may be taken. */
 const retryMs = [0, 100, 300, 1_000, 3_000] as const
 /** A status line that nobody answers must not hold up `twinbeat status`. */
-const statusEveryMs = 1_000
+const lookEveryMs = 1_000
+/** What the peer and the lease count on is known within a second; without a watchdog the answer is only shown. */
+const looksPerStatus = { watchdog: 1, none: 5 } as const
 /** Until the watchdog may be opened, the one that an earlier life opened may be counting: a second of it is much. */
 const watchdogRetryMs = 100
 
@@ -69,10 +71,13 @@ export class GuardianWiring {
       log.info({ event: 'guardian.awaited', waitedMs: Math.round(lock.waitedMs) }, text)
     }
     await this.#begin()
+    const every = looksPerStatus[this.#parts.watchdog === null ? 'none' : 'watchdog']
+    let looks = 0
     this.#poll = setInterval(() => {
-      void this.#lookAtStatus()
+      looks += 1
+      if (looks % every === 0) void this.#lookAtStatus()
       void this.tellKills()
-    }, statusEveryMs).unref()
+    }, lookEveryMs).unref()
   }
 
   async #begin(): Promise<void> {
@@ -220,7 +225,7 @@ export class GuardianWiring {
     this.#parts.reports.changed(us)
   }
 
-  /** As of at most a second ago; null: there is none, or it does not answer. */
+  /** As of at most a second ago with a watchdog, five without; null: there is none, or it does not answer. */
   status(): GuardianStatus | null {
     return this.#status
   }
