@@ -96,7 +96,9 @@ function stressGoal(look: Lookup, system: string, outsideOnly: boolean): GoalRes
   if (runs.length === 0) return notMeasured(text, '0')
   const moves = runs.reduce((sum, one) => sum + one.moves - (outsideOnly ? one.movesInStalls : 0), 0)
   const minutes = runs.reduce((sum, one) => sum + one.seconds, 0) / 60
-  return judged(text, '0', `${moves} in ${minutes.toFixed(0)} min`, moves === 0)
+  const unexplained = runs.reduce((sum, one) => sum + one.moves - (one.movesInCoreStalls ?? one.movesInStalls), 0)
+  const said = moves === 0 ? '' : `, ${unexplained} of them while every processor ran`
+  return judged(text, '0', `${moves} in ${minutes.toFixed(0)} min${said}`, moves === 0)
 }
 
 /** Of the engine's own stamps: decision to the one address. */
@@ -117,7 +119,8 @@ const guardianKiBMax = 3 * 1024
 function restGoal(look: Lookup, system: string): GoalResult {
   const text = `${system}: the daemon at rest without its engine`
   const goal = `<= ${restPercentMax} % of a core`
-  const engine = (threads: Readonly<Record<string, number>>): number => (threads['twinbeat-engine'] ?? 0) + (threads['twinbeat-rescue'] ?? 0)
+  const engine = (threads: Readonly<Record<string, number>>): number => (
+    (threads['twinbeat-engine'] ?? 0) + (threads['twinbeat-rescue'] ?? 0))
   const rest = look.results.costs.filter((one) => one.system === system).flatMap((cost) => cost.processes)
     .filter((one) => one.threads?.['twinbeat-engine'] !== undefined)
     .map((one) => one.cpuPercent - engine(one.threads ?? {}))

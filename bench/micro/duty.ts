@@ -118,7 +118,8 @@ export async function dutyShares(seconds: number): Promise<Row[]> {
 
 export async function duty(seconds = 10): Promise<void> {
   console.log(`\npercent of a core at rest, two links, ${seconds} s each`)
-  console.log(['heartbeat', 'bare C loop', 'engine', 'ratio', 'rest of the node', 'an idle Node.js'].map((one) => one.padStart(17)).join(''))
+  const heads = ['heartbeat', 'bare C loop', 'engine', 'ratio', 'rest of the node', 'an idle Node.js']
+  console.log(heads.map((one) => one.padStart(17)).join(''))
   for (const row of await dutyShares(seconds)) {
     const numbers = [row.barePercent, row.enginePercent, row.enginePercent / row.barePercent, row.othersPercent, row.idleNodePercent]
     const cells = numbers.map((one) => one.toFixed(3).padStart(17)).join('')
