@@ -30,7 +30,7 @@ function policyOwner() {
 /** @param {number} pid */
 function isBootstrap(pid) {
   const file = `/proc/${pid}/cmdline`
-  return existsSync(file) && /scripts\/(demo|test|fuzz|bench|vm)\.mjs/.test(readFileSync(file, 'utf8'))
+  return existsSync(file) && /scripts\/(demo|test|fuzz|bench|vm|new-machine)\.mjs/.test(readFileSync(file, 'utf8'))
 }
 
 function restorePolicy() {

@@ -132,6 +132,7 @@ export function findHeaders() {
   const cached = join(cacheDir, `headers-${process.arch}-${process.versions.node}`)
   const dir = join(cached, 'node_modules', nodePackageName())
   if (headersVersion(dir) === null) {
+    console.error(`twinbeat: no C headers beside ${process.execPath}: fetching those of Node ${process.versions.node} ...`)
     fetchPackage(spec, cached)
     // The binary beside the headers is most of the package, and the one that runs us is used anyway.
     rmSync(join(dir, 'bin'), { recursive: true, force: true })

@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { onPath } from './node-home.mjs'
 
-/** @typedef {'demo' | 'test' | 'fuzz' | 'bench' | 'vm'} SetUp */
+/** @typedef {'demo' | 'test' | 'fuzz' | 'bench' | 'vm' | 'new-machine'} SetUp */
 /**
  * @typedef {{ name: string, probe: string, neededBy: readonly SetUp[], rival?: true, why: string }} DebianPackage
  * `probe` is a command, or a file when it starts with a slash; a `*` in its last part stands for anything.
@@ -55,6 +55,7 @@ export const packages = [
   { name: 'busybox-static', probe: 'busybox', neededBy: ['vm'], why: 'their first programs' },
   { name: 'gcc', probe: 'gcc', neededBy: ['vm'], why: 'compiles the program that carries out orders in them' },
   { name: 'xz-utils', probe: 'xz', neededBy: ['vm'], why: 'unpacks the kernel' },
+  { name: 'debootstrap', probe: '/usr/sbin/debootstrap', neededBy: ['new-machine'], why: 'makes the new Debian' },
   { name: 'clang-14', probe: 'clang++-14', neededBy: ['fuzz'], why: 'libFuzzer' },
   { name: 'libclang-rt-14-dev', probe: fuzzerRuntime, neededBy: ['fuzz'], why: 'the run-time of libFuzzer' }
 ]

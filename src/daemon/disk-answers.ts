@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { TwinbeatError } from '../errors.js'
+import { signalGroup } from '../lrm/process-group.js'
 
 /** A disk that spins up, or empties a full journal, may take seconds; the start of a real one takes milliseconds. */
 const answerMaxMs = 10_000
@@ -17,7 +18,8 @@ export interface DiskFolders {
 
 export async function refuseHungDisk(folders: DiskFolders, maxMs = answerMaxMs): Promise<void> {
   const dirs = [nearest(folders.stateDir), ...(existsSync(folders.heartbeatDir) ? [folders.heartbeatDir] : [])]
-  const child = spawn('/bin/sh', ['-c', script, 'sh', ...dirs], { stdio: 'ignore' })
+  // A group of its own: what waits for the disk is a child of the shell, and would outlive it.
+  const child = spawn('/bin/sh', ['-c', script, 'sh', ...dirs], { stdio: 'ignore', detached: true })
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<boolean>((resolve) => { timer = setTimeout(() => { resolve(true) }, maxMs) })
   const answered = new Promise<boolean>((resolve) => {
@@ -27,7 +29,7 @@ export async function refuseHungDisk(folders: DiskFolders, maxMs = answerMaxMs):
   const hangs = await Promise.race([answered, late])
   clearTimeout(timer)
   if (!hangs) return
-  child.kill('SIGKILL')
+  if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL')
   child.unref()
   const why = `the disk below '${dirs.join("' or '")}' did not answer within ${String(maxMs / 1000)} s`
   throw new TwinbeatError('TB_STATE_WRITE', why, { hint: "the disk hangs: see 'dmesg | tail'; the peer has what this node would run" })

@@ -2,11 +2,12 @@
 // A fifo where the store makes its new file hangs an open(2) as a dead disk does, until somebody reads it.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { closeSync, constants, mkdtempSync, openSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, constants, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { it } from 'node:test'
 import { pino } from 'pino'
+import { until } from '../../lab/processes.js'
 import { Facts } from '../../src/daemon/facts.js'
 import { refuseHungDisk } from '../../src/daemon/disk-answers.js'
 import { StateStore } from '../../src/store/state-store.js'
@@ -19,6 +20,15 @@ async function withFolder(body: (dir: string) => Promise<void>): Promise<void> {
     rmSync(dir, { recursive: true, force: true })
   }
 }
+
+/** On a command line; of a process that has ended and is not yet collected there is none. */
+const isNamedByAProcess = (text: string): boolean => readdirSync('/proc').filter((name) => /^\d+$/.test(name)).some((pid) => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(text)
+  } catch {
+    return false // it ended meanwhile
+  }
+})
 
 const hang = (file: string): void => { execFileSync('mkfifo', [file]) }
 /** Whoever waits to write goes on, and fails: a fifo cannot be written through. */
@@ -48,7 +58,9 @@ it('a start asks the disk first, refuses one that does not answer, and leaves no
     const folders = { stateDir: path.join(stateDir, 'made', 'later'), heartbeatDir: path.join(stateDir, 'none') }
     await refuseHungDisk(folders)
     assert.deepEqual(readdirSync(stateDir), [])
-    hang(path.join(stateDir, '.answers'))
+    const fifo = path.join(stateDir, '.answers')
+    hang(fifo)
     await assert.rejects(refuseHungDisk(folders, 100), /TB_STATE_WRITE|did not answer within 0\.1 s/)
+    assert.ok(await until(() => !isNamedByAProcess(fifo), 5_000), 'somebody still waits for that disk')
   })
 })
