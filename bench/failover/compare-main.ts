@@ -6,7 +6,7 @@ import { readResults } from './results-file.js'
 
 const [before = '', after = ''] = process.argv.slice(2)
 if (!existsSync(before) || !existsSync(after)) {
-  process.stderr.write('usage: npm run bench:compare -- BEFORE.jsonl AFTER.jsonl\n')
+  process.stderr.write('usage: npm run bench:compare -- BEFORE.jsonl AFTER.jsonl (or .jsonl.gz)\n')
   process.exitCode = 2
 } else {
   const rows = compare(readResults(before), readResults(after))

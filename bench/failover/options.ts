@@ -72,6 +72,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions {
     },
   })
   const keys = systems.map((one) => one.key)
+  if (values.json.endsWith('.gz') && !values.report) throw new UsageError(`'${values.json}' is packed and can only be read: --report`)
   return {
     systems: listOf(values.systems, keys, keys, 'system'),
     faults: listOf(values.faults, faults, faults, 'fault'),

@@ -2,6 +2,7 @@
 // try, a cost or a stretch under stress. A run that was broken off goes on from there.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, truncateSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { gunzipSync } from 'node:zlib'
 
 import { keyOf, type Sample } from './samples.js'
 
@@ -92,8 +93,11 @@ export function parseResults(text: string): Results {
   }
 }
 
+/** Packed by gzip if its name says so: such a file is only read. */
 export function readResults(path: string): Results {
-  return existsSync(path) ? parseResults(readFileSync(path, 'utf8')) : emptyResults
+  if (!existsSync(path)) return emptyResults
+  const bytes = readFileSync(path)
+  return parseResults((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'))
 }
 
 export class ResultsFile {

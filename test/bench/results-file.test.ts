@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 
 import { blocksOf, wantedTries } from '../../bench/failover/plan.js'
-import { ResultsFile, stillToDo } from '../../bench/failover/results-file.js'
+import { readResults, ResultsFile, stillToDo } from '../../bench/failover/results-file.js'
 import type { Sample, TryKey } from '../../bench/failover/samples.js'
 import { randomOf } from '../../bench/failover/statistics.js'
 import { systems } from '../../bench/failover/systems/table.js'
@@ -59,4 +60,13 @@ test('blocks hold every try once, and systems take turns', () => {
   assert.equal(played.length, wanted.length)
   const order = blocks.map((block) => block.system.key)
   for (let at = 0; at + 1 < order.length; at += 2) assert.notEqual(order[at], order[at + 1], order.join())
+})
+
+test('a packed file is read as the plain one', () => {
+  const [plain, packed] = [join(dir, 'results.jsonl'), join(dir, 'results.jsonl.gz')]
+  const file = new ResultsFile(plain)
+  for (const key of wantedTries(some, options)) file.append(sampleOf(key))
+  writeFileSync(packed, gzipSync(readFileSync(plain)))
+  assert.equal(readResults(packed).samples.length, 48)
+  assert.deepEqual(readResults(packed), readResults(plain))
 })
