@@ -9,8 +9,8 @@ import type { Stage } from './stage.js'
 import { processName, type System } from './systems/system.js'
 
 const seconds = 10
-/** What a start leaves to do, for a compiler at run time above all, is over by then. */
-export const restMs = 15_000
+/** What a start leaves to do, for the compiler at run time and the collector of garbage above all, is over by then. */
+export const restMs = 90_000
 
 /** Of the machine itself, not of the system: PID 1 and what answers. */
 const notMeasured = new Set(['bash', 'nsenter', 'unshare'])

@@ -101,6 +101,18 @@ function stressGoal(look: Lookup, system: string, outsideOnly: boolean): GoalRes
   return judged(text, '0', `${moves} in ${minutes.toFixed(0)} min${said}`, moves === 0)
 }
 
+/** Under the same load at the same time, whatever the cause. */
+function stressAgainst(look: Lookup, ours: string, peer: string): GoalResult {
+  const text = `${ours}: false takeovers under stress against ${peer}`
+  const goal = 'not more'
+  const movesOf = (system: string): number | null => {
+    const runs = look.results.stresses.filter((one) => one.system === system)
+    return runs.length === 0 ? null : runs.reduce((sum, one) => sum + one.moves, 0)
+  }
+  const [a, b] = [movesOf(ours), movesOf(peer)]
+  return a === null || b === null ? notMeasured(text, goal) : judged(text, goal, `${a} / ${b}`, a <= b)
+}
+
 /** Of the engine's own stamps: decision to the one address. */
 function stampGoal(look: Lookup): GoalResult {
   const text = 'decision to address added, by the engine\'s stamps'
@@ -167,6 +179,7 @@ export function goalsOf(results: Results): GoalResult[] {
     movedGoal(look, 'twinbeat-fast'),
     stressGoal(look, 'twinbeat-safe', false),
     stressGoal(look, 'twinbeat-fast', true),
+    stressAgainst(look, 'twinbeat-fast', 'k1'),
     stampGoal(look),
     restGoal(look, 'twinbeat-fast'),
     guardianGoal(look, 'twinbeat-fast'),

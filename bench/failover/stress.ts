@@ -160,7 +160,8 @@ function stressOf(watched: Watched, stretch: Stretch, judgedUs: number | null, r
     twoOwnersMs: overlapOf(holdingsOf(events, vip, endNs), 'nodea', 'nodeb', { fromNs: beganNs, toNs: endNs }).ns / 1e6,
     stalls: stalls.length, longestStallMs: (longestOf(lengthsOf(stalls)) ?? 0) / 1e6,
     coreStalls: ofCores.length, longestCoreStallMs: (longestOf(lengthsOf(ofCores)) ?? 0) / 1e6, rescues,
-    longestGapMs: millis(longestOf(gaps)),
+    // A standby of VRRP sends nothing: the longest gap of its packets is the time between two of its turns.
+    longestGapMs: system.family === 'keepalived' ? null : millis(longestOf(gaps)),
     judgedMs: judgedUs === null ? null : judgedUs / 1e3,
     load: Number((loadavg()[0] ?? 0).toFixed(2)),
   }

@@ -62,13 +62,13 @@ async function withBareLoops<T>(nodes: readonly LabNode[], intervalMs: number, b
   return result
 }
 
-/** Runs `body` beside a Node.js that does nothing four times a second. */
+/** Runs `body` beside a Node.js that does nothing four times a second, once that and everything before it has come to rest. */
 async function withIdleNode<T>(node: LabNode, body: (ns: () => number) => Promise<T>): Promise<T> {
   const before = new Set(node.processes())
   const child = node.spawn([process.execPath, '-e', 'setInterval(() => undefined, 250)'], { stdio: 'ignore' })
   const mine = (): number[] => node.processes().filter((pid) => !before.has(pid) && processName(pid) === 'node')
   await until(() => mine().length === 1, 10_000)
-  await pause(restMs / 3)
+  await pause(restMs)
   const pids = mine()
   const result = await body(() => pids.reduce((sum, pid) => sum + processorNs(pid), 0))
   node.kill(pids)
@@ -93,7 +93,6 @@ async function rowOf(lab: Lab, intervalMs: number, seconds: number): Promise<Row
     return states.every((one) => one === true)
   }
   if (!(await until(active, 60_000, 250))) throw new Error('the pair does not come up')
-  await pause(restMs)
   const pids = a.processes().filter((pid) => pid !== a.pid)
   const main = pidsNamed(a, ['twinbeatd'])
   const engine = (): number => main.reduce((sum, pid) => sum + engineNs(pid), 0)

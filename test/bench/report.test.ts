@@ -53,6 +53,15 @@ test('a move in a stall of the machine is forgiven to fast, never to safe', () =
   assert.equal(verdictOf(run('twinbeat-safe', 1, 1), 'twinbeat-safe: false takeovers'), 'missed')
 })
 
+test('moves under load are compared with those of the peer, all runs together', () => {
+  const text = 'twinbeat-fast: false takeovers under stress against k1'
+  const runs = (ours: readonly number[], theirs: readonly number[]): Results => ({ ...emptyResults, stresses: [
+    ...ours.map((moves) => stress('twinbeat-fast', moves, 0)), ...theirs.map((moves) => stress('k1', moves, 0))] })
+  assert.equal(verdictOf(runs([2, 0], [1, 1]), text), 'met')
+  assert.equal(verdictOf(runs([2, 1], [1, 1]), text), 'missed')
+  assert.equal(verdictOf(runs([2], []), text), 'not measured')
+})
+
 test('the daemon at rest is judged without its engine, and its threads are told', () => {
   const cost = (engine: number, rest: number, guardianKiB: number): Results => ({ ...emptyResults, costs: [{
     kind: 'cost', system: 'twinbeat-fast', node: 'nodea', role: 'active', seconds: 10, load: 1, processes: [
