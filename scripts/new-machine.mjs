@@ -1,6 +1,6 @@
 // `npm run test:new-machine`: `npm test` of the last commit on a new Debian 12 that holds Node and npm and nothing else, so
-// that no program that was once installed here hides one that the set-up does not name. The machine is a folder, entered by
-// chroot with namespaces of its own for mounts and processes; it is removed afterwards.
+// that no program that was once installed here hides one that the set-up does not name. The machine is a folder that becomes
+// the root of namespaces of their own for mounts and processes; it is removed afterwards.
 //   npm run test:new-machine                    all of it; needs root, 3 GB and a quarter of an hour
 //   npm run test:new-machine -- --keep          leaves the folder
 //   npm run test:new-machine -- --only unit     what follows is for `npm test`
@@ -18,18 +18,23 @@ const testsTimeoutMs = 60 * 60_000
 /** Authorities that this machine trusts beyond Debian's: behind a company proxy nothing can be fetched without them. */
 const ownAuthorities = '/usr/local/share/ca-certificates'
 
-// Mounts are private to the namespace, so they end with it, and removing the folder cannot reach through them.
+// Not chroot: machines of the lab bind their folders below `/`, which has to be a mount. Mounts are private to the namespace,
+// so they end with it, and removing the folder cannot reach through them. The shell stays, as the first process: it collects
+// whoever ended without a parent, which npm would not.
 const enter = `set -e
-mount --make-rprivate /
-mount --bind "$1" "$1"
-mount -t proc proc "$1/proc"
-mount --rbind /sys "$1/sys"
-mount --rbind /dev "$1/dev"
-mount -t tmpfs tmpfs "$1/run"
 machine=$1
 shift
-exec chroot "$machine" env -i HOME=/root/new CI=true PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \\
-  sh -c 'mkdir -p $HOME && cd /srv/twinbeat && exec npm test -- "$@" </dev/null' sh "$@"`
+mount --make-rprivate /
+mount --bind "$machine" "$machine"
+mount -t proc proc "$machine/proc"
+mount --rbind /sys "$machine/sys"
+mount --rbind /dev "$machine/dev"
+mount -t tmpfs tmpfs "$machine/run"
+mkdir -p "$machine/host"
+cd "$machine"
+pivot_root . host
+exec env -i HOME=/root/new CI=true PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  sh -c 'umount -l /host && mkdir -p $HOME && cd /srv/twinbeat && npm test -- "$@" </dev/null; exit $?' sh "$@"`
 
 /** @param {string} machine */
 function putNode(machine) {
