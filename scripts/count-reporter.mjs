@@ -2,6 +2,10 @@
 // between Node versions. Leaves are counted, suites are not; a file that reports nothing but itself has no tests.
 import { isAbsolute } from 'node:path'
 
+// The set-up brings every program there is a test for. A test that finds none is a package that nobody named, and a run
+// that skips it would be green for ever.
+const lacksProgram = / is (missing|not installed|not built)$/
+
 /** @param {AsyncIterable<{ type: string, data: any }>} source */
 export default async function * countReporter(source) {
   const names = () => /** @type {string[]} */ ([])
@@ -9,9 +13,13 @@ export default async function * countReporter(source) {
   for await (const { type, data } of source) {
     if (type !== 'test:pass' && type !== 'test:fail') continue
     const isFile = data.nesting === 0 && (isAbsolute(data.name) || data.name === data.file) && data.name.endsWith('.js')
-    if (data.details?.type === 'suite' && type === 'test:pass') continue
     const skip = data.skip ?? data.todo ?? false
-    if (skip !== false) {
+    // A suite that is left out reports none of its tests: it counts as one.
+    if (data.details?.type === 'suite' && type === 'test:pass' && skip === false) continue
+    if (typeof skip === 'string' && lacksProgram.test(skip)) {
+      counts.failed++
+      counts.failures.push(`${data.file ?? ''}: ${data.name} (${skip})`)
+    } else if (skip !== false) {
       counts.skipped++
       counts.skips.push(`${data.file ?? ''}: ${data.name} (${skip === true ? 'no reason given' : skip})`)
     } else if (type === 'test:pass' && isFile) counts.empty.push(data.name)

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.mjs'
 import { cacheDir, root } from './node-home.mjs'
-import { StepError, guardSignals, neededStep, progress, runCommand } from './steps.mjs'
+import { StepError, asCommand, neededStep, progress, runCommand } from './steps.mjs'
 
 const secondsDefault = 10
 const buildTimeoutMs = 10 * 60_000
@@ -44,11 +44,4 @@ async function main() {
   process.exitCode = failed > 0 ? 1 : 0
 }
 
-guardSignals()
-try {
-  await main()
-} catch (error) {
-  if (!(error instanceof StepError)) throw error
-  progress(error.message)
-  process.exitCode = 1
-}
+await asCommand(main)

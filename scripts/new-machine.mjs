@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path'
 import { installPackages } from './apt.mjs'
 import { findNpmCli, root } from './node-home.mjs'
 import { missingPackages } from './packages.mjs'
-import { StepError, guardSignals, neededStep, progress, runCommand, undoOnExit } from './steps.mjs'
+import { StepError, asCommand, neededStep, progress, runCommand, undoOnExit } from './steps.mjs'
 
 const suite = 'bookworm'
 const mirror = 'http://deb.debian.org/debian'
@@ -77,11 +77,4 @@ async function main() {
   remove()
 }
 
-guardSignals()
-try {
-  await main()
-} catch (error) {
-  if (!(error instanceof StepError)) throw error
-  progress(error.message)
-  process.exitCode = 1
-}
+await asCommand(main)

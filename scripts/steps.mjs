@@ -155,3 +155,15 @@ export async function neededStep(...step) {
   const shown = lines.slice(-shownLinesMax).map((line) => `    ${line}`).join('\n')
   throw new StepError(`${step[0]} failed; its last lines:\n${shown}`)
 }
+
+/** A script as a whole: signals are guarded, and a step that failed is said without a stack. @param {() => Promise<void>} main */
+export async function asCommand(main) {
+  guardSignals()
+  try {
+    await main()
+  } catch (error) {
+    if (!(error instanceof StepError)) throw error
+    progress(error.message)
+    process.exitCode = 1
+  }
+}

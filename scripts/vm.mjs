@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { bootstrap } from './bootstrap.mjs'
 import { root } from './node-home.mjs'
 import { missingPackages } from './packages.mjs'
-import { StepError, guardSignals, progress, runCommand } from './steps.mjs'
+import { StepError, asCommand, progress, runCommand } from './steps.mjs'
 
 const suiteTimeoutMs = 40 * 60_000
 
@@ -23,11 +23,4 @@ async function main() {
   process.exitCode = await runCommand(process.execPath, ['--enable-source-maps', runner, ...args], { cwd: root, timeoutMs: suiteTimeoutMs })
 }
 
-guardSignals()
-try {
-  await main()
-} catch (error) {
-  if (!(error instanceof StepError)) throw error
-  progress(error.message)
-  process.exitCode = 1
-}
+await asCommand(main)
