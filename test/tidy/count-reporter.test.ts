@@ -23,7 +23,8 @@ function countsOf(source: string): Counts {
     writeFileSync(file, `import assert from 'node:assert/strict'\nimport { describe, test } from 'node:test'\n${source}\n`)
     // A runner within a runner would only report to the outer one.
     const { NODE_TEST_CONTEXT: _, ...env } = process.env
-    const { stdout } = spawnSync(process.execPath, ['--test', `--test-reporter=${reporter}`, file], { encoding: 'utf8', env, timeout: 60_000 })
+    const args = ['--test', `--test-reporter=${reporter}`, file]
+    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', env, timeout: 60_000 })
     return JSON.parse(stdout) as Counts
   } finally {
     rmSync(dir, { recursive: true, force: true })
