@@ -5,7 +5,8 @@
 // proof of anything. No adapter ever turns it into one of the others.
 import type { Micros } from '../core/base/ids.js'
 
-export type ArbiterAction = 'acquire' | 'renew' | 'release' | 'confirm'
+/** `look` changes nothing and is never answered `held`: a node that may not take the group yet learns of the key in its way. */
+export type ArbiterAction = 'acquire' | 'look' | 'renew' | 'release' | 'confirm'
 
 export interface ArbiterOrder {
   readonly action: ArbiterAction
@@ -16,7 +17,7 @@ export interface ArbiterOrder {
 
 export interface ArbiterAnswer {
   /**
-   * `held`: ours until `deadlineAt`. `other`: surely somebody else's. `released`: surely not ours any more.
+   * `held`: ours until `deadlineAt`. `other`: surely somebody else's. `released`: surely not ours any more; of a `look`: nobody's.
    * `unknown`: anything else; not renewed.
    */
   readonly outcome: 'held' | 'other' | 'released' | 'unknown'

@@ -43,6 +43,7 @@ interface Owned {
 /** An election between two reads is rare; two in a row mean that there is no stable leader. */
 const renewalsMax = 3
 const probeGroups = '.probe/'
+const goneAnswer: ArbiterAnswer = { outcome: 'released', token: null, deadlineAt: null, holder: null, text: 'the key is gone' }
 
 export class EtcdArbiter implements Arbiter {
   readonly #parts: ArbiterParts
@@ -69,6 +70,7 @@ export class EtcdArbiter implements Arbiter {
     try {
       switch (order.action) {
         case 'acquire': return await this.#acquire(order.group, until)
+        case 'look': return await this.#look(order.group, until)
         case 'renew': case 'confirm': return await this.#renew(order.group, order.token, until)
         case 'release': return await this.#release(order.group, order.token, until)
       }
@@ -98,12 +100,18 @@ export class EtcdArbiter implements Arbiter {
   async #acquire(group: string, until: Micros): Promise<ArbiterAnswer> {
     const unresolved = await this.#resolve(group, until)
     if (unresolved !== null) return unresolved
-    this.#sights.look(group, this.#parts.now())
     // Looked at first: a waiting node asks four times a second, and a lease for each would be two writes to every disk.
+    const seen = await this.#look(group, until)
+    return seen.outcome === 'released' ? await this.#create(group, null, until) : seen
+  }
+
+  /** `released`: there is no key, and one may be created. */
+  async #look(group: string, until: Micros): Promise<ArbiterAnswer> {
+    this.#sights.look(group, this.#parts.now())
     const seen = await this.#read(group, until)
     if (!('place' in seen)) return seen
     if (seen.key !== null) return await this.#heldByOther(group, seen.key, seen.place, until)
-    return await this.#tooEarly(group, until) ?? await this.#create(group, null, until)
+    return await this.#tooEarly(group, until) ?? goneAnswer
   }
 
   /** `insteadOf`: the token of ours whose key went away; it is the same ownership to everybody who knows that one only. */
@@ -270,7 +278,7 @@ export class EtcdArbiter implements Arbiter {
     const deadlineAt = known?.deadlineAt ?? null
     if (known !== null && deadlineAt !== null && this.#parts.now() < deadlineAt) return await this.#restore(group, known, until)
     this.#owned.delete(group)
-    return { outcome: 'released', token: null, deadlineAt: null, holder: null, text: 'the key is gone' }
+    return goneAnswer
   }
 
   async #restore(group: string, lost: Owned, until: Micros): Promise<ArbiterAnswer> {

@@ -154,7 +154,7 @@ export interface ArbiterRunEffect {
   readonly type: 'arbiter.run'
   readonly call: number
   readonly group: GroupId
-  readonly action: 'acquire' | 'renew' | 'release' | 'confirm'
+  readonly action: 'acquire' | 'look' | 'renew' | 'release' | 'confirm'
   /** Of the ownership that is renewed, released or confirmed; null: none. */
   readonly token: number | null
 }

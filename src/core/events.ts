@@ -219,13 +219,13 @@ export interface FenceOrderEvent {
 
 /**
  * The result of `arbiter.run`. `held`: ours until `deadlineAt`, computed from before the request was sent.
- * `other`: somebody else's. `released`: surely not ours any more. `unknown`: anything else, so not renewed.
+ * `other`: somebody else's. `released`: surely not ours any more (of a `look`: nobody's). `unknown`: anything else, so not renewed.
  */
 export interface ArbiterResultEvent {
   readonly type: 'arbiter.result'
   readonly call: number
   readonly group: GroupId
-  readonly action: 'acquire' | 'renew' | 'release' | 'confirm'
+  readonly action: 'acquire' | 'look' | 'renew' | 'release' | 'confirm'
   readonly outcome: 'held' | 'other' | 'released' | 'unknown'
   readonly token: number | null
   readonly deadlineAt: Micros | null

@@ -57,6 +57,19 @@ export function arbiterContract(name: string, open: () => Promise<Bench>): void 
       assert.deepEqual([other.outcome, other.holder, other.token, other.deadlineAt], ['other', 'a', token, null])
     })
 
+    fact('a look tells whose the group is, and makes nothing', async (bench) => {
+      const b = bench.arbiterOf('b')
+      for (let i = 0; i < 2; i += 1) {
+        const none = await ask(b, 'look')
+        assert.deepEqual([none.outcome, none.token, none.deadlineAt, none.holder], ['released', null, null, null])
+      }
+      const { token } = await held(bench.arbiterOf('a'))
+      const other = await ask(b, 'look')
+      assert.deepEqual([other.outcome, other.holder, other.token, other.deadlineAt], ['other', 'a', token, null])
+      bench.silence('silent')
+      assert.equal((await ask(b, 'look')).outcome, 'unknown')
+    })
+
     fact('renews for the owner only, and counts from before the request', async (bench) => {
       const a = bench.arbiterOf('a')
       const { token } = await held(a)

@@ -18,12 +18,15 @@ function revokeAll({ cluster }: Bench): void {
   for (const id of [...cluster.leases.keys()]) cluster.revoke(id)
 }
 
-/** Asks as often as a waiting node does; how long it took by the clock of the bench, and the last answer before. */
-async function wait(bench: Bench, arbiter: EtcdArbiter, forUs: number): Promise<{ tookUs: number; last: string }> {
+/**
+ * Asks as often as a waiting node does, and only looks as long as it is bound; how long it took by the clock of the bench, and
+ * the last answer before.
+ */
+async function wait(bench: Bench, arbiter: EtcdArbiter, forUs: number, boundUs = 0): Promise<{ tookUs: number; last: string }> {
   const begun = bench.now()
   let last = ''
   while (bench.now() - begun <= forUs) {
-    const answer = await ask(arbiter, 'acquire')
+    const answer = await ask(arbiter, bench.now() - begun < boundUs ? 'look' : 'acquire')
     if (answer.outcome === 'held') return { tookUs: bench.now() - begun, last }
     last = answer.text
     bench.skippedUs += everyUs
@@ -76,6 +79,26 @@ for (const renewedTimes of [0, 1, 4]) {
     assert.deepEqual(bench.warnings, [])
   })
 }
+
+for (const boundUs of [5_900_000, 6_200_000, 8_000_000]) {
+  fact(`a node that was bound for ${boundUs / 1e6} s has looked meanwhile: it takes at once what ended by itself`, 1, async (bench) => {
+    await acquired(bench.arbiter('a'))
+    const { tookUs } = await wait(bench, bench.arbiter('b'), 2 * times.ttlUs, boundUs)
+    assert.ok(tookUs <= Math.max(times.ttlUs, boundUs) + 2 * everyUs, `${tookUs} us`)
+    assert.deepEqual(bench.warnings, [])
+  })
+}
+
+fact('a look begins the wait for a key that went before its time', 1, async (bench) => {
+  await acquired(bench.arbiter('a'))
+  const b = bench.arbiter('b')
+  assert.equal((await ask(b, 'look')).outcome, 'other')
+  bench.skippedUs += 1_000_000
+  revokeAll(bench)
+  assert.equal((await ask(b, 'look')).outcome, 'other')
+  const { tookUs } = await wait(bench, b, 2 * times.ttlUs, times.ttlUs)
+  assert.ok(tookUs >= wholeUs - everyUs && tookUs < wholeUs + 2 * everyUs, `${tookUs} us`)
+})
 
 fact('a key that was given back is taken at once, by its mark', 1, async (bench) => {
   const a = bench.arbiter('a')

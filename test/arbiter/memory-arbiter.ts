@@ -71,7 +71,7 @@ export class MemoryArbiter implements Arbiter {
       return this.#held(this.store.create(group, { holder: this.parts.node, owner: this, expiresAt: this.store.now() + ttlUs }))
     }
     if (entry === null) return { outcome: 'released', token: null, deadlineAt: null, holder: null, text: 'the key is gone' }
-    if (action === 'acquire' || entry.token !== token) {
+    if (action === 'acquire' || action === 'look' || entry.token !== token) {
       return { outcome: 'other', token: entry.token, deadlineAt: null, holder: entry.holder, text: `held by ${entry.holder}` }
     }
     entry.expiresAt = this.store.now() + ttlUs

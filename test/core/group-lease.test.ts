@@ -87,6 +87,49 @@ test('an ownership that is known to be over is none, and its key is tidied up af
   assert.equal(lease.name, 'clearing')
 })
 
+test('a node that is bound looks four times a second, never asks, and asks at once when it is bound no more', () => {
+  const io = new Io()
+  const lease = new GroupLease(io, web)
+  const bound: GroupFacts = { held: false, wanted: true, bound: true }
+  const answer = (call: number, outcome: 'other' | 'released' | 'unknown'): void => {
+    lease.result({
+      type: 'arbiter.result', call, group: web, action: 'look', outcome, token: null, deadlineAt: null, holder: null, text: outcome,
+    })
+  }
+  for (const [i, outcome] of (['other', 'unknown', 'released'] as const).entries()) {
+    lease.advance(bound)
+    lease.advance(bound)
+    assert.equal(io.orders.length, i + 1, 'one at a time')
+    assert.equal(lease.nextAt(bound), null)
+    assert.ok(lease.clear && lease.mayPromise, 'a look makes nothing')
+    answer(i + 1, outcome)
+    assert.equal(lease.problem, outcome === 'unknown' ? 'unknown' : null)
+    lease.advance(bound)
+    assert.equal(io.orders.length, i + 1)
+    assert.equal(lease.nextAt(bound), io.now + second / 4)
+    if (i < 2) io.now = micros(io.now + second / 4)
+  }
+  lease.advance({ ...bound, bound: false })
+  assert.deepEqual(io.orders, ['look -', 'look -', 'look -', 'acquire -'])
+  assert.deepEqual(io.notes, ['lease.waiting'])
+})
+
+test('a look that is under way when the promise ends is waited for, and is never an ownership', () => {
+  const io = new Io()
+  const lease = new GroupLease(io, web)
+  lease.advance({ held: false, wanted: true, bound: true })
+  const free: GroupFacts = { held: false, wanted: true, bound: false }
+  lease.advance(free)
+  assert.deepEqual(io.orders, ['look -'])
+  lease.result({
+    type: 'arbiter.result', call: 1, group: web, action: 'look', outcome: 'held', token: 7, deadlineAt: micros(9 * second),
+    holder: null, text: '',
+  })
+  assert.equal(lease.ownership, null)
+  lease.advance(free)
+  assert.deepEqual(io.orders, ['look -', 'acquire -'])
+})
+
 // ------------------------------------------------------------------------------------------- in the node
 
 /** The machines of a node without a peer, after a boot; the test plays the disk and the arbiter. */

@@ -105,6 +105,8 @@ class ExploredNode {
     const owned = this.machine.ownership(group)
     if (owned !== null) this.usesUntil = Math.max(this.usesUntil, this.realOf(owned.deadlineAt + this.world.budgetUs))
     for (const key of persisted) this.step(() => { this.machine.persisted(key, true) })
+    // A look changes nothing, whenever and however it is answered: an order of its own would only thin out the others.
+    if (this.order?.action === 'look') this.world.answer(this.name, true)
   }
 
   fireDue(): void {
@@ -187,8 +189,8 @@ export class PromiseWorld {
     const name = subject as Name
     const node = this.nodes[name]
     switch (verb) {
-      case 'done': return this.#answer(name, true)
-      case 'undone': return this.#answer(name, false)
+      case 'done': return this.answer(name, true)
+      case 'undone': return this.answer(name, false)
       case 'lost': return this.#lose(name)
       case 'deaf': case 'hears':
         node.wants = verb === 'deaf'
@@ -212,7 +214,7 @@ export class PromiseWorld {
     for (const name of ['a', 'b'] as const) {
       const node = this.nodes[name]
       // Every order ends within its limit.
-      if (node.order !== null && node.clock - node.order.sentAt > lease.requestUs) this.#answer(name, false)
+      if (node.order !== null && node.clock - node.order.sentAt > lease.requestUs) this.answer(name, false)
       node.fireDue()
     }
   }
@@ -241,10 +243,10 @@ export class PromiseWorld {
     const { order } = this.nodes[name]
     if (order?.action === 'acquire' && this.key === null) this.#create(name)
     else if (order?.action === 'renew' && this.key?.token === order.token && this.key !== null) this.key.expiresAt = this.time + lease.ttlUs
-    this.#answer(name, false, true)
+    this.answer(name, false, true)
   }
 
-  #answer(name: Name, reachable: boolean, lost = false): void {
+  answer(name: Name, reachable: boolean, lost = false): void {
     const node = this.nodes[name]
     const { order } = node
     if (order === null) return
@@ -267,7 +269,7 @@ export class PromiseWorld {
       this.late = this.late.filter((late) => late.owner !== name || late.life !== order.life)
       return { outcome: 'released', token: null, deadlineAt: null }
     } else if (this.key === null) return { outcome: 'released', token: null, deadlineAt: null }
-    else if (order.action === 'acquire' || this.key.token !== order.token) {
+    else if (order.action === 'acquire' || order.action === 'look' || this.key.token !== order.token) {
       return { outcome: 'other', token: this.key.token, deadlineAt: null }
     } else this.key.expiresAt = this.time + lease.ttlUs
     const deadlineAt = micros(order.sentAt + Math.floor(lease.ttlUs * (1 - lease.driftPpm / 1e6)) - lease.stopBudgetUs)

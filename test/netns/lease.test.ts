@@ -46,6 +46,17 @@ describe('lease protection', { skip: obstacle ?? false, concurrency: 2, timeout:
     })
   })
 
+  test('a node that has just started follows one that dies when its lease has ended', { timeout: LIMIT_MS }, async () => {
+    await withLeasePair('leaseyoung', 1, async (scene) => {
+      const { pair } = scene
+      await pair.a.node.powerOff()
+      const all = (): boolean => VIPS.every((vip) => pair.owners.now(vip).join() === pair.b.node.name)
+      assert.ok(await until(all, TAKEN_MS), await pair.describe())
+      assert.ok(!pair.b.daemon.log().includes('lease.vanished'), 'its end was seen')
+      await assertOneOwner(scene)
+    })
+  })
+
   test('leases that are revoked before their time move nothing, and make no second owner', { timeout: LIMIT_MS }, async () => {
     await withLeasePair('leaserevoked', 1, async (scene) => {
       const { pair, etcd } = scene

@@ -159,7 +159,7 @@ export class Etcd {
       if (key !== null && key.token === order.token) this.#keys.delete(order.group)
       return { outcome: 'released', token: null, holder: null }
     }
-    if (key !== null && key.token === order.token) {
+    if (order.action !== 'look' && key !== null && key.token === order.token) {
       this.#leases.set(key.lease, this.#clock.now + this.timing.ttlUs)
       return { outcome: 'held', token: key.token, holder: key.owner }
     }

@@ -258,8 +258,9 @@ export class Arbitration implements LeaseBook {
       held: this.scene.held(id), wanted: this.#wanted.has(id), bound: this.ctx.now < boundUntil,
     }
     lease.advance(facts)
+    const nextAt = lease.nextAt({ ...facts, held: this.scene.held(id) })
     const waits = facts.wanted && facts.bound && lease.name === 'idle'
-    this.#setTimer(id, waits ? boundUntil : lease.nextAt({ ...facts, held: this.scene.held(id) }))
+    this.#setTimer(id, waits && (nextAt === null || boundUntil < nextAt) ? boundUntil : nextAt)
   }
 
   #setTimer(id: GroupId, at: Micros | null): void {

@@ -1,5 +1,6 @@
 // The ownership of one group as an arbiter grants it: when it is asked for, kept, lost and given back.
 //
+//   idle --wanted, bound: look--> idle
 //   idle --wanted--> asking --held--> owned --not held here any more--> clearing --released--> idle
 //                    asking --unknown--> unsure --cleared--> idle
 //   owned --deadline, or surely gone--> lapsed --verified stop--> clearing
@@ -38,14 +39,19 @@ export interface GroupFacts {
   readonly bound: boolean
 }
 
+/** `looking`: a look is under way; `looked`: nothing else was asked since. Neither can make a key. */
+interface Idle { readonly name: 'idle'; readonly looking: number | null; readonly looked: boolean }
+
 type State =
-  | { readonly name: 'idle' }
+  | Idle
   | { readonly name: 'asking'; readonly call: number }
   | { readonly name: 'unsure'; readonly call: number | null }
   | { readonly name: 'confirming'; readonly call: number | null; readonly old: Ownership }
   | { readonly name: 'owned'; readonly token: number; readonly arbiterUntil: Micros; readonly call: number | null; readonly lost: boolean }
   | { readonly name: 'lapsed'; readonly token: number }
   | { readonly name: 'clearing'; readonly token: number; readonly call: number | null; readonly asked: boolean }
+
+const idle: Idle = { name: 'idle', looking: null, looked: false }
 
 /** A dead owner's key ends at a moment that nobody announces: this often it is looked for. */
 const askAgainUs = 250_000
@@ -54,7 +60,7 @@ const tidyAgainUs = 1_000_000
 const diskWaitUs = 500_000
 
 export class GroupLease {
-  #state: State = { name: 'idle' }
+  #state: State = idle
   /** No order before this moment. */
   #notBefore: Micros = micros(0)
   #promise: { readonly token: number; readonly until: Micros } | null = null
@@ -148,7 +154,7 @@ export class GroupLease {
   nextAt(facts: GroupFacts): Micros | null {
     const state = this.#state
     switch (state.name) {
-      case 'idle': return facts.wanted && !facts.held && !facts.bound ? this.#notBefore : null
+      case 'idle': return facts.wanted && !facts.held && state.looking === null ? this.#notBefore : null
       case 'unsure': case 'clearing': return state.call === null ? this.#notBefore : null
       case 'confirming': return state.call === null ? earlier(this.#notBefore, state.old.deadlineAt) : state.old.deadlineAt
       case 'owned': return state.call === null ? earlier(this.#notBefore, this.#deadline(state)) : this.#deadline(state)
@@ -163,9 +169,7 @@ export class GroupLease {
     switch (state.name) {
       case 'idle':
         if (!facts.wanted || facts.held) { this.#waitingFor = null; return }
-        if (facts.bound) return this.#wait('bound', 'this node promised not to take it, or may have before it was restarted')
-        if (this.#due()) this.#state = { name: 'asking', call: io.order(this.id, 'acquire', null) }
-        return
+        return this.#advanceIdle(state, facts)
       case 'unsure':
         if (state.call === null && this.#due()) this.#state = { ...state, call: io.order(this.id, 'release', null) }
         return
@@ -184,12 +188,15 @@ export class GroupLease {
 
   result(event: ArbiterResultEvent): void {
     const state = this.#state
-    if (state.name === 'idle' || state.name === 'lapsed' || state.call !== event.call) return
+    if (state.name === 'lapsed' || (state.name === 'idle' ? state.looking : state.call) !== event.call) return
     this.problem = event.outcome === 'held' || (event.outcome !== 'unknown' && state.name !== 'owned') ? null : event.text
     switch (state.name) {
+      case 'idle':
+        this.#later(askAgainUs)
+        return this.#enter({ ...idle, looked: true })
       case 'asking': return this.#answeredAsking(event)
       case 'unsure': case 'clearing':
-        if (event.outcome === 'released') return this.#enter({ name: 'idle' })
+        if (event.outcome === 'released') return this.#enter(idle)
         this.#later(tidyAgainUs)
         return this.#enter({ ...state, call: null })
       case 'confirming': return this.#answeredConfirming(state, event)
@@ -198,6 +205,18 @@ export class GroupLease {
   }
 
   // ----------------------------------------------------------------------------------------------- parts
+
+  /**
+   * A node that is bound does not ask for the group, and looks all the same: what it sees of the end of the owner's lease is
+   * what lets it take at once when its promise is over.
+   */
+  #advanceIdle(state: Idle, facts: GroupFacts): void {
+    if (facts.bound) this.#wait('bound', 'this node promised not to take it, or may have before it was restarted')
+    if (state.looking !== null) return
+    if (facts.bound && this.#due()) this.#state = { ...state, looking: this.io.order(this.id, 'look', null) }
+    // A pause after a look is none of an answer that was a refusal.
+    else if (!facts.bound && (state.looked || this.#due())) this.#state = { name: 'asking', call: this.io.order(this.id, 'acquire', null) }
+  }
 
   #advanceConfirming(state: Extract<State, { name: 'confirming' }>): void {
     if (this.io.now >= state.old.deadlineAt) {
@@ -227,7 +246,7 @@ export class GroupLease {
     }
     this.#wait('other', event.holder === null ? 'nobody gives it' : `${event.holder} owns it`)
     this.#later(askAgainUs)
-    this.#enter({ name: 'idle' })
+    this.#enter(idle)
   }
 
   #answeredConfirming(state: Extract<State, { name: 'confirming' }>, event: ArbiterResultEvent): void {
@@ -238,7 +257,7 @@ export class GroupLease {
     }
     this.#note('warn', 'lease.lost', `not ours any more: ${event.text}`, { token: state.old.token })
     this.#remember(null)
-    this.#enter({ name: 'idle' })
+    this.#enter(idle)
   }
 
   #answeredOwned(state: Extract<State, { name: 'owned' }>, event: ArbiterResultEvent): void {
