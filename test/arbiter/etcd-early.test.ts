@@ -80,7 +80,7 @@ for (const renewedTimes of [0, 1, 4]) {
   })
 }
 
-for (const boundUs of [5_900_000, 6_200_000, 8_000_000]) {
+for (const boundUs of [5_500_000, 5_700_000, 8_000_000]) {
   fact(`a node that was bound for ${boundUs / 1e6} s has looked meanwhile: it takes at once what ended by itself`, 1, async (bench) => {
     await acquired(bench.arbiter('a'))
     const { tookUs } = await wait(bench, bench.arbiter('b'), 2 * times.ttlUs, boundUs)
