@@ -16,6 +16,8 @@
       "native/core/engine/runner.cc",
       "native/core/engine/setup.cc",
       "native/core/engine/snapshot.cc",
+      "native/core/engine/stand.cc",
+      "native/core/engine/stand_voice.cc",
       "native/core/engine/transmit.cc",
       "native/core/guard/link_handover.cc",
       "native/core/guard/page_reader.cc",

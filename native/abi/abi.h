@@ -125,11 +125,13 @@ enum class Counter : uint8_t {
   kAcksReceived,
   kRecordsLost,
   kRescues,
+  kStands,
+  kStandsHeard,
 };
-inline constexpr size_t kCounters = 16;
+inline constexpr size_t kCounters = 18;
 
 // Change this text with every change of a layout above or of the configuration bytes.
-inline constexpr std::string_view kAbiText = "twinbeat-abi 3: record 64, types 26, reasons 8, links 10, counters 16, kinds 8, guards 9";
+inline constexpr std::string_view kAbiText = "twinbeat-abi 4: record 64, types 26, reasons 8, links 10, counters 18, kinds 8, guards 9";
 
 constexpr uint32_t abi_hash() {
   uint32_t hash = 2166136261U;  // FNV-1a

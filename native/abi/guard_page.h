@@ -5,6 +5,7 @@
 // Who writes what:
 //   the thread that sends address changes   its lock
 //   engine thread                           progress_at, plans, groups, limits
+//   the threads that watch the engine       stood_at
 //   guardian                                everything in GuardianWords; keep_until when a `keep` arrives
 // A guardian belongs to one life of a daemon and is built together with it: another layout is refused, not converted.
 #pragma once
@@ -26,6 +27,8 @@ inline constexpr std::size_t kAddressesMax = 512; // of all groups together
 inline constexpr std::size_t kGroupNameBytes = 128;
 inline constexpr std::size_t kInterfaceBytes = 16;
 inline constexpr std::size_t kGaspBytesMax = 1536;
+// For longer than this nobody waits for a node whose processor stands: it is broken.
+inline constexpr std::int64_t kStandMostUs = 250'000;
 
 // A robust, process-shared mutex. The kernel hands it over when its owner dies, whatever killed it.
 struct alignas(64) ThreadLock {
@@ -120,6 +123,8 @@ struct Page {
   std::uint32_t page_bytes;
   ThreadLock locks[kLocks];
   alignas(64) std::atomic<std::int64_t> progress_at_us;
+  // The processor on which the engine runs stood, and the peer was asked to wait: that is no freeze yet.
+  std::atomic<std::int64_t> stood_at_us;
   std::atomic<std::int64_t> keep_until_us;  // 0: not asked for
   alignas(64) Limits limits;
   GuardianWords guardian;
@@ -133,7 +138,7 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free && std::atomic<std:
 
 inline constexpr std::uint64_t kPageMagic = 0x7462677561726431;  // "tbguard1"
 // Change this text with every change of meaning that the sizes below do not show.
-inline constexpr std::string_view kLayoutText = "twinbeat guard page 2";
+inline constexpr std::string_view kLayoutText = "twinbeat guard page 3";
 
 constexpr std::uint32_t layout_hash() {
   std::uint32_t hash = 2166136261U;  // FNV-1a

@@ -97,6 +97,7 @@ Sight Guardian::sight(Micros planned) noexcept {
             .process_gone = process_gone_,
             .running = limits.running.load(std::memory_order_acquire) != 0,
             .progress_at = page_->progress_at_us.load(std::memory_order_acquire),
+            .stood_at = page_->stood_at_us.load(std::memory_order_acquire),
             .freeze = limits.freeze_us.load(std::memory_order_acquire),
             .keep_until = page_->keep_until_us.load(std::memory_order_acquire)};
   for (std::size_t i = 0; i < kGroupsMax; ++i) {

@@ -52,6 +52,31 @@ TEST_CASE("five looks on time without progress make a frozen daemon") {
   CHECK(looks_until_frozen(rule, sight, 10 * kMs) == kFrozenLooks);
 }
 
+TEST_CASE("an engine whose processor stands is not frozen while the peer waits for it, and then it is") {
+  ReleaseRule rule;
+  Sight sight = healthy(1'000'000);
+  CHECK(rule.judge(sight).reason == ReleaseReason::kNone);
+  const Micros stood_from = sight.now;
+  while (sight.now < stood_from + kStandMostUs + kFreeze) {
+    sight.now += 10 * kMs;
+    sight.planned = sight.stood_at = sight.now;
+    CHECK(rule.judge(sight).reason == ReleaseReason::kNone);
+  }
+  const int looks = looks_until_frozen(rule, sight, 10 * kMs);
+  CHECK(looks > 0);
+  CHECK(looks <= kFrozenLooks + 1);
+}
+
+TEST_CASE("what was said before the last progress is over") {
+  ReleaseRule rule;
+  Sight sight = healthy(1'000'000);
+  sight.stood_at = sight.now - 50 * kMs;
+  CHECK(rule.judge(sight).reason == ReleaseReason::kNone);
+  sight.now += kFreeze + 1;
+  sight.planned = sight.now;
+  CHECK(looks_until_frozen(rule, sight, 10 * kMs) == kFrozenLooks);
+}
+
 TEST_CASE("looks that are closer than 10 ms count as one") {
   ReleaseRule rule;
   Sight sight = healthy(1'000'000);

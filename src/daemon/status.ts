@@ -92,11 +92,12 @@ function fencingReport(
   }
 }
 
-function gapsReport({ at, countedSince, lateness, rescues, peers, links }: EngineSnapshot): GapsReport {
+function gapsReport({ at, countedSince, lateness, rescues, stands, peers, links }: EngineSnapshot): GapsReport {
   return {
     countedForMs: countedSince === null ? 0 : ms(Math.max(0, at - countedSince)),
     lateness,
     rescues,
+    stands,
     peers: peers.filter((peer) => !peer.self).map(({ name, kind, gaps }) => ({ node: name, kind, gaps })),
     links: links.map(({ name, intervalUs, gaps }) => ({ link: name, intervalMs: intervalUs / 1000, gaps })),
   }

@@ -327,6 +327,7 @@ export interface EngineSnapshot {
   readonly countedSince: Micros | null // since when the gaps and the lateness count: the last configure or start
   readonly lateness: GapSnapshot // of the engine's own thread
   readonly rescues: number // how often it was late, and was moved to another processor and woken
+  readonly stands: number // how often the others were asked to wait, because its processor stood while it ran
   readonly realtime: RealtimeSnapshot
   readonly peers: readonly PeerSnapshot[]
   readonly links: readonly LinkSnapshot[]
@@ -350,6 +351,9 @@ export interface EngineCounters {
   readonly recordsLost: number
   /** How often the engine was late and another processor had to be found for it. */
   readonly rescues: number
+  /** How often the others were asked to wait for it, and how often it was asked that. */
+  readonly stands: number
+  readonly standsHeard: number
 }
 
 // ----------------------------------------------------------------------------------------------- engine

@@ -12,7 +12,8 @@ export const rejectReasons: readonly RejectReason[] = [
 /** In the order of `enum class Counter`. */
 export const counterNames: readonly (keyof EngineCounters)[] = [
   'cycles', 'stalls', 'latenessMaxUs', 'heartbeatsSent', 'messagesSent', 'messagesReceived', 'duplicates', 'gaps',
-  'rexmitRequested', 'rexmitAnswered', 'nakSent', 'nakReceived', 'acksSent', 'acksReceived', 'recordsLost', 'rescues',
+  'rexmitRequested', 'rexmitAnswered', 'nakSent', 'nakReceived', 'acksSent', 'acksReceived', 'recordsLost', 'rescues', 'stands',
+  'standsHeard',
 ]
 
 const headerBytes = 64

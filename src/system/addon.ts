@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { TwinbeatError, messageOf } from '../errors.js'
 
 /** FNV-1a of kAbiText in native/abi/abi.h, which the addon reports of itself. */
-export const abiHash = 2941611108
+export const abiHash = 1880552887
 
 /** The package's folder, seen from dist/src/system as well as from a bundle that kept the tree. */
 export function packageRoot(): string {

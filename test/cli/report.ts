@@ -19,7 +19,7 @@ export const report: StatusReport = {
     watchdog: { state: 'starving', timeoutS: 10, nowayout: true, pettedUs: 4_200_000 },
   },
   timing: { keepaliveMs: 200, deadtimeMs: 2000, warntimeMs: 1000, initdeadMs: 4000 },
-  gaps: { countedForMs: 0, lateness: { maxUs: 0, classes: [] }, rescues: 0, peers: [], links: [] },
+  gaps: { countedForMs: 0, lateness: { maxUs: 0, classes: [] }, rescues: 0, stands: 0, peers: [], links: [] },
   nodes: [
     node({ name: 'nodea', self: true, links: [link('eth0', 'up'), link('ttyS0', 'never')] }), node({ name: 'nodeb' }),
     node({ name: 'nodec', state: 'dead', status: 'dead', links: [link('eth0', 'down')] }),

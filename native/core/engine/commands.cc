@@ -130,6 +130,7 @@ void Engine::count_anew(Micros now) noexcept {
   counted_since_ = now;
   lateness_seen_.clear();
   rescues_before_ = port_.counted(Counter::kRescues);
+  stands_before_ = port_.counted(Counter::kStands);
   for (LinkPlace& place : links_) place.gaps.clear();
   for (Peer& peer : peers_->all()) peer.gaps.clear();
 }

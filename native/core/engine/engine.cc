@@ -65,13 +65,14 @@ void Engine::do_work(const Cycle& cycle) noexcept {
   const Micros planned = planned_at_;
   const bool paused = notice_pause(cycle);
   takeover_.note_marks();
-  run_commands(cycle);
+  if (!asking()) run_commands(cycle);
   if (setup_ != nullptr) {
     tend_links(cycle);
     const Micros heard_until = drain_links(cycle);
     if (running_) {
       if (paused) excuse_all(planned, cycle.now);
       judge_all(heard_until);
+      if (asking()) settle_pause();
       tell_gasps();
       takeover_.work(scene(), *this);
       if (!muted_) {
@@ -108,12 +109,13 @@ bool Engine::notice_pause(const Cycle& cycle) noexcept {
   if (late <= stall_worth_telling()) return true;
   port_.count(Counter::kStalls);
   timing_.resumed_at = cycle.now;
-  // Beyond the dead time that we announced the others hold us for dead: the old generation must not be heard again.
-  if (setup_->mute_after_pause && late > announced_dead_time(planned_at_)) muted_ = true;
-  publisher_.publish({.type = RecordType::kStall,
-                      .at = cycle.now,
-                      .flags = muted_ ? kFlagMuted : std::uint8_t{0},
-                      .value_us = late});
+  if (setup_->mute_after_pause && !muted_ && late > announced_dead_time(planned_at_)) {
+    overslept(late);
+  } else {
+    asking_until_ = 0;  // two in a row: what it was told meanwhile is too old
+    pause_us_ = late;
+    tell_pause();
+  }
   return true;
 }
 
@@ -255,6 +257,7 @@ Micros Engine::heartbeat_interval() const noexcept {
 Micros Engine::next_deadline() const noexcept {
   if (setup_ == nullptr || !running_) return kNever;
   Micros next = std::min(muted_ ? kNever : next_beat_at_, takeover_.next_deadline());
+  if (asking()) next = std::min(next, asking_until_);
   for (const Peer& peer : peers_->all()) {
     next = std::min(next, next_judgement(peer, timing_));
     if (!muted_ && peer.may_be_asked()) next = std::min(next, next_request(peer.sequence.missing()));

@@ -11,6 +11,7 @@
 #include "core/engine/port.h"
 #include "core/engine/publisher.h"
 #include "core/engine/setup.h"
+#include "core/engine/stand_voice.h"
 #include "core/link/link.h"
 #include "core/peer/detector.h"
 #include "core/peer/peer_table.h"
@@ -66,6 +67,15 @@ struct LinkPlace {
 // Last words about one group: unsequenced, signed, and only to a node that showed the field `twinbeat`.
 inline constexpr std::string_view kGaspType = "NS_tbgasp";
 
+// What a StandVoice was made for; another one means that it has to be made anew.
+struct StandState {
+  bool may = false;
+  std::uint64_t revision = 0;
+  std::uint64_t generation = 0;
+  std::uint64_t links = 0;
+  friend bool operator==(const StandState&, const StandState&) = default;
+};
+
 using LinkFactory = std::unique_ptr<Link> (*)(const LinkSpec& spec, std::uint16_t instance, void* context);
 
 class Engine final : private PacketSink, private DetectorSink, private TakeoverVoice {
@@ -87,6 +97,11 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   [[nodiscard]] Micros next_deadline() const noexcept;
   // How late it may wake up before somebody should look for another processor; 0: its times are long enough to wait.
   [[nodiscard]] Micros rescue_after() const noexcept;
+  // What has to be said for this engine when it cannot speak. False: `voice` speaks just now; to be tried again.
+  [[nodiscard]] StandState stand_state() const noexcept;
+  [[nodiscard]] bool prepare_stand(StandVoice& voice) noexcept;
+  // It asks whether it is held for dead: commands wait for the answer.
+  [[nodiscard]] bool asking() const noexcept { return asking_until_ != 0; }
   [[nodiscard]] bool take_dirty() noexcept { return publisher_.take_dirty(); }
   [[nodiscard]] bool stopped() const noexcept { return stopped_; }
   // Grows whenever a descriptor was opened or closed, so that the runner updates its epoll set.
@@ -165,6 +180,16 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   [[nodiscard]] std::uint64_t unacknowledged() const noexcept;
   void read_load(Micros now) noexcept;
 
+  // stand.cc
+  [[nodiscard]] bool can_ask() const noexcept;
+  void overslept(Micros late) noexcept;
+  void settle_pause() noexcept;
+  [[nodiscard]] bool everybody_waits() const noexcept;
+  void tell_pause() noexcept;
+  [[nodiscard]] bool compose_stand(Message& message) const noexcept;
+  void receive_stand(Peer& peer, const Message& message) noexcept;
+  void receive_wait(Peer& peer, const Message& message) noexcept;
+
   // gasp.cc
   [[nodiscard]] TakeoverScene scene() const noexcept;
   [[nodiscard]] bool compose_gasp(std::size_t slot, std::uint64_t claim_epoch, Message& message) const noexcept;
@@ -208,12 +233,15 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   bool stopped_ = false;
   bool muted_ = false;
   bool silent_ = false;          // for good: this life has let go of everything
+  Micros asking_until_ = 0;      // 0: nobody is asked
+  Micros pause_us_ = 0;          // which the question is about
   Micros lateness_ = 0;          // worst of ours since the last heartbeat
   bool overflow_excused_ = false;  // since the last heartbeat
   Micros next_ping_at_ = 0;
   Micros late_told_at_ = INT64_MIN / 4;
   GapHistogram lateness_seen_;
   std::uint64_t rescues_before_ = 0;
+  std::uint64_t stands_before_ = 0;
   Micros counted_since_ = 0;     // since when the histograms count
   bool history_full_ = false;
   std::size_t draining_ = 0;      // whose socket is read

@@ -210,6 +210,10 @@ void Engine::receive_control(Peer& peer, const Message& message, const Opened& o
     if (!seq || *seq > seq_) return;
     port_.count(Counter::kAcksReceived);
     peer.acknowledged = std::max(peer.acknowledged, *seq);
+  } else if (type == kStandType) {
+    receive_stand(peer, message);
+  } else if (type == kWaitType) {
+    receive_wait(peer, message);
   } else if (type == "NS_rexmit") {
     answer_rexmit(peer, message);
   } else if (type == "NS_nak_rexmit") {
@@ -255,6 +259,8 @@ void Engine::receive_sequenced(Peer& peer, const Message& message, const Opened&
     peer.status_seq = 0;
     peer.wants_acks = true;
     peer.gap_from = 0;
+    peer.stand_stamp = 0;
+    peer.waits_until = 0;
     for (PeerLink& link : peer.links) link.gap_from = 0;
   }
   peer.remember(opened.seq, current_at_, is_status);

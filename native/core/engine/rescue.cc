@@ -38,9 +38,17 @@ std::array<int, 2> two_of(const cpu_set_t& allowed) noexcept {
   return found;
 }
 
+// It may still be pinned elsewhere from outside: then it is rescued as far as that allows.
+void keep_to(pid_t engine, const std::array<int, 2>& cpus) noexcept {
+  cpu_set_t both;
+  CPU_ZERO(&both);
+  for (const int cpu : cpus) CPU_SET(static_cast<std::size_t>(cpu), &both);
+  if (engine != 0) static_cast<void>(::sched_setaffinity(engine, sizeof(both), &both));
+}
+
 }  // namespace
 
-Rescue::Rescue(int event_fd) noexcept : event_(event_fd) {
+Rescue::Rescue(int event_fd, guard::PageWriter* page) noexcept : event_(event_fd), page_(page) {
   for (Watcher& watcher : watchers_) {
     watcher.rescue = this;
     sem_init(&watcher.wanted, 0, 0);
@@ -59,6 +67,7 @@ void Rescue::start(int priority) noexcept {
   priority_ = priority;
   ended_.store(false, std::memory_order_relaxed);
   const std::array<int, 2> cpus = two_of(allowed);
+  if (CPU_COUNT(&allowed) > 2) keep_to(engine_.load(std::memory_order_relaxed), cpus);
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0) return;
   static_cast<void>(pthread_attr_setstacksize(&attributes, kStackBytes));
@@ -133,11 +142,14 @@ void Rescue::run(Watcher& watcher) noexcept {
   while (!ended_.load(std::memory_order_relaxed)) {
     const Micros after = after_.load(std::memory_order_relaxed);
     if (after == 0) {
+      watcher.next_look.store(0, std::memory_order_relaxed);
       give_back(watcher);
       wait_for(watcher.wanted);
       continue;
     }
-    sleep_for(after + after / 4);
+    const Micros span = after + after / 4;
+    watcher.next_look.store(boottime_now() + span, std::memory_order_relaxed);
+    sleep_for(span);
     look(watcher);
   }
   give_back(watcher);
@@ -148,12 +160,24 @@ void Rescue::look(Watcher& watcher) noexcept {
   const Micros due = due_.load(std::memory_order_acquire);
   const Micros after = after_.load(std::memory_order_relaxed);
   if (due != watcher.fetched_for) give_back(watcher);
-  if (due == 0 || after == 0 || boottime_now() - due < after) return;
+  const Micros now = boottime_now();
+  if (due == 0 || after == 0 || now - due < after) return;
+  if (now - due < kStandMost && other_stands(watcher, now, after) && watcher.voice.say(now)) {
+    said_.fetch_add(1, std::memory_order_relaxed);
+    if (page_ != nullptr) page_->stamp_stand(now);
+  }
   if (called_for_.exchange(due, std::memory_order_relaxed) == due) return;
   if (!fetched_.exchange(true, std::memory_order_relaxed)) fetch(watcher, due);
   called_.store(true, std::memory_order_relaxed);
   const std::uint64_t one = 1;
   static_cast<void>(!::write(event_, &one, sizeof(one)));
+}
+
+// The engine is where the other watcher is, and that one, before which nothing of ours comes, does not run either.
+bool Rescue::other_stands(const Watcher& watcher, Micros now, Micros after) const noexcept {
+  const Watcher& other = &watcher == &watchers_[0] ? watchers_[1] : watchers_[0];
+  const Micros wanted = other.next_look.load(std::memory_order_relaxed);
+  return other.cpu == cpu_.load(std::memory_order_relaxed) && wanted != 0 && now - wanted >= after / 2;
 }
 
 // What waits in the queue of a processor that stands can be taken from there by another one.

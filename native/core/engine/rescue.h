@@ -2,8 +2,9 @@
 // kernel that does not preempt itself can hold one as long: whatever was to run there waits, the timers included, while
 // the other processors go on. The engine would then be silent for longer than a short dead time on a machine that works.
 // Two threads, each bound to a processor of its own, look whether the engine wakes when it wanted to. Whichever finds it
-// late fetches it to its own processor, which runs, and wakes it. They decide nothing and send nothing: an engine that does not run stays
-// silent.
+// late fetches it to its own processor, which runs, and wakes it. That does not help an engine whose code was running on the processor
+// that stands. Then the other watcher of that processor stands too: whoever sees both asks the peer to wait. An engine that
+// hangs in its own code stays silent, and so does one of a process that is stopped.
 #pragma once
 
 #include <pthread.h>
@@ -15,18 +16,22 @@
 #include <atomic>
 
 #include "core/base/clock.h"
+#include "core/engine/stand_voice.h"
+#include "core/guard/page_writer.h"
 
 namespace twinbeat {
 
 class Rescue {
  public:
-  // `event_fd` wakes the engine.
-  explicit Rescue(int event_fd) noexcept;
+  // `event_fd` wakes the engine; the guardian looks at `page`.
+  explicit Rescue(int event_fd, guard::PageWriter* page = nullptr) noexcept;
   ~Rescue();
   Rescue(const Rescue&) = delete;
   Rescue& operator=(const Rescue&) = delete;
 
-  // Owner thread. Where there is one processor only there is nothing to be rescued to.
+  // Owner thread. Where there is one processor only there is nothing to be rescued to. `priority` is above the engine's: a
+  // watcher that waits for an engine at work would look as if its processor stood. With more than two processors the
+  // engine is kept to the two that are watched.
   void start(int priority) noexcept;
   void stop() noexcept;  // joins
 
@@ -34,10 +39,18 @@ class Rescue {
   // to go on. `after` is how late it may be; 0: nobody looks.
   void guard_this_thread() noexcept;
   void falls_asleep(Micros until, Micros after) noexcept;
-  void wakes(Micros now) noexcept { due_.store(now, std::memory_order_release); }
+  void wakes(Micros now) noexcept {
+    cpu_.store(::sched_getcpu(), std::memory_order_relaxed);
+    due_.store(now, std::memory_order_release);
+  }
   void leaves() noexcept;
   // True once after it was called.
   [[nodiscard]] bool take_called() noexcept;
+  // How often the peer was asked to wait since this was last called.
+  [[nodiscard]] std::uint32_t take_said() noexcept { return said_.exchange(0, std::memory_order_relaxed); }
+  // Engine thread: what each watcher says.
+  [[nodiscard]] std::array<StandVoice*, 2> voices() noexcept { return {&watchers_[0].voice, &watchers_[1].voice}; }
+  [[nodiscard]] Bytes memory() const noexcept { return {reinterpret_cast<const std::uint8_t*>(this), sizeof(*this)}; }
 
  private:
   struct Watcher {
@@ -49,6 +62,8 @@ class Rescue {
     bool fetched = false;
     Micros fetched_for = 0;  // what was due then
     cpu_set_t before{};      // where the engine could run
+    std::atomic<Micros> next_look{0};  // when it wants to look again; 0: it does not
+    StandVoice voice;
   };
 
   static void* entry(void* self);
@@ -57,8 +72,10 @@ class Rescue {
   void look(Watcher& watcher) noexcept;
   void fetch(Watcher& watcher, Micros due) noexcept;
   void give_back(Watcher& watcher) noexcept;
+  [[nodiscard]] bool other_stands(const Watcher& watcher, Micros now, Micros after) const noexcept;
 
   const int event_;
+  guard::PageWriter* const page_;
   int priority_ = 0;
   std::array<Watcher, 2> watchers_;
   std::atomic<bool> ended_{false};
@@ -69,6 +86,8 @@ class Rescue {
   std::atomic<Micros> after_{0};
   std::atomic<Micros> called_for_{0};  // what was due when it was last called
   std::atomic<bool> called_{false};
+  std::atomic<int> cpu_{-1};  // where the engine woke last
+  std::atomic<std::uint32_t> said_{0};
 };
 
 }  // namespace twinbeat

@@ -21,6 +21,7 @@ namespace {
 
 // Above ordinary real-time programs' default of 1, below the kernel's threads that serve us.
 constexpr int kPriority = 10;
+constexpr int kRescuePriority = kPriority + 1;
 constexpr std::size_t kSnapshotBytes = 512 * 1024;
 constexpr long kSnapshotWaitNs = 500'000'000;
 // What an entry of the epoll set stands for: a link by its index, or one of these.
@@ -45,7 +46,7 @@ Runner::Runner(EnginePort& port, const Engine::Options& options, Notify on_recor
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       timer_(::timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC)),
       event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      rescue_(event_),
+      rescue_(event_, &port.board->page),
       snapshot_(new char[kSnapshotBytes]()) {
   sem_init(&snapshot_done_, 0, 0);
   watch_always();
@@ -77,7 +78,7 @@ int Runner::start() {
     while (sem_wait(&snapshot_done_) != 0 && errno == EINTR) {
     }
   }
-  if (realtime_.fifo) rescue_.start(kPriority);
+  if (realtime_.fifo) rescue_.start(kRescuePriority);
   return failed;
 }
 
@@ -91,12 +92,15 @@ int Runner::lock_memory() noexcept {
     const int failed = lock_range(ring->memory());
     if (error == 0) error = failed;
   }
+  const int failed = lock_range(rescue_.memory());
+  if (error == 0) error = failed;
   return error;
 }
 
 void Runner::unlock_memory() noexcept {
   for (const Bytes& range : engine_.memory()) unlock_range(range);
   for (ByteRing* ring : {&port_.commands, &port_.records}) unlock_range(ring->memory());
+  unlock_range(rescue_.memory());
 }
 
 void Runner::stop() {
@@ -172,11 +176,14 @@ void Runner::run() noexcept {
     const bool reopened = links_seen_ != engine_.links_version();
     watch_links();
     watch_bell();
-    if (port_.commands.used() > 0) continue;
+    prepare_stands();
+    if (port_.commands.used() > 0 && !engine_.asking()) continue;
     awake = sleep_until(engine_.next_deadline());
     if (reopened) awake.readable = kEveryLink;
   }
   rescue_.leaves();
+  for (StandVoice* voice : rescue_.voices()) voice->hush();
+  stands_for_ = {};
   watch_links();
   // A request that crossed with the end must not wait for its time limit.
   answer_snapshot();
@@ -202,6 +209,14 @@ void Runner::watch_links() noexcept {
   for (std::size_t i = 0; i < engine_.link_count(); ++i) static_cast<void>(watch(engine_.link(i)->fd(), i));
   bell_seen_ = 0;  // not in the new set
   watch_bell();
+}
+
+void Runner::prepare_stands() noexcept {
+  const StandState state = engine_.stand_state();
+  if (!realtime_.fifo || state == stands_for_) return;
+  bool done = true;
+  for (StandVoice* voice : rescue_.voices()) done = engine_.prepare_stand(*voice) && done;
+  if (done) stands_for_ = state;
 }
 
 void Runner::watch_always() noexcept {
@@ -256,6 +271,7 @@ Runner::Awake Runner::sleep_until(Micros deadline) noexcept {
   rescue_.falls_asleep(deadline < kNever ? deadline : 0, engine_.rescue_after());
   const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
   if (rescue_.take_called()) port_.count(Counter::kRescues);
+  if (const std::uint32_t said = rescue_.take_said(); said > 0) port_.count(Counter::kStands, said);
   Awake awake;
   for (int i = 0; i < count; ++i) {
     const std::uint64_t what = events[static_cast<std::size_t>(i)].data.u64;

@@ -58,6 +58,7 @@ class Runner {
   void watch_bell() noexcept;
   void hand_over_links() noexcept;
   void watch_always() noexcept;
+  void prepare_stands() noexcept;
   [[nodiscard]] bool watch(int fd, std::uint64_t what) noexcept;
   // Which links may have something to read, one bit each; and whether the bell rang.
   [[nodiscard]] Awake sleep_until(Micros deadline) noexcept;
@@ -75,6 +76,7 @@ class Runner {
   int event_ = -1;
   Rescue rescue_;
   std::uint64_t links_seen_ = 0;
+  StandState stands_for_;
   Micros armed_for_ = 0;  // what the timer is set to; 0: it has gone off, or was never set
   std::uint32_t bell_seen_ = 0;  // attachment whose bell is in the set; 0: none
   std::atomic<bool> snapshot_wanted_{false};

@@ -119,6 +119,7 @@ std::size_t Engine::write_snapshot(std::span<char> out, Micros now) const noexce
   json.key("countedSince").moment(counted_since_);
   write_gaps(json, "lateness", lateness_seen_);
   json.key("rescues").number(integer(port_.counted(Counter::kRescues) - rescues_before_));
+  json.key("stands").number(integer(port_.counted(Counter::kStands) - stands_before_));
   const std::span<const LinkPlace> links(links_.data(), link_count_);
   json.key("peers").open('[');
   for (const Peer& peer : peers_->all()) write_peer(json, peer, links);

@@ -186,6 +186,10 @@ void PageWriter::stamp_progress(Micros now) noexcept {
   if (page_ != nullptr) page_->progress_at_us.store(now, std::memory_order_release);
 }
 
+void PageWriter::stamp_stand(Micros now) noexcept {
+  if (page_ != nullptr) page_->stood_at_us.store(now, std::memory_order_release);
+}
+
 void PageWriter::set_running(bool running) noexcept {
   if (page_ == nullptr) return;
   page_->limits.running.store(running ? 1 : 0, std::memory_order_release);

@@ -73,6 +73,7 @@ class PageWriter {
   [[nodiscard]] Status publish_plan(std::uint64_t revision, std::span<const PlanGroup, kGroupsMax> groups,
                                     std::span<const PlanAddress> addresses) noexcept;
   void stamp_progress(Micros now) noexcept;
+  void stamp_stand(Micros now) noexcept;  // also from the threads that watch the engine
   void set_running(bool running) noexcept;
   void set_limits(Micros freeze, bool realtime) noexcept;
   void set_lifetime(std::int64_t seconds) noexcept;

@@ -13,10 +13,16 @@ bool is_over(Micros deadline, Micros now) noexcept { return deadline > 0 && now 
 
 }  // namespace
 
+// Who waits for a processor that stands is not frozen, for as long as the peer waits too.
+Micros ReleaseRule::progress_of(const Sight& sight) noexcept {
+  return std::max(sight.progress_at, std::min(sight.stood_at, sight.progress_at + kStandMostUs));
+}
+
 bool ReleaseRule::is_frozen(const Sight& sight) noexcept {
-  const bool stale = sight.running && sight.freeze > 0 && sight.now - sight.progress_at > sight.freeze;
-  const bool moved = sight.progress_at != progress_;
-  progress_ = sight.progress_at;
+  const Micros progress = progress_of(sight);
+  const bool stale = sight.running && sight.freeze > 0 && sight.now - progress > sight.freeze;
+  const bool moved = progress != progress_;
+  progress_ = progress;
   const bool late = sight.planned > 0 && sight.now - sight.planned > tolerance(sight.freeze);
   if (!stale || moved || late || sight.traced || !sight.ready_or_owned) {
     looks_ = 0;
@@ -36,7 +42,7 @@ Micros ReleaseRule::next_look(const Sight& sight, bool keeping) const noexcept {
   if (keeping) return std::min(next, sight.keep_until);
   if (sight.release_by > sight.now) next = std::min(next, sight.release_by);
   if (!sight.running || sight.freeze <= 0) return next;
-  const Micros stale_at = sight.progress_at + sight.freeze + 1;
+  const Micros stale_at = progress_of(sight) + sight.freeze + 1;
   return std::min(next, std::max(stale_at, sight.now + kFrozenApart));
 }
 

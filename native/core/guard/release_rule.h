@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "abi/guard_page.h"
 #include "core/base/clock.h"
 
 namespace twinbeat::guard {
@@ -27,7 +28,8 @@ struct Sight {
   bool ready_or_owned = false;  // for some held group: a live peer is ready, or an ownership is in force
   bool traced = false;       // looked up only when it matters, see wants_tracer()
   Micros progress_at = 0;
-  Micros freeze = 0;  // 0: never
+  Micros stood_at = 0;  // when the peer was last asked to wait for a processor that stands
+  Micros freeze = 0;    // 0: never
   Micros keep_until = 0;
   Micros release_by = 0;  // the earliest; 0: none
 };
@@ -51,6 +53,7 @@ class ReleaseRule {
   [[nodiscard]] bool is_close() const noexcept { return looks_ > 0; }
 
  private:
+  [[nodiscard]] static Micros progress_of(const Sight& sight) noexcept;
   [[nodiscard]] bool is_frozen(const Sight& sight) noexcept;
   [[nodiscard]] Micros next_look(const Sight& sight, bool keeping) const noexcept;
 

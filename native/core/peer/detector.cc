@@ -97,4 +97,21 @@ void excuse(Peer& peer, const DetectorTiming& timing, Micros pause, Micros now) 
   peer.excused_at = now;
 }
 
+Micros wait_for(Peer& peer, const DetectorTiming& timing, Micros most, Micros now) noexcept {
+  if (peer.self || !peer.is_live()) return 0;
+  // The least of its links: a status on any of them ends this wait, and begins a dead time that is at least as long.
+  Micros least = kNever;
+  for (std::size_t i = 0; i < timing.links; ++i) {
+    if (peer.links[i].status_at != 0) least = std::min(least, dead_time_on(peer, i, timing));
+  }
+  if (least == kNever) return 0;
+  const Micros until = std::min(now + least, peer.status_at + most);
+  if (until <= now) return 0;
+  if (until > dead_at(peer, timing)) {
+    peer.not_dead_before = until;
+    peer.excused_at = now;
+  }
+  return until - now;
+}
+
 }  // namespace twinbeat

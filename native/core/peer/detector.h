@@ -45,6 +45,10 @@ void judge(Peer& peer, const DetectorTiming& timing, Micros now, DetectorSink& s
 // We did not run from `now - pause` to `now`: nobody could be heard, so that time is not silence.
 void excuse(Peer& peer, const DetectorTiming& timing, Micros pause, Micros now) noexcept;
 
+// It stands, and asks us to wait: for a dead time of it, and never beyond `most` of silence. How long that is from now; 0:
+// not at all. No later judgement comes before.
+[[nodiscard]] Micros wait_for(Peer& peer, const DetectorTiming& timing, Micros most, Micros now) noexcept;
+
 inline constexpr Micros kNever = INT64_MAX / 4;
 
 }  // namespace twinbeat

@@ -62,6 +62,8 @@ struct Peer {
   Micros dead_due = 0;         // when its dead time had passed
   Micros not_dead_before = 0;  // our own pauses are not its silence
   Micros excused_at = 0;       // when that was last said
+  std::uint64_t stand_stamp = 0;  // of the last time it asked us to wait
+  Micros waits_until = 0;         // it does not hold us for dead before, as it last answered
   std::array<PeerLink, kMaxLinks> links{};
   GapHistogram gaps;    // between statuses, whichever link brought them first
   Micros gap_from = 0;  // the last status of this conversation

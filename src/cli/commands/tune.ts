@@ -85,6 +85,7 @@ function difference(first: StatusReport, last: StatusReport): GapsReport {
     countedForMs: after.countedForMs - before.countedForMs,
     lateness: since(before.lateness, after.lateness),
     rescues: after.rescues - before.rescues,
+    stands: after.stands - before.stands,
     peers: after.peers.map((peer) => (
       { ...peer, gaps: since(before.peers.find(({ node }) => node === peer.node)?.gaps, peer.gaps) })),
     // Two links may share a name: they stay in their order until a reload, which begins anew.
@@ -126,7 +127,8 @@ function judge(status: StatusReport, gaps: GapsReport, riskPerSecond: number): T
     decides: worst?.name ?? null,
     advice: worst === undefined ? null : advise(worst, worst.intervalMs * secondMs),
     limits: limitsOf({
-      status, worst: worst ?? null, lateness, rescues: gaps.rescues, heard: heard.length, kernel: kernelLimits(status.pid),
+      status, worst: worst ?? null, lateness, rescues: gaps.rescues, stands: gaps.stands, heard: heard.length,
+      kernel: kernelLimits(status.pid),
     }),
   }
 }
@@ -138,11 +140,12 @@ interface LimitInput {
   readonly worst: TuneSeries | null
   readonly lateness: TuneSeries
   readonly rescues: number
+  readonly stands: number
   readonly heard: number
   readonly kernel: KernelLimits
 }
 
-function limitsOf({ status, worst, lateness, rescues, heard, kernel }: LimitInput): string[] {
+function limitsOf({ status, worst, lateness, rescues, stands, heard, kernel }: LimitInput): string[] {
   const ms = (us: number): string => `${(us / secondMs).toFixed(2)} ms`
   const excessUs = worst === null ? 0 : Math.max(0, worst.maxUs - worst.intervalMs * secondMs)
   const { rtRuntimeUs, rtPeriodUs, rtTimeUs } = kernel
@@ -157,6 +160,9 @@ function limitsOf({ status, worst, lateness, rescues, heard, kernel }: LimitInpu
     ...(rescues > 0
       ? [`the engine was moved to another processor ${rescues === 1 ? 'once' : `${rescues} times`}, because its own stood ` +
         'still: a host that withholds virtual processors, or a kernel without preemption'] : []),
+    ...(stands > 0
+      ? [`the other node was asked to wait ${stands === 1 ? 'once' : `${stands} times`}, because the processor stood still on ` +
+        'which the engine ran'] : []),
     ...(worst !== null && excessUs > 2 * lateness.maxUs
       ? [`link or peer: gaps were up to ${ms(excessUs)} longer than the interval, more than this node's own lateness explains; ` +
         "'twinbeat tune' on the other node shows its share"] : []),

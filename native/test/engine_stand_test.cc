@@ -1,0 +1,260 @@
+// A node that stands for a moment: who is asked to wait waits, for as long as it said and never for ever, and who goes on
+// after longer than the others may have waited asks before it lets go.
+#include <doctest/doctest.h>
+
+#include <array>
+
+#include "core/wire/hb_text.h"
+#include "engine_world.h"
+
+namespace twinbeat::test {
+
+namespace {
+
+constexpr Micros kMilli = kMicrosPerMilli;
+constexpr Micros kSettled = 6 * kMicrosPerSecond;
+
+struct FastPair : World {
+  std::vector<LinkSpec> links{link("eth0"), link("eth1")};
+  WorldNode* a = nullptr;
+  WorldNode* b = nullptr;
+  std::uint64_t generation_of_a = 100;
+
+  void meet() {
+    timing = {.keepalive = 2 * kMilli, .deadtime = 10 * kMilli, .warntime = 6 * kMilli, .initdead = kMicrosPerSecond,
+              .deadping = 500 * kMilli, .rexmit_delay = 250 * kMilli};
+    a = &add("a", links, 100);
+    b = &add("b", links, 200);
+    run(kSettled);
+    REQUIRE(b->of(RecordType::kPeerUp).size() == 1);
+    REQUIRE(b->of(RecordType::kPeerDead).empty());
+    traffic.clear();
+  }
+
+  // As a watcher of a says it.
+  void ask_for_a(Micros stamp, std::string_view type = kStandType) {
+    Keyring keyring;
+    REQUIRE(keyring.set(1, AuthMethod::kSha1, as_bytes(key)) == Status::kOk);
+    REQUIRE(keyring.set_signing(1) == Status::kOk);
+    std::array<std::uint8_t, 2048> arena;
+    std::array<std::uint8_t, 2048> bytes;
+    Message message(arena);
+    REQUIRE(message.add_text("t", type) == Status::kOk);
+    REQUIRE(message.add_hex(kStandStamp, static_cast<std::uint64_t>(stamp)) == Status::kOk);
+    REQUIRE(message.add_text("src", "a") == Status::kOk);
+    REQUIRE(message.add("srcuuid", FieldType::kBinary, uuid_of("a")) == Status::kOk);
+    REQUIRE(message.add_hex("hg", generation_of_a) == Status::kOk);
+    REQUIRE(message.add_hex("ts", 1) == Status::kOk);
+    REQUIRE(message.add_decimal("ttl", 3) == Status::kOk);
+    const Encoded encoded = encode_netstring(message, keyring, InnerAuth::kAdd, bytes);
+    REQUIRE(encoded.status == Status::kOk);
+    b->hub.inject("eth0", encoded.bytes, now);
+    b->hub.inject("eth1", encoded.bytes, now);
+  }
+
+  void stands(Micros span, bool asks = true) {
+    a->frozen = true;
+    for (const Micros end = now + span; now < end;) {
+      run(std::min<Micros>(end - now, 2500));
+      if (asks && now < end) ask_for_a(now);
+    }
+  }
+
+  [[nodiscard]] std::size_t answers() const {
+    std::size_t count = 0;
+    for (const auto& [wire, packet] : traffic) count += wire.from == "b" && contains(packet, kWaitType) ? 1 : 0;
+    return count;
+  }
+  [[nodiscard]] bool muted(const WorldNode& node) const {
+    const auto stalls = node.of(RecordType::kStall);
+    return !stalls.empty() && (stalls.back().flags & kFlagMuted) != 0;
+  }
+  [[nodiscard]] bool said_since(std::size_t from, const WorldNode& node, std::string_view text) const {
+    for (std::size_t i = from; i < traffic.size(); ++i) {
+      if (traffic[i].first.from == node.name && contains(traffic[i].second, text)) return true;
+    }
+    return false;
+  }
+};
+
+}  // namespace
+
+TEST_CASE_FIXTURE(FastPair, "a node that stands is dead after its dead time when nobody asks for it") {
+  meet();
+  stands(15 * kMilli, false);
+  REQUIRE(b->of(RecordType::kPeerDead).size() == 1);
+  CHECK(b->of(RecordType::kPeerDead)[0].value_us == timing.deadtime);
+}
+
+TEST_CASE_FIXTURE(FastPair, "as long as somebody asks for it it is late, and not dead") {
+  meet();
+  stands(100 * kMilli);
+  CHECK(b->of(RecordType::kPeerDead).empty());
+  CHECK(b->of(RecordType::kLinkDown).empty());
+  CHECK(b->count(Counter::kStandsHeard) == 39);
+  CHECK(answers() == 2 * 39);
+  SUBCASE("and dead one dead time after the last word") {
+    const Micros last = now - 2500;
+    run(20 * kMilli);
+    REQUIRE(b->of(RecordType::kPeerDead).size() == 1);
+    CHECK(b->of(RecordType::kPeerDead)[0].at == last + timing.deadtime);
+  }
+  SUBCASE("when it goes on it knows that it was waited for, and says its next heartbeat at once") {
+    const std::size_t from = traffic.size();
+    a->frozen = false;
+    run(3 * kMilli);
+    REQUIRE(a->of(RecordType::kStall).size() == 1);
+    CHECK(a->of(RecordType::kStall)[0].flags == 0);
+    CHECK(a->of(RecordType::kStall)[0].value_us > 95 * kMilli);
+    CHECK(said_since(from, *a, "status"));
+    run(kMicrosPerSecond);
+    CHECK(b->of(RecordType::kPeerDead).empty());
+    CHECK(b->of(RecordType::kPeerRestarted).empty());
+    CHECK(a->of(RecordType::kPeerDead).empty());
+  }
+}
+
+TEST_CASE_FIXTURE(FastPair, "nobody waits for longer than for a node whose processor is broken") {
+  meet();
+  stands(kStandMost + 30 * kMilli);
+  REQUIRE(b->of(RecordType::kPeerDead).size() == 1);
+  CHECK(b->of(RecordType::kPeerDead)[0].value_us == kStandMost);
+  const std::size_t before = answers();
+  stands(20 * kMilli);
+  CHECK(answers() == before);
+  CHECK(b->of(RecordType::kPeerDead).size() == 1);
+}
+
+TEST_CASE_FIXTURE(FastPair, "what was said before, by another life, of no known form or with another key counts for nothing") {
+  meet();
+  a->frozen = true;
+  Micros stamp = now;
+  const auto say = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      run(2 * kMilli);
+      ask_for_a(stamp);
+    }
+  };
+  SUBCASE("a stamp counts once") {
+    ask_for_a(stamp);
+    run(1);
+    CHECK(b->count(Counter::kStandsHeard) == 1);
+    say(10);
+    CHECK(b->count(Counter::kStandsHeard) == 1);
+  }
+  SUBCASE("another life") {
+    generation_of_a = 99;
+    say(10);
+    CHECK(b->count(Counter::kStandsHeard) == 0);
+  }
+  SUBCASE("another key") {
+    key = "other";
+    say(10);
+    CHECK(b->count(Counter::kStandsHeard) == 0);
+  }
+  SUBCASE("a stamp that is none") {
+    stamp = -1;
+    say(10);
+    CHECK(b->count(Counter::kStandsHeard) == 0);
+    CHECK_FALSE(b->of(RecordType::kAuthRejected).empty());
+  }
+  CHECK(b->of(RecordType::kPeerDead).size() == 1);
+}
+
+TEST_CASE_FIXTURE(FastPair, "where a slow line makes the dead time longer than any wait, the wait changes nothing") {
+  links.push_back(link("ttyS1", LinkType::kSerial, 9600));
+  meet();
+  const Micros slow = link_dead_time(links[2], timing);
+  REQUIRE(slow > kStandMost);
+  stands(30 * kMilli);
+  CHECK(answers() > 0);
+  run(2 * slow);
+  REQUIRE(b->of(RecordType::kPeerDead).size() == 1);
+  CHECK(b->of(RecordType::kPeerDead)[0].value_us <= slow + 2 * timing.keepalive);
+}
+
+TEST_CASE_FIXTURE(FastPair, "two nodes that stood together, as on one host, ask each other and go on") {
+  meet();
+  a->frozen = b->frozen = true;
+  run(100 * kMilli);
+  a->frozen = b->frozen = false;
+  a->send({{"t", "kept"}, {"text", "meanwhile"}});
+  run(kMicrosPerSecond);
+  for (const WorldNode* node : {a, b}) {
+    CHECK(node->of(RecordType::kPeerDead).empty());
+    CHECK(node->of(RecordType::kPeerRestarted).empty());
+    REQUIRE(node->of(RecordType::kStall).size() == 1);
+    CHECK(node->of(RecordType::kStall)[0].flags == 0);
+  }
+  // What the owner wanted to say waited for the answer, and was not lost.
+  CHECK(b->of(RecordType::kMessage).size() == 1);
+}
+
+TEST_CASE_FIXTURE(FastPair, "who is held for dead is not answered: it is mute, and nothing but its question was heard") {
+  meet();
+  stands(100 * kMilli, false);
+  REQUIRE(b->of(RecordType::kPeerDead).size() == 1);
+  const std::size_t from = traffic.size();
+  a->frozen = false;
+  const Micros woke = now;
+  run(50 * kMilli);
+  REQUIRE(a->of(RecordType::kStall).size() == 1);
+  CHECK(muted(*a));
+  CHECK(a->of(RecordType::kStall)[0].at == woke + timing.deadtime / 4);
+  CHECK(said_since(from, *a, kStandType));
+  CHECK_FALSE(said_since(from, *a, "status"));
+  CHECK(answers() == 0);
+  CHECK(b->of(RecordType::kPeerReturned).empty());
+}
+
+TEST_CASE_FIXTURE(FastPair, "after longer than anybody waits nobody is asked") {
+  meet();
+  a->frozen = b->frozen = true;
+  run(kStandMost + 10 * kMilli);
+  a->frozen = b->frozen = false;
+  run(kMilli / 2);
+  CHECK(muted(*a));
+  CHECK(muted(*b));
+  CHECK_FALSE(said_since(0, *a, kStandType));
+}
+
+TEST_CASE_FIXTURE(FastPair, "an answer that comes too late, or whose wait is over, is none") {
+  meet();
+  lose = [](const Wire& wire, const ManualPacket& packet) { return wire.from == "b" && contains(packet, kWaitType); };
+  stands(100 * kMilli);
+  REQUIRE(b->of(RecordType::kPeerDead).empty());
+  a->frozen = false;
+  run(5 * kMilli);
+  CHECK(muted(*a));
+  lose = [](const Wire&, const ManualPacket&) { return false; };
+  run(kMilli);
+  CHECK(muted(*a));
+}
+
+TEST_CASE_FIXTURE(FastPair, "a wait that ends before the next heartbeat can be there is none") {
+  meet();
+  stands(100 * kMilli);
+  // Nobody asks any more, and the question of the node itself is lost.
+  lose = [](const Wire& wire, const ManualPacket& packet) { return wire.from == "a" && contains(packet, kStandType); };
+  run(timing.deadtime - 2500 - 400);
+  REQUIRE(b->of(RecordType::kPeerDead).empty());
+  a->frozen = false;
+  run(3 * kMilli);
+  CHECK(muted(*a));
+}
+
+TEST_CASE_FIXTURE(FastPair, "a second pause within the question ends it") {
+  meet();
+  a->frozen = b->frozen = true;
+  run(100 * kMilli);
+  a->frozen = false;
+  run(kMilli);
+  CHECK(a->of(RecordType::kStall).empty());
+  a->frozen = true;
+  run(30 * kMilli);
+  a->frozen = false;
+  run(kMilli);
+  CHECK(muted(*a));
+}
+
+}  // namespace twinbeat::test
