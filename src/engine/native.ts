@@ -309,7 +309,8 @@ export class NativeEngine implements Engine {
 
 /** Set by the engine itself; a message that brings them would lie about its sender or its place. */
 const reserved = new Set(['src', 'srcuuid', 'seq', 'hg', 'ts', 'ld', 'ttl', 'auth'])
-const gaspType = 'NS_tbgasp'
+/** Last words, and what a node says of itself when it stands. */
+const engineTypes: ReadonlySet<string> = new Set(['NS_tbgasp', 'NS_tbstand', 'NS_tbwait'])
 const fieldNamePattern = /^[!-')-<>-~][!-<>-~]*$/
 
 export function checkMessage(fields: readonly Field[]): void {
@@ -317,7 +318,7 @@ export function checkMessage(fields: readonly Field[]): void {
   if (type === undefined || typeof type.value !== 'string' || type.value === '') {
     refuse('fields', 'need a text field "t" with the type of the message')
   }
-  if (type.value === gaspType) refuse('fields', `of type ${gaspType} are last words, which only the engine says`)
+  if (engineTypes.has(type.value)) refuse('fields', `of type ${type.value} are what only the engine says`)
   if (fields.length > 50) refuse('fields', 'must be at most 50')
   for (const field of fields) {
     if (reserved.has(field.name)) refuse(`field "${field.name}"`, 'is set by the engine')

@@ -9,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import type { EngineConfig, EngineRecord, LinkConfig } from '../../src/engine/engine.js'
 import { text } from '../../src/engine/engine.js'
-import { NativeEngine } from '../../src/engine/native.js'
+import { checkMessage, NativeEngine } from '../../src/engine/native.js'
 import { TwinbeatError } from '../../src/errors.js'
 import { loadAddon } from '../../src/system/addon.js'
 import { authorityContract } from './authority.contract.js'
@@ -174,4 +174,10 @@ test('engines live in worker threads and end with them', { timeout: 30_000 }, as
   })))
   // Ended while the engine thread runs: the environment's cleanup must join it.
   await Promise.all(workers.map((worker) => worker.terminate()))
+})
+
+test('what only the engine says, its owner may not', () => {
+  for (const type of ['NS_tbgasp', 'NS_tbstand', 'NS_tbwait']) {
+    assert.throws(() => { checkMessage([text('t', type)]) }, /what only the engine says/)
+  }
 })
