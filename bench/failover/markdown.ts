@@ -53,13 +53,13 @@ function stressLines(results: Results): string[] {
   if (results.stresses.length === 0) return []
   return ['', '### False takeovers under load', '', 'Two busy loops a core, and interfaces that come and go.', '',
     ...tableOf(['', 'minutes', 'moves', 'of them in stalls of the machine', 'of one processor or more', 'stalls (longest ms)',
-      'one processor stood (longest ms)', 'engine moved', 'longest gap ms', 'judged ms'],
+      'one processor stood (longest ms)', 'engine moved', 'asked to wait', 'longest gap ms', 'judged ms'],
       results.stresses.map((one) => [
         titleOf(one.system), (one.seconds / 60).toFixed(1), String(one.moves), String(one.movesInStalls),
         one.movesInCoreStalls === undefined ? '' : String(one.movesInCoreStalls),
         `${one.stalls} (${short(one.longestStallMs)})`,
         one.coreStalls === undefined ? '' : `${one.coreStalls} (${short(one.longestCoreStallMs ?? null)})`,
-        (one.rescues ?? null) === null ? '' : String(one.rescues), short(one.longestGapMs), short(one.judgedMs),
+        String(one.rescues ?? ''), String(one.stands ?? ''), short(one.longestGapMs), short(one.judgedMs),
       ]))]
 }
 

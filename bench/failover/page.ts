@@ -123,11 +123,11 @@ function stressTable(results: Results): string {
     escaped(titleOf(one.system)), (one.seconds / 60).toFixed(1), String(one.moves),
     String(one.movesInStalls), String(one.movesInCoreStalls ?? ''), `${one.stalls} (${short(one.longestStallMs)} ms)`,
     one.coreStalls === undefined ? '' : `${one.coreStalls} (${short(one.longestCoreStallMs ?? null)} ms)`, String(one.rescues ?? ''),
-    short(one.longestGapMs), short(one.judgedMs),
+    String(one.stands ?? ''), short(one.longestGapMs), short(one.judgedMs),
   ])
   return `<h2>False takeovers under load</h2><p class="soft">two busy loops a core and interfaces that come and go</p>` +
     table(['', 'minutes', 'moves', 'of them in stalls of the machine', 'of one processor or more', 'stalls (longest)',
-      'one processor stood (longest)', 'engine moved', 'longest gap ms', 'judged ms'], rows)
+      'one processor stood (longest)', 'engine moved', 'asked to wait', 'longest gap ms', 'judged ms'], rows)
 }
 
 export function htmlPage(results: Results): string {

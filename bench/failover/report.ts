@@ -103,7 +103,8 @@ export function terminalReport(results: Results): string {
       `${one.stalls} stalls of the machine (longest ${short(one.longestStallMs)} ms)` +
       (one.coreStalls === undefined ? '' : `, ${one.movesInCoreStalls ?? 0} in ${one.coreStalls} of one processor or more ` +
         `(longest ${short(one.longestCoreStallMs ?? null)} ms)`) +
-      ((one.rescues ?? null) === null ? '' : `, engine moved ${one.rescues} times`) + `; longest gap between heartbeats ` +
+      ((one.rescues ?? null) === null ? '' : `, engine moved ${one.rescues} times`) +
+      ((one.stands ?? null) === null ? '' : `, other node asked to wait ${one.stands} times`) + `; longest gap between heartbeats ` +
       `${short(one.longestGapMs)} ms`)
   }
   return `${lines.join('\n')}\n`

@@ -58,6 +58,8 @@ export interface Stress {
   readonly longestCoreStallMs?: number
   /** How often an engine was moved off a processor that stood; null where that is not done. */
   readonly rescues?: number | null
+  /** How often a node asked the other one to wait for it; null as above. */
+  readonly stands?: number | null
   /** Longest gaps between heartbeats as they arrived; and what was judged of them, where the system says. */
   readonly longestGapMs: number | null
   readonly judgedMs: number | null

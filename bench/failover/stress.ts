@@ -12,7 +12,7 @@ import type { GapReport } from '../../src/control/report.js'
 import { holdingsOf, overlapOf } from './judge.js'
 import type { ResultsFile, Stress } from './results-file.js'
 import { Stage, vip } from './stage.js'
-import type { Running, System } from './systems/system.js'
+import type { EngineHelp, Running, System } from './systems/system.js'
 import { settle } from './try.js'
 
 const loopsPerCore = 2
@@ -111,10 +111,11 @@ function judgedBy({ stage, running }: Watched): Promise<(GapReport | null)[]> {
   return Promise.all(stage.nodes.map(async (node) => (await running.judgedGaps?.(node).catch(() => null)) ?? null))
 }
 
-/** How often engines of the pair were moved so far; null where nobody says. */
-async function rescuesOf({ stage, running }: Watched): Promise<number | null> {
-  const counts = await Promise.all(stage.nodes.map(async (node) => (await running.rescues?.(node).catch(() => null)) ?? null))
-  return counts.reduce<number | null>((sum, one) => (one === null ? sum : (sum ?? 0) + one), null)
+/** How often engines of the pair were moved so far, and the other was asked to wait; null where nobody says. */
+async function helpOf({ stage, running }: Watched): Promise<EngineHelp | null> {
+  const counts = await Promise.all(stage.nodes.map(async (node) => (await running.engineHelp?.(node).catch(() => null)) ?? null))
+  return counts.reduce((sum, one) => (
+    one === null ? sum : { rescues: (sum?.rescues ?? 0) + one.rescues, stands: (sum?.stands ?? 0) + one.stands }), null)
 }
 
 /** The longest silence that was judged meanwhile; null where nobody says. */
@@ -140,7 +141,7 @@ interface Stretch {
   readonly perCore: readonly (readonly Stall[])[]
 }
 
-function stressOf(watched: Watched, stretch: Stretch, judgedUs: number | null, rescues: number | null): Stress {
+function stressOf(watched: Watched, stretch: Stretch, judgedUs: number | null, help: EngineHelp | null): Stress {
   const { system, stage, owner } = watched
   const { beganNs, endNs } = stretch
   const stalls = commonStalls(stretch.perCore)
@@ -159,7 +160,8 @@ function stressOf(watched: Watched, stretch: Stretch, judgedUs: number | null, r
       { atMs: Math.round((ns - beganNs) / 1e6), to, stalls: aroundMove(stretch.perCore, ns) })),
     twoOwnersMs: overlapOf(holdingsOf(events, vip, endNs), 'nodea', 'nodeb', { fromNs: beganNs, toNs: endNs }).ns / 1e6,
     stalls: stalls.length, longestStallMs: (longestOf(lengthsOf(stalls)) ?? 0) / 1e6,
-    coreStalls: ofCores.length, longestCoreStallMs: (longestOf(lengthsOf(ofCores)) ?? 0) / 1e6, rescues,
+    coreStalls: ofCores.length, longestCoreStallMs: (longestOf(lengthsOf(ofCores)) ?? 0) / 1e6,
+    rescues: help?.rescues ?? null, stands: help?.stands ?? null,
     // A standby of VRRP sends nothing: the longest gap of its packets is the time between two of its turns.
     longestGapMs: system.family === 'keepalived' ? null : millis(longestOf(gaps)),
     judgedMs: judgedUs === null ? null : judgedUs / 1e3,
@@ -178,7 +180,7 @@ export async function playStress(systems: readonly System[], seconds: number, fi
     const [first] = open
     if (first !== undefined) loops.push(spawnChild([...first.stage.lab.client.enterNetwork(), 'sh', '-c', noise], { stdio: 'ignore' }))
     const before = await Promise.all(open.map(judgedBy))
-    const rescuedBefore = await Promise.all(open.map(rescuesOf))
+    const helpBefore = await Promise.all(open.map(helpOf))
     const beganNs = Number(process.hrtime.bigint())
     for (let left = seconds; left > 0; left -= 10) {
       process.stderr.write(`under load: ${left} s left\n`)
@@ -187,11 +189,11 @@ export async function playStress(systems: readonly System[], seconds: number, fi
     const endNs = Number(process.hrtime.bigint())
     const perCore = await watch.stop()
     const after = await Promise.all(open.map(judgedBy))
-    const rescued = await Promise.all(open.map(rescuesOf))
+    const helpAfter = await Promise.all(open.map(helpOf))
     open.forEach((one, at) => {
-      const count = rescued[at] ?? null
-      const rescues = count === null ? null : count - (rescuedBefore[at] ?? 0)
-      file.append(stressOf(one, { beganNs, endNs, perCore }, longestJudged(before[at] ?? [], after[at] ?? []), rescues))
+      const [from, to] = [helpBefore[at] ?? null, helpAfter[at] ?? null]
+      const help = to === null ? null : { rescues: to.rescues - (from?.rescues ?? 0), stands: to.stands - (from?.stands ?? 0) }
+      file.append(stressOf(one, { beganNs, endNs, perCore }, longestJudged(before[at] ?? [], after[at] ?? []), help))
     })
   } finally {
     loops.forEach((child) => child.kill('SIGKILL'))

@@ -156,7 +156,7 @@ export interface GapsReport {
   readonly lateness: GapReport
   /** How often it was late because its processor stood, and was moved to another one. */
   readonly rescues: number
-  /** How often the other node was asked to wait, because the processor stood on which the engine ran. */
+  /** How often the other node was asked to wait: the processor stood on which the engine ran, or all did. */
   readonly stands: number
   /** Whichever link brought a heartbeat first. */
   readonly peers: readonly { readonly node: string; readonly kind: 'normal' | 'ping'; readonly gaps: GapReport }[]

@@ -327,7 +327,7 @@ export interface EngineSnapshot {
   readonly countedSince: Micros | null // since when the gaps and the lateness count: the last configure or start
   readonly lateness: GapSnapshot // of the engine's own thread
   readonly rescues: number // how often it was late, and was moved to another processor and woken
-  readonly stands: number // how often the others were asked to wait, because its processor stood while it ran
+  readonly stands: number // how often the others were asked to wait, because processors stood
   readonly realtime: RealtimeSnapshot
   readonly peers: readonly PeerSnapshot[]
   readonly links: readonly LinkSnapshot[]

@@ -12,6 +12,12 @@ import type { Stage } from '../stage.js'
 /** The family decides the colour of a row and what is compared with what. */
 export type Family = 'twinbeat' | 'keepalived' | 'other'
 
+/** How often a node's engine was moved off a processor that stood, and the other node was asked to wait for it. */
+export interface EngineHelp {
+  readonly rescues: number
+  readonly stands: number
+}
+
 export interface System {
   readonly key: string
   readonly title: string
@@ -60,8 +66,7 @@ export interface Running {
   stamps?(node: LabNode): Record<string, number> | null
   /** Which silences between heartbeats that node has judged so far, if it says. */
   judgedGaps?(node: LabNode): Promise<GapReport | null>
-  /** How often that node's engine was moved off a processor that stood. */
-  rescues?(node: LabNode): Promise<number | null>
+  engineHelp?(node: LabNode): Promise<EngineHelp | null>
   /** What has to be ended before the machines are taken away. */
   close(): Promise<void>
 }

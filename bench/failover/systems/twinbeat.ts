@@ -13,7 +13,7 @@ import type { GapReport } from '../../../src/control/report.js'
 import { disturbances, disturbanceTexts, disturbedEnvironment, type Disturbance } from '../disturbances.js'
 import type { Fault, GroupKind } from '../samples.js'
 import { answerPort, vip, type Stage } from '../stage.js'
-import { pidsNamed, type Running, type System } from './system.js'
+import { pidsNamed, type EngineHelp, type Running, type System } from './system.js'
 
 interface Profile {
   readonly name: string
@@ -223,8 +223,8 @@ class Twinbeat implements Running {
     return report?.gaps.peers.find((one) => one.kind === 'normal')?.gaps ?? null
   }
 
-  async rescues(node: LabNode): Promise<number | null> {
-    return (await this.of(node).status())?.gaps.rescues ?? null
+  async engineHelp(node: LabNode): Promise<EngineHelp | null> {
+    return (await this.of(node).status())?.gaps ?? null
   }
 
   async close(): Promise<void> {

@@ -42,6 +42,7 @@ void Engine::overslept(Micros late) noexcept {
   std::array<std::uint8_t, kSmallArena> arena;
   Message message(arena);
   if (compose_stand(message) && message.add_hex(kStandStamp, static_cast<std::uint64_t>(current_.now)) == Status::kOk) {
+    port_.count(Counter::kStands);
     complete_and_send(message, false, current_);
   }
 }
