@@ -162,7 +162,7 @@ function limitsOf({ status, worst, lateness, rescues, stands, heard, kernel }: L
         'still: a host that withholds virtual processors, or a kernel without preemption'] : []),
     ...(stands > 0
       ? [`the other node was asked to wait ${stands === 1 ? 'once' : `${stands} times`}, because the processor stood still on ` +
-        'which the engine ran'] : []),
+        'which the engine ran, or all of them did'] : []),
     ...(worst !== null && excessUs > 2 * lateness.maxUs
       ? [`link or peer: gaps were up to ${ms(excessUs)} longer than the interval, more than this node's own lateness explains; ` +
         "'twinbeat tune' on the other node shows its share"] : []),
