@@ -53,6 +53,7 @@ inline constexpr uint8_t kFlagOk = 16;       // steps.done, group.released
 inline constexpr uint8_t kFlagUp = 32;       // interface
 inline constexpr uint8_t kFlagCarrier = 64;  // interface
 inline constexpr uint8_t kFlagMuted = 128;   // stall
+inline constexpr uint8_t kFlagAsking = 8;    // stall: another one says how it ends
 
 // Little endian, as the machine is. The variable part follows in this order: node, link, text, extra, body.
 struct RecordHeader {

@@ -45,7 +45,8 @@ cpu_set_t allowed_now() {
 
 class Sleeper {
  public:
-  Sleeper() : event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), rescue(event_) {}
+  explicit Sleeper(Rescue::Move move = &::sched_setaffinity)
+      : event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), rescue(event_, nullptr, move) {}
   ~Sleeper() {
     rescue.stop();
     ::close(event_);
@@ -187,6 +188,12 @@ bool only_on(int cpu, pid_t thread = 0) {
   return ::sched_setaffinity(thread, sizeof(one), &one) == 0;
 }
 
+// As the kernel does it while the processor stands on which the thread runs.
+int move_blocked(pid_t, std::size_t, const cpu_set_t*) {
+  ::usleep(50'000);
+  return 0;
+}
+
 // Works without a pause, above whatever the kernel would put before it, for a moment only.
 void occupy(Micros span, int priority) {
   sched_param parameter{};
@@ -246,6 +253,29 @@ TEST_CASE("the peer is asked to wait for an engine whose processor stands, in wo
   const auto stamp = static_cast<Micros>(message.hex(kStandStamp).value_or(0));
   CHECK(stamp <= boottime_now());
   CHECK(stamp > boottime_now() - 10 * kMicrosPerSecond);
+}
+
+TEST_CASE("to move an engine that runs takes until its processor goes on, and the peer is asked all the while") {
+  if (!can_be_rescued()) return;
+  const Way way;
+  std::uint32_t said = 0;
+  std::thread([&] {
+    const int cpu = last_cpu();
+    Sleeper engine(&move_blocked);
+    engine.rescue.guard_this_thread();
+    engine.rescue.start(2);
+    give_voices(engine.rescue, way);
+    cpu_set_t before = allowed_now();
+    REQUIRE(only_on(cpu));
+    engine.rescue.falls_asleep(boottime_now() + kLong, kAfter);
+    ::usleep(5'000);
+    engine.rescue.wakes(boottime_now());
+    REQUIRE(::sched_setaffinity(0, sizeof(before), &before) == 0);
+    occupy(kOccupied, 90);
+    engine.rescue.falls_asleep(boottime_now() + kLong, kAfter);
+    said = engine.rescue.take_said();
+  }).join();
+  CHECK(said >= 5);
 }
 
 TEST_CASE("nobody asks for an engine that hangs in its own code") {

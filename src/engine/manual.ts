@@ -14,7 +14,7 @@ import {
 import type { ControllerLimits, EngineGroup, GroupHolding, PlanAuthority, TakePlan } from './authority.js'
 import { refuse } from './config-codec.js'
 import { TwinbeatError } from '../errors.js'
-import { decodeRecords } from './records.js'
+import { RecordStream } from './records.js'
 
 /** As `enum class CommandType` in native/core/engine/port.h. */
 const commands = { start: 1, stop: 2, status: 3, phase: 4, generation: 5, send: 6 } as const
@@ -27,6 +27,7 @@ export interface ManualPacket {
 export class ManualEngine {
   readonly #native: ManualHandle
   readonly #wallOffsetUs: number
+  readonly #stream = new RecordStream()
   #now: Micros
 
   constructor(options: { readonly seed: number; readonly now: Micros; readonly wallUs: number }) {
@@ -66,7 +67,7 @@ export class ManualEngine {
   inject(link: string, bytes: Uint8Array): boolean { return this.#native.inject(link, bytes, this.#now) }
   /** What was sent since the last call, as it would go on the wire. */
   collect(): readonly ManualPacket[] { return this.#native.collect() }
-  drain(): EngineRecord[] { return decodeRecords(this.#native.drain()) }
+  drain(): EngineRecord[] { return this.#stream.decode(this.#native.drain()) }
   snapshot(): Omit<EngineSnapshot, 'realtime'> {
     return JSON.parse(this.#native.snapshot()) as Omit<EngineSnapshot, 'realtime'>
   }

@@ -15,7 +15,7 @@ import {
 } from './authority-codec.js'
 import type { ControllerLimits, EngineGroup, GroupHolding, PlanAuthority, StepGate, TakePlan } from './authority.js'
 import { encodeSteps, encodeWatch, interfacesOf } from './step-codec.js'
-import { counterNames, decodeRecords } from './records.js'
+import { counterNames, RecordStream } from './records.js'
 import type {
   AddressStep, Engine, EngineAddress, EngineConfig, EngineCounters, EngineRecord, EngineSnapshot, Field,
   RealtimeSnapshot,
@@ -123,6 +123,7 @@ export class NativeEngine implements Engine {
   readonly #holder: Holder
   readonly #native: NativeHandle
   readonly #buffer = new Uint8Array(drainBytes)
+  readonly #stream = new RecordStream()
   #configured = false
   #revision = 0
   #generation = 0
@@ -266,7 +267,7 @@ export class NativeEngine implements Engine {
     for (;;) {
       const count = this.#native.drain(this.#buffer)
       if (count <= 0) return records
-      records.push(...decodeRecords(this.#buffer.subarray(0, count)))
+      records.push(...this.#stream.decode(this.#buffer.subarray(0, count)))
     }
   }
 

@@ -17,7 +17,7 @@ export const counterNames: readonly (keyof EngineCounters)[] = [
 ]
 
 const headerBytes = 64
-const flag = { ping: 1, twinbeat: 2, wasDead: 4, open: 8, ok: 16, up: 32, carrier: 64, muted: 128 } as const
+const flag = { ping: 1, twinbeat: 2, wasDead: 4, open: 8, ok: 16, up: 32, carrier: 64, muted: 128, asking: 8 } as const
 
 interface Raw {
   readonly at: Micros
@@ -34,10 +34,39 @@ interface Raw {
   readonly body: Buffer
 }
 
-/** Copied-out records, back to back. Throws when they do not fit the layout, which the ABI hash should prevent. */
-export function decodeRecords(bytes: Uint8Array): EngineRecord[] {
+/** The engine asks whether it is held for dead; a `stall` says how that ended. */
+interface Asking { readonly at: Micros; readonly type: 'asking' }
+
+/**
+ * The records of one engine, in the order in which they count. What it heard on waking may be from before its pause, and is
+ * not acted upon before the pause is known: as long as it asks, everything else waits behind the `stall` to come.
+ */
+export class RecordStream {
+  #behind: EngineRecord[] | null = null
+
+  /** Copied-out records, back to back. Throws when they do not fit the layout, which the ABI hash should prevent. */
+  decode(bytes: Uint8Array): EngineRecord[] {
+    const records: EngineRecord[] = []
+    for (const record of decodeRecords(bytes)) {
+      if (record.type === 'asking') {
+        this.#behind ??= []
+      } else if (this.#behind === null) {
+        records.push(record)
+      } else if (record.type === 'stall' || record.type === 'overflow') {
+        // After an overflow the snapshot tells it.
+        records.push(record, ...this.#behind)
+        this.#behind = null
+      } else {
+        this.#behind.push(record)
+      }
+    }
+    return records
+  }
+}
+
+function decodeRecords(bytes: Uint8Array): (EngineRecord | Asking)[] {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const records: EngineRecord[] = []
+  const records: (EngineRecord | Asking)[] = []
   let at = 0
   while (at < buffer.length) {
     if (at + headerBytes > buffer.length) throw new RangeError('record header is cut short')
@@ -76,7 +105,7 @@ function decodeRaw(record: Buffer): Raw {
 const has = (raw: Raw, bit: number): boolean => (raw.flags & bit) !== 0
 const kindOf = (raw: Raw): NodeKind => (has(raw, flag.ping) ? 'ping' : 'normal')
 
-function decodeRecord(type: number, raw: Raw): EngineRecord {
+function decodeRecord(type: number, raw: Raw): EngineRecord | Asking {
   const { at, node, link, generation, valueUs } = raw
   switch (type) {
     case 1:
@@ -104,7 +133,7 @@ function decodeRecord(type: number, raw: Raw): EngineRecord {
   }
 }
 
-function decodeRest(type: number, raw: Raw): EngineRecord {
+function decodeRest(type: number, raw: Raw): EngineRecord | Asking {
   const { at, link } = raw
   switch (type) {
     case 11: {
@@ -119,7 +148,7 @@ function decodeRest(type: number, raw: Raw): EngineRecord {
     case 14: return { at, type: 'interface', name: link, up: has(raw, flag.up), carrier: has(raw, flag.carrier) }
     case 15:
       return { at, type: 'auth.rejected', link, reason: rejectReasons[raw.number] ?? 'malformed', count: raw.count }
-    case 16: return { at, type: 'stall', us: raw.valueUs, muted: has(raw, flag.muted) }
+    case 16: return has(raw, flag.asking) ? { at, type: 'asking' } : { at, type: 'stall', us: raw.valueUs, muted: has(raw, flag.muted) }
     case 17: return { at, type: 'send.history-full', unacknowledged: raw.count }
     case 18: return { at, type: 'overflow', lost: raw.previous }
     default: return decodeAuthority(type, raw)

@@ -64,8 +64,11 @@ void Engine::do_work(const Cycle& cycle) noexcept {
   port_.count(Counter::kCycles);
   const Micros planned = planned_at_;
   const bool paused = notice_pause(cycle);
-  takeover_.note_marks();
-  if (!asking()) run_commands(cycle);
+  // A mark counts only when everything that was said before it is known.
+  if (!asking()) {
+    takeover_.note_marks();
+    run_commands(cycle);
+  }
   if (setup_ != nullptr) {
     tend_links(cycle);
     const Micros heard_until = drain_links(cycle);
@@ -110,11 +113,11 @@ bool Engine::notice_pause(const Cycle& cycle) noexcept {
   port_.count(Counter::kStalls);
   timing_.resumed_at = cycle.now;
   if (setup_->mute_after_pause && !muted_ && late > announced_dead_time(planned_at_)) {
-    overslept(late);
+    overslept(planned_at_, late);
   } else {
     asking_until_ = 0;  // two in a row: what it was told meanwhile is too old
     pause_us_ = late;
-    tell_pause();
+    tell_pause(muted_ ? kFlagMuted : std::uint8_t{0});
   }
   return true;
 }
@@ -257,7 +260,7 @@ Micros Engine::heartbeat_interval() const noexcept {
 Micros Engine::next_deadline() const noexcept {
   if (setup_ == nullptr || !running_) return kNever;
   Micros next = std::min(muted_ ? kNever : next_beat_at_, takeover_.next_deadline());
-  if (asking()) next = std::min(next, asking_until_);
+  if (asking()) next = std::min(next, ask_again_at_ == 0 ? asking_until_ : ask_again_at_);
   for (const Peer& peer : peers_->all()) {
     next = std::min(next, next_judgement(peer, timing_));
     if (!muted_ && peer.may_be_asked()) next = std::min(next, next_request(peer.sequence.missing()));

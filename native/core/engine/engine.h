@@ -182,10 +182,11 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
 
   // stand.cc
   [[nodiscard]] bool can_ask() const noexcept;
-  void overslept(Micros late) noexcept;
+  void overslept(Micros planned, Micros late) noexcept;
   void settle_pause() noexcept;
   [[nodiscard]] bool everybody_waits() const noexcept;
-  void tell_pause() noexcept;
+  void ask_for_us() noexcept;
+  void tell_pause(std::uint8_t flags) noexcept;
   [[nodiscard]] bool compose_stand(Message& message) const noexcept;
   void receive_stand(Peer& peer, const Message& message) noexcept;
   void receive_wait(Peer& peer, const Message& message) noexcept;
@@ -234,6 +235,8 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   bool muted_ = false;
   bool silent_ = false;          // for good: this life has let go of everything
   Micros asking_until_ = 0;      // 0: nobody is asked
+  Micros asked_from_ = 0;        // no answer to an earlier question counts
+  Micros ask_again_at_ = 0;      // once more; 0: that was it
   Micros pause_us_ = 0;          // which the question is about
   Micros lateness_ = 0;          // worst of ours since the last heartbeat
   bool overflow_excused_ = false;  // since the last heartbeat

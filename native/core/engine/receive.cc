@@ -322,6 +322,7 @@ void Engine::receive_status(Peer& peer, const Message& message, const Opened& op
   peer.status.assign(status);
   peer.twinbeat = twinbeat.has_value();
   peer.twinbeat_value.assign(twinbeat.value_or(""));
+  peer.waits = message.decimal("twinbeat").value_or(0) >= kTwinbeatVersion;
   peer.load.assign(message.text("ld").value_or(""));
   // Absent means that it was not late; only one of our kind says it at all.
   const auto late = message.hex("tb_late");

@@ -23,8 +23,10 @@ namespace twinbeat {
 
 class Rescue {
  public:
+  using Move = int (*)(pid_t thread, std::size_t bytes, const cpu_set_t* to);
+
   // `event_fd` wakes the engine; the guardian looks at `page`.
-  explicit Rescue(int event_fd, guard::PageWriter* page = nullptr) noexcept;
+  explicit Rescue(int event_fd, guard::PageWriter* page = nullptr, Move move = &::sched_setaffinity) noexcept;
   ~Rescue();
   Rescue(const Rescue&) = delete;
   Rescue& operator=(const Rescue&) = delete;
@@ -53,29 +55,48 @@ class Rescue {
   [[nodiscard]] Bytes memory() const noexcept { return {reinterpret_cast<const std::uint8_t*>(this), sizeof(*this)}; }
 
  private:
+  // A thread that looks and speaks, and one that moves and wakes: to move a thread that runs, or is just being woken, on
+  // a processor that stands takes until that goes on.
   struct Watcher {
     Rescue* rescue = nullptr;
     int cpu = -1;
-    bool started = false;
-    pthread_t thread{};
-    sem_t wanted{};
-    bool fetched = false;
-    Micros fetched_for = 0;  // what was due then
-    cpu_set_t before{};      // where the engine could run
-    std::atomic<Micros> next_look{0};  // when it wants to look again; 0: it does not
+    bool sees = false;  // these threads were started
+    bool reaches = false;
+    pthread_t eye{};
+    pthread_t hand{};
+    sem_t wanted{};  // by the eye
+    sem_t asked{};   // by the hand
     StandVoice voice;
+
+    // The eye's.
+    std::atomic<Micros> next_look{0};  // when it wants to look again; 0: it does not
+    Micros handed_for = 0;             // what was due when the hand was last asked
+    Micros asked_for = 0;              // what was due when the peer was last asked to wait
+    Micros asked_at = 0;
+    bool unbroken = false;             // since then the peer has been asked often enough to be waiting still
+
+    // From the eye to the hand: what is due; 0: give back.
+    std::atomic<Micros> hand_due{0};
+    // The hand's.
+    bool fetched = false;
+    cpu_set_t before{};  // where the engine could run
   };
 
-  static void* entry(void* self);
-  void run(Watcher& watcher) noexcept;
-  [[nodiscard]] bool prepare(const Watcher& watcher) const noexcept;
+  static void* see(void* self);
+  static void* reach(void* self);
+  void run_eye(Watcher& watcher) noexcept;
+  void run_hand(Watcher& watcher) noexcept;
+  [[nodiscard]] bool prepare(const Watcher& watcher, const char* name) const noexcept;
   void look(Watcher& watcher) noexcept;
-  void fetch(Watcher& watcher, Micros due) noexcept;
+  void ask_hand(Watcher& watcher, Micros due) noexcept;
+  void speak(Watcher& watcher, Micros due, Micros now, Micros after) noexcept;
+  void fetch(Watcher& watcher) noexcept;
   void give_back(Watcher& watcher) noexcept;
   [[nodiscard]] bool other_stands(const Watcher& watcher, Micros now, Micros after) const noexcept;
 
   const int event_;
   guard::PageWriter* const page_;
+  const Move move_;
   int priority_ = 0;
   std::array<Watcher, 2> watchers_;
   std::atomic<bool> ended_{false};

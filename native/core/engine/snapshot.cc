@@ -109,7 +109,7 @@ std::size_t Engine::write_snapshot(std::span<char> out, Micros now) const noexce
   json.key("at").number(now);
   json.key("revision").number(setup_ == nullptr ? 0 : integer(setup_->revision));
   json.key("running").boolean(running_);
-  json.key("muted").boolean(muted_);
+  json.key("muted").boolean(muted_ && !asking());
   json.key("started").boolean(timing_.started);
   json.key("status").string(status_.view());
   json.key("generation").number(integer(generation_));

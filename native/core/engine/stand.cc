@@ -13,61 +13,74 @@ namespace twinbeat {
 namespace {
 
 constexpr std::string_view kWaitSpan = "tb_wait";
+constexpr std::string_view kWaitLife = "tb_gen";
 constexpr std::size_t kSmallArena = 2048;
 constexpr std::uint64_t kStampMax = INT64_MAX / 4;
 // Who would answer does so at once: longer than this nobody is asked, since addresses are not released meanwhile.
 constexpr Micros kAskLeast = kMicrosPerMilli;
 constexpr Micros kAskMost = 5 * kMicrosPerMilli;
-// The next heartbeat has to arrive before the wait is over.
 constexpr Micros kOnTheWay = 500;
 
 }  // namespace
 
-// Nobody who holds us for dead answers; and a real node would not know the words.
+// Nobody who holds us for dead answers; and a real node would not know the words, nor one of ours that is older.
 bool Engine::can_ask() const noexcept {
   if (silent_ || !only_twinbeat_listens()) return false;
   const auto all = std::as_const(*peers_).all();
   return std::none_of(all.begin(), all.end(), [](const Peer& peer) {
-    return peer.is_normal_other() && peer.state == PeerState::kDead;
+    return peer.is_normal_other() && (peer.state == PeerState::kDead || (peer.is_live() && !peer.waits));
   });
 }
 
 // Beyond the dead time that we announced the others may hold us for dead: then the old generation must not be heard
-// again. Until that is known nothing but the question is said.
-void Engine::overslept(Micros late) noexcept {
+// again. Until that is known nothing but the question is said, and nothing that is heard is acted upon.
+void Engine::overslept(Micros planned, Micros late) noexcept {
   muted_ = true;
   pause_us_ = late;
-  if (late > kStandMost || !can_ask()) return tell_pause();
-  asking_until_ = current_.now + std::clamp(setup_->announced_dead_time() / 4, kAskLeast, kAskMost);
+  if (late > kStandMost || !can_ask()) return tell_pause(kFlagMuted);
+  for (Peer& peer : peers_->all()) peer.waits_until = 0;
+  const Micros span = std::clamp(setup_->announced_dead_time() / 4, kAskLeast, kAskMost);
+  asked_from_ = planned;
+  asking_until_ = current_.now + span;
+  ask_again_at_ = current_.now + span / 2;
+  tell_pause(kFlagAsking);
+  ask_for_us();
+}
+
+void Engine::ask_for_us() noexcept {
   std::array<std::uint8_t, kSmallArena> arena;
   Message message(arena);
-  if (compose_stand(message) && message.add_hex(kStandStamp, static_cast<std::uint64_t>(current_.now)) == Status::kOk) {
-    port_.count(Counter::kStands);
-    complete_and_send(message, false, current_);
-  }
+  const bool ok = compose_stand(message) &&
+                  message.add_hex(kStandStamp, static_cast<std::uint64_t>(current_.now)) == Status::kOk;
+  if (!ok) return;
+  port_.count(Counter::kStands);
+  complete_and_send(message, false, current_);
 }
 
 void Engine::settle_pause() noexcept {
   const bool waited = everybody_waits();
-  if (!waited && current_.now < asking_until_ && can_ask()) return;
+  if (!waited && current_.now < asking_until_ && can_ask()) {
+    if (ask_again_at_ == 0 || current_.now < ask_again_at_) return;
+    ask_again_at_ = 0;
+    return ask_for_us();
+  }
   asking_until_ = 0;
   if (waited) muted_ = false;
-  tell_pause();
+  tell_pause(muted_ ? kFlagMuted : std::uint8_t{0});
 }
 
+// The next heartbeat has to arrive before the wait is over, even if one of them is lost.
 bool Engine::everybody_waits() const noexcept {
   if (!can_ask()) return false;
+  const Micros needed = current_.now + heartbeat_interval() + kOnTheWay;
   const auto all = std::as_const(*peers_).all();
   return std::all_of(all.begin(), all.end(), [&](const Peer& peer) {
-    return !peer.is_normal_other() || !peer.is_live() || current_.now + kOnTheWay < peer.waits_until;
+    return !peer.is_normal_other() || !peer.is_live() || needed < peer.waits_until;
   });
 }
 
-void Engine::tell_pause() noexcept {
-  publisher_.publish({.type = RecordType::kStall,
-                      .at = current_.now,
-                      .flags = muted_ ? kFlagMuted : std::uint8_t{0},
-                      .value_us = pause_us_});
+void Engine::tell_pause(std::uint8_t flags) noexcept {
+  publisher_.publish({.type = RecordType::kStall, .at = current_.now, .flags = flags, .value_us = pause_us_});
 }
 
 bool Engine::compose_stand(Message& message) const noexcept {
@@ -75,7 +88,7 @@ bool Engine::compose_stand(Message& message) const noexcept {
 }
 
 StandState Engine::stand_state() const noexcept {
-  const bool may = running_ && !muted_ && rescue_after() > 0 && only_twinbeat_listens();
+  const bool may = running_ && !muted_ && rescue_after() > 0 && can_ask();
   if (!may) return {};
   return {.may = true, .revision = setup_->revision, .generation = generation_, .links = links_version_};
 }
@@ -111,6 +124,7 @@ void Engine::receive_stand(Peer& peer, const Message& message) noexcept {
   Message answer(arena);
   const bool ok = answer.add_text("t", kWaitType) == Status::kOk &&
                   answer.add_text("dest", peer.name.view()) == Status::kOk &&
+                  answer.add_hex(kWaitLife, peer.sequence.generation()) == Status::kOk &&
                   answer.add_hex(kStandStamp, *stamp) == Status::kOk &&
                   answer.add_hex(kWaitSpan, static_cast<std::uint64_t>(wait)) == Status::kOk;
   if (ok) complete_and_send(answer, false, current_);
@@ -119,13 +133,14 @@ void Engine::receive_stand(Peer& peer, const Message& message) noexcept {
 // Counted from the moment at which we asked, by our own clock: so the wait is over here before it is over there.
 void Engine::receive_wait(Peer& peer, const Message& message) noexcept {
   if (!peer.is_normal_other() || !peer.twinbeat) return;
+  const auto life = message.hex(kWaitLife);
   const auto stamp = message.hex(kStandStamp);
   const auto span = message.hex(kWaitSpan);
-  if (!stamp || !span || *stamp > kStampMax || *span > static_cast<std::uint64_t>(kStandMost)) {
+  if (!life || !stamp || !span || *stamp > kStampMax || *span > static_cast<std::uint64_t>(kStandMost)) {
     return reject(RejectReason::kField);
   }
   const auto asked_at = static_cast<Micros>(*stamp);
-  if (asked_at > current_.now) return;
+  if (*life != generation_ || asked_at < asked_from_ || asked_at > std::max(current_.now, current_at_)) return;
   peer.waits_until = std::max(peer.waits_until, asked_at + static_cast<Micros>(*span));
 }
 

@@ -15,6 +15,8 @@
 
 namespace twinbeat {
 
+// What a status says of itself: 1 was the first, from 2 on a node knows the words below.
+inline constexpr std::uint64_t kTwinbeatVersion = 2;
 // "Wait for me", and the answer of who does. Unsequenced, signed, and only between nodes of our kind.
 inline constexpr std::string_view kStandType = "NS_tbstand";
 inline constexpr std::string_view kWaitType = "NS_tbwait";

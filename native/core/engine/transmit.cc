@@ -42,7 +42,7 @@ void Engine::send_status(const Cycle& cycle, std::string_view status) noexcept {
                   message.add_text("st", status) == Status::kOk &&
                   message.add_hex("dt", dead_ms) == Status::kOk &&
                   message.add_text("protocol", "1") == Status::kOk &&
-                  message.add_text("twinbeat", "1") == Status::kOk;
+                  message.add_decimal("twinbeat", kTwinbeatVersion) == Status::kOk;
   if (!ok) return;
   // How late we ran ourselves since the last one: who sees us late wants to know whether it was the way.
   if (lateness_ > 0 && only_twinbeat_listens()) {

@@ -107,10 +107,9 @@ Micros wait_for(Peer& peer, const DetectorTiming& timing, Micros most, Micros no
   if (least == kNever) return 0;
   const Micros until = std::min(now + least, peer.status_at + most);
   if (until <= now) return 0;
-  if (until > dead_at(peer, timing)) {
-    peer.not_dead_before = until;
-    peer.excused_at = now;
-  }
+  // Also where something else is later still just now: that may end, and a word is kept.
+  peer.not_dead_before = std::max(peer.not_dead_before, until);
+  peer.excused_at = now;
   return until - now;
 }
 

@@ -51,6 +51,7 @@ struct Peer {
   Micros announced_us = 0;  // its own dead time as it last said
   bool twinbeat = false;
   FixedText<63> twinbeat_value;
+  bool waits = false;  // of our kind, and knows what a node says that stands
   FixedText<63> load;
   Micros lateness_us = 0;       // its own, as it last said
   Micros lateness_most_us = 0;  // the worst that this life of it has said

@@ -34,6 +34,7 @@ struct TakeoverScene {
   bool gasp_is_heard = false;    // one of them is ours in kind, and none is not
   std::uint64_t generation = 0;
   std::uint64_t keys = 0;        // changes with the keys that sign
+  bool withheld = false;         // nothing goes off: whether this node is held for dead is not known
   bool bell = true;              // the guardian may have said something, or be gone
 };
 
