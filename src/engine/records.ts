@@ -34,6 +34,9 @@ interface Raw {
   readonly body: Buffer
 }
 
+/** From the thread that looks at this machine's own network, and nothing that was heard. */
+const seenHere: ReadonlySet<string> = new Set(['steps.done', 'address.lost', 'address.conflict', 'interface'])
+
 /** The engine asks whether it is held for dead; a `stall` says how that ended. */
 interface Asking { readonly at: Micros; readonly type: 'asking' }
 
@@ -52,10 +55,11 @@ export class RecordStream {
         this.#behind ??= []
       } else if (this.#behind === null) {
         records.push(record)
-      } else if (record.type === 'stall' || record.type === 'overflow') {
-        // After an overflow the snapshot tells it.
+      } else if (record.type === 'stall') {
         records.push(record, ...this.#behind)
         this.#behind = null
+      } else if (seenHere.has(record.type)) {
+        records.push(record)
       } else {
         this.#behind.push(record)
       }

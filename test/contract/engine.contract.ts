@@ -90,7 +90,7 @@ export function engineContract(kind: string, make: MakePair): void {
     assert.ok(up)
     assert.deepEqual([up.node, up.kind, up.generation], ['right', 'normal', 2000])
     const status = of(pair.left, 'peer.status').at(-1)
-    assert.equal(status?.twinbeat, '1')
+    assert.equal(status?.twinbeat, '2')
     assert.equal(status?.uuid, Buffer.from('right...........').toString('hex'))
     await pair.until('all links are up', () => pair.left.engine.snapshot().links.every((link) => link.state === 'up'))
     assert.deepEqual(of(pair.left, 'peer.dead'), [])

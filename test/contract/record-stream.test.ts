@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RecordStream } from '../../src/engine/records.js'
 
-const code = { linkUp: 7, stall: 16, overflow: 18 } as const
+const code = { linkUp: 7, interface: 14, stall: 16, overflow: 18 } as const
 const asks = 8
 const muted = 128
 
@@ -29,8 +29,8 @@ test('what is heard while it is asked counts after the answer, however the recor
   }
 })
 
-test('an answer that is lost is told by the snapshot after an overflow', () => {
+test('an overflow waits with what came before it; what this machine says of its own network waits for nobody', () => {
   const stream = new RecordStream()
-  assert.deepEqual(typesOf(stream, record(code.stall, asks), record(code.linkUp), record(code.overflow), record(code.linkUp)),
-    ['overflow', 'link.up', 'link.up'])
+  assert.deepEqual(typesOf(stream, record(code.stall, asks), record(code.linkUp), record(code.overflow), record(code.interface)), ['interface'])
+  assert.deepEqual(typesOf(stream, record(code.stall)), ['stall waited for', 'link.up', 'overflow'])
 })

@@ -63,6 +63,7 @@ void Engine::do_work(const Cycle& cycle) noexcept {
   current_ = cycle;
   port_.count(Counter::kCycles);
   const Micros planned = planned_at_;
+  tell_owed_pause();
   const bool paused = notice_pause(cycle);
   // A mark counts only when everything that was said before it is known.
   if (!asking()) {
@@ -117,7 +118,7 @@ bool Engine::notice_pause(const Cycle& cycle) noexcept {
   } else {
     asking_until_ = 0;  // two in a row: what it was told meanwhile is too old
     pause_us_ = late;
-    tell_pause(muted_ ? kFlagMuted : std::uint8_t{0});
+    static_cast<void>(tell_pause(muted_ ? kFlagMuted : std::uint8_t{0}));
   }
   return true;
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "core/engine/last_datagram.h"
 #include "core/engine/port.h"
@@ -186,7 +187,9 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   void settle_pause() noexcept;
   [[nodiscard]] bool everybody_waits() const noexcept;
   void ask_for_us() noexcept;
-  void tell_pause(std::uint8_t flags) noexcept;
+  // What finds no room in the ring is told later, before anything else.
+  bool tell_pause(std::uint8_t flags) noexcept;
+  void tell_owed_pause() noexcept;
   [[nodiscard]] bool compose_stand(Message& message) const noexcept;
   void receive_stand(Peer& peer, const Message& message) noexcept;
   void receive_wait(Peer& peer, const Message& message) noexcept;
@@ -238,6 +241,7 @@ class Engine final : private PacketSink, private DetectorSink, private TakeoverV
   Micros asked_from_ = 0;        // no answer to an earlier question counts
   Micros ask_again_at_ = 0;      // once more; 0: that was it
   Micros pause_us_ = 0;          // which the question is about
+  std::optional<std::uint8_t> pause_owed_;  // flags
   Micros lateness_ = 0;          // worst of ours since the last heartbeat
   bool overflow_excused_ = false;  // since the last heartbeat
   Micros next_ping_at_ = 0;

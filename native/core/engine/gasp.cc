@@ -28,6 +28,7 @@ TakeoverScene Engine::scene() const noexcept {
   scene.keys = keys_of(setup_.get());
   scene.bell = current_.bell;
   scene.withheld = asking();
+  scene.muted = muted_;
   for (const Peer& peer : scene.guard.peers) {
     scene.peer_present = scene.peer_present || (peer.is_normal_other() && peer.is_live());
     // Something may be taken in this very cycle: whether the guardian lives is asked, not remembered.

@@ -109,13 +109,15 @@ void Rescue::stop() noexcept {
       sem_post(&watcher.wanted);
       pthread_join(watcher.eye, nullptr);
     }
+    // Else it would look as if its processor stood.
+    watcher.next_look.store(0, std::memory_order_relaxed);
     if (watcher.reaches) {
       sem_post(&watcher.asked);
       pthread_join(watcher.hand, nullptr);
     }
     watcher.sees = watcher.reaches = false;
-    // Else it would look as if its processor stood.
-    watcher.next_look.store(0, std::memory_order_relaxed);
+    watcher.handed_for = watcher.handled = 0;
+    watcher.hand_due.store(0, std::memory_order_relaxed);
   }
 }
 
@@ -126,6 +128,7 @@ void Rescue::guard_this_thread() noexcept {
 void Rescue::falls_asleep(Micros until, Micros after) noexcept {
   const bool unwatched = after_.load(std::memory_order_relaxed) == 0;
   after_.store(after, std::memory_order_relaxed);
+  planned_.store(until, std::memory_order_relaxed);
   // Last, and seen first: what is due is judged by what belongs to it.
   due_.store(until, std::memory_order_release);
   if (!unwatched || after == 0) return;
@@ -192,7 +195,7 @@ void Rescue::look(Watcher& watcher) noexcept {
   const Micros now = boottime_now();
   if (due == 0 || after == 0 || now - due < after) return;
   speak(watcher, due, now, after);
-  if (called_for_.exchange(due, std::memory_order_relaxed) != due) ask_hand(watcher, due);
+  ask_hand(watcher, due);
 }
 
 void Rescue::ask_hand(Watcher& watcher, Micros due) noexcept {
@@ -206,10 +209,11 @@ void Rescue::speak(Watcher& watcher, Micros due, Micros now, Micros after) noexc
   if (now - due >= kStandMost || !other_stands(watcher, now, after) || !watcher.voice.say(now)) return;
   said_.fetch_add(1, std::memory_order_relaxed);
   // Who is asked a dead time, which is five of these, after the last word or later may have taken over: then the guardian
-  // lets go as it would for any other silence.
-  const bool first = watcher.asked_for != due;
-  watcher.unbroken = first ? now - due <= 3 * after : watcher.unbroken && now - watcher.asked_at <= 4 * after;
-  watcher.asked_for = due;
+  // lets go as it would for any other silence. Counted from the last sleep: an engine that woke has said nothing yet.
+  const Micros planned = planned_.load(std::memory_order_relaxed);
+  const bool first = watcher.asked_for != planned;
+  watcher.unbroken = first ? now - planned <= 3 * after : watcher.unbroken && now - watcher.asked_at <= 4 * after;
+  watcher.asked_for = planned;
   watcher.asked_at = now;
   if (watcher.unbroken && page_ != nullptr) page_->stamp_stand(now);
 }
@@ -227,8 +231,12 @@ void Rescue::run_hand(Watcher& watcher) noexcept {
   while (!ended_.load(std::memory_order_relaxed)) {
     wait_for(watcher.asked);
     const Micros due = watcher.hand_due.load(std::memory_order_acquire);
+    if (due == watcher.handled) continue;
     give_back(watcher);
-    if (due == 0 || ended_.load(std::memory_order_relaxed)) continue;
+    watcher.handled = due;
+    // It may have been held up itself, or the other one was faster.
+    const bool wanted = due != 0 && due == due_.load(std::memory_order_acquire) && !ended_.load(std::memory_order_relaxed);
+    if (!wanted || called_for_.exchange(due, std::memory_order_relaxed) == due) continue;
     if (!fetched_.exchange(true, std::memory_order_relaxed)) fetch(watcher);
     called_.store(true, std::memory_order_relaxed);
     const std::uint64_t one = 1;

@@ -71,13 +71,14 @@ class Rescue {
     // The eye's.
     std::atomic<Micros> next_look{0};  // when it wants to look again; 0: it does not
     Micros handed_for = 0;             // what was due when the hand was last asked
-    Micros asked_for = 0;              // what was due when the peer was last asked to wait
+    Micros asked_for = 0;              // what was planned when the peer was last asked to wait
     Micros asked_at = 0;
     bool unbroken = false;             // since then the peer has been asked often enough to be waiting still
 
     // From the eye to the hand: what is due; 0: give back.
     std::atomic<Micros> hand_due{0};
     // The hand's.
+    Micros handled = 0;
     bool fetched = false;
     cpu_set_t before{};  // where the engine could run
   };
@@ -104,6 +105,7 @@ class Rescue {
 
   std::atomic<pid_t> engine_{0};
   std::atomic<Micros> due_{0};  // 0: nothing is
+  std::atomic<Micros> planned_{0};  // the end of its last sleep, as it wanted it
   std::atomic<Micros> after_{0};
   std::atomic<Micros> called_for_{0};  // what was due when it was last called
   std::atomic<bool> called_{false};

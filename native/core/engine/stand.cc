@@ -37,13 +37,16 @@ bool Engine::can_ask() const noexcept {
 void Engine::overslept(Micros planned, Micros late) noexcept {
   muted_ = true;
   pause_us_ = late;
-  if (late > kStandMost || !can_ask()) return tell_pause(kFlagMuted);
+  // What the owner does not know of would be acted upon.
+  if (late > kStandMost || !can_ask() || !tell_pause(kFlagAsking)) {
+    static_cast<void>(tell_pause(kFlagMuted));
+    return;
+  }
   for (Peer& peer : peers_->all()) peer.waits_until = 0;
   const Micros span = std::clamp(setup_->announced_dead_time() / 4, kAskLeast, kAskMost);
   asked_from_ = planned;
   asking_until_ = current_.now + span;
   ask_again_at_ = current_.now + span / 2;
-  tell_pause(kFlagAsking);
   ask_for_us();
 }
 
@@ -66,7 +69,7 @@ void Engine::settle_pause() noexcept {
   }
   asking_until_ = 0;
   if (waited) muted_ = false;
-  tell_pause(muted_ ? kFlagMuted : std::uint8_t{0});
+  static_cast<void>(tell_pause(muted_ ? kFlagMuted : std::uint8_t{0}));
 }
 
 // The next heartbeat has to arrive before the wait is over, even if one of them is lost.
@@ -79,8 +82,15 @@ bool Engine::everybody_waits() const noexcept {
   });
 }
 
-void Engine::tell_pause(std::uint8_t flags) noexcept {
-  publisher_.publish({.type = RecordType::kStall, .at = current_.now, .flags = flags, .value_us = pause_us_});
+bool Engine::tell_pause(std::uint8_t flags) noexcept {
+  const bool told = publisher_.publish({.type = RecordType::kStall, .at = current_.now, .flags = flags, .value_us = pause_us_});
+  pause_owed_.reset();
+  if (!told && flags != kFlagAsking) pause_owed_ = flags;
+  return told;
+}
+
+void Engine::tell_owed_pause() noexcept {
+  if (pause_owed_) static_cast<void>(tell_pause(*pause_owed_));
 }
 
 bool Engine::compose_stand(Message& message) const noexcept {

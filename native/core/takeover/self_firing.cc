@@ -33,11 +33,13 @@ void Takeover::note_gasp(const Peer& peer, std::string_view group, std::uint64_t
 }
 
 void Takeover::judge_self_firing(const TakeoverScene& scene) noexcept {
-  const std::uint64_t gasped = gasped_;
+  // Last words are judged again by whoever hears of them afterwards.
+  if (scene.withheld) return;
+  const std::uint64_t gasped = scene.muted ? 0 : gasped_;
   gasped_ = 0;
   const std::uint64_t candidates = board_.self_firing.load(std::memory_order_acquire);
   if (candidates == 0 || lapsed_ || steps_ == nullptr) return;
-  const bool silence = somebody_is_dead(scene.guard.peers);
+  const bool silence = !scene.muted && somebody_is_dead(scene.guard.peers);
   if (!silence && gasped == 0) return;
   for (const std::size_t slot : SlotSet(candidates & live_)) {
     // One end for every claim, and what is being let go is not taken meanwhile.

@@ -64,10 +64,8 @@ void Takeover::work(const TakeoverScene& scene, TakeoverVoice& voice) noexcept {
   watch_controller(scene);
   watch_ownership(now);
   drive_releases(scene, voice);
-  if (!scene.withheld) {
-    judge_marks(scene);
-    judge_self_firing(scene);
-  }
+  if (!scene.withheld) judge_marks(scene);
+  judge_self_firing(scene);
   pay_answers(now);
   watch_unclaimed(now);
   drive_lifetimes(scene);

@@ -35,6 +35,7 @@ struct TakeoverScene {
   std::uint64_t generation = 0;
   std::uint64_t keys = 0;        // changes with the keys that sign
   bool withheld = false;         // nothing goes off: whether this node is held for dead is not known
+  bool muted = false;            // nothing goes off by itself: this node is about to let go of everything
   bool bell = true;              // the guardian may have said something, or be gone
 };
 
