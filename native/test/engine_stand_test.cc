@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "core/peer/prng.h"
 #include "core/wire/hb_text.h"
 #include "engine_world.h"
 
@@ -31,8 +32,9 @@ struct FastPair : World {
     traffic.clear();
   }
 
-  // As a watcher of a says it.
-  void ask_for_a(Micros stamp, std::string_view type = kStandType) {
+  // One message with that content, from one link's wire.
+  std::vector<std::uint8_t> signed_words(std::string_view from, std::string_view type, std::uint64_t generation,
+                                         const std::vector<std::pair<std::string_view, std::uint64_t>>& numbers) {
     Keyring keyring;
     REQUIRE(keyring.set(1, AuthMethod::kSha1, as_bytes(key)) == Status::kOk);
     REQUIRE(keyring.set_signing(1) == Status::kOk);
@@ -40,16 +42,22 @@ struct FastPair : World {
     std::array<std::uint8_t, 2048> bytes;
     Message message(arena);
     REQUIRE(message.add_text("t", type) == Status::kOk);
-    REQUIRE(message.add_hex(kStandStamp, static_cast<std::uint64_t>(stamp)) == Status::kOk);
-    REQUIRE(message.add_text("src", "a") == Status::kOk);
-    REQUIRE(message.add("srcuuid", FieldType::kBinary, uuid_of("a")) == Status::kOk);
-    REQUIRE(message.add_hex("hg", generation_of_a) == Status::kOk);
+    for (const auto& [name, value] : numbers) REQUIRE(message.add_hex(name, value) == Status::kOk);
+    REQUIRE(message.add_text("src", from) == Status::kOk);
+    REQUIRE(message.add("srcuuid", FieldType::kBinary, uuid_of(std::string(from))) == Status::kOk);
+    REQUIRE(message.add_hex("hg", generation) == Status::kOk);
     REQUIRE(message.add_hex("ts", 1) == Status::kOk);
     REQUIRE(message.add_decimal("ttl", 3) == Status::kOk);
     const Encoded encoded = encode_netstring(message, keyring, InnerAuth::kAdd, bytes);
     REQUIRE(encoded.status == Status::kOk);
-    b->hub.inject("eth0", encoded.bytes, now);
-    b->hub.inject("eth1", encoded.bytes, now);
+    return {encoded.bytes.begin(), encoded.bytes.end()};
+  }
+
+  // As a watcher of a says it.
+  void ask_for_a(Micros stamp) {
+    const auto words = signed_words("a", kStandType, generation_of_a, {{kStandStamp, static_cast<std::uint64_t>(stamp)}});
+    b->hub.inject("eth0", words, now);
+    b->hub.inject("eth1", words, now);
   }
 
   void stands(Micros span, bool asks = true) {
@@ -290,6 +298,67 @@ TEST_CASE_FIXTURE(FastPair, "what the owner is told while it is asked is not mut
   std::string text(64 * 1024, ' ');
   text.resize(a->engine.write_snapshot({text.data(), text.size()}, now));
   CHECK(text.find("\"muted\":false") != std::string::npos);
+}
+
+TEST_CASE_FIXTURE(FastPair, "no stamp, span or life, however odd, makes a wait longer, or a word of one that was not given") {
+  meet();
+  Prng prng(11);
+  const auto odd = [&prng](Micros near) -> std::uint64_t {
+    switch (prng.below(6)) {
+      case 0: return 0;
+      case 1: return UINT64_MAX;
+      case 2: return static_cast<std::uint64_t>(INT64_MAX) - prng.below(3);
+      case 3: return prng.below(UINT32_MAX);
+      default: return static_cast<std::uint64_t>(near + prng.below(20'000)) - 10'000;
+    }
+  };
+  for (int round = 0; round < 40; ++round) {
+    CAPTURE(round);
+    const Micros from = now;
+    a->frozen = true;
+    while (now < from + kStandMost + 40 * kMilli) {
+      // From one key, of any content: stands to b that a may have said, and waits to a that b may have said.
+      const bool stand = prng.below(2) == 0;
+      WorldNode& to = stand ? *b : *a;
+      to.hub.inject("eth0", signed_words(stand ? "a" : "b", stand ? kStandType : kWaitType, stand ? generation_of_a : 200,
+                                         {{"tb_stamp", odd(now)}, {"tb_gen", 99}, {"tb_wait", odd(10'000)}}), now);
+      run(1 + static_cast<Micros>(prng.below(3'000)));
+    }
+    REQUIRE(b->of(RecordType::kPeerDead).size() == static_cast<std::size_t>(round) + 1);
+    CHECK(b->of(RecordType::kPeerDead).back().value_us <= kStandMost);
+    a->frozen = false;
+    run(10 * kMilli);
+    REQUIRE(muted(*a));
+    // Another life of it, which begins where a real one does.
+    generation_of_a = 1000 + static_cast<std::uint64_t>(round);
+    a->number_command(CommandType::kGeneration, generation_of_a);
+    run(kSettled);
+  }
+}
+
+TEST_CASE_FIXTURE(FastPair, "no answer counts that is of another life, about another pause or longer than anybody waits") {
+  meet();
+  const Micros before = now;
+  stands(60 * kMilli, false);
+  REQUIRE(b->of(RecordType::kPeerDead).size() == 1);
+  const auto answer = [&](std::uint64_t life, Micros stamp, Micros span) {
+    a->hub.inject("eth0", signed_words("b", kWaitType, 200, {{"tb_stamp", static_cast<std::uint64_t>(stamp)},
+                                                             {"tb_gen", life},
+                                                             {"tb_wait", static_cast<std::uint64_t>(span)}}), now);
+  };
+  a->frozen = false;
+  bool counts = false;
+  SUBCASE("another life") { answer(99, now - 1, 200 * kMilli); }
+  SUBCASE("another pause") { answer(100, before - 1, 200 * kMilli); }
+  SUBCASE("a moment that has not come") { answer(100, now + kMilli, 200 * kMilli); }
+  SUBCASE("longer than anybody waits") { answer(100, now - 1, kStandMost + 1); }
+  SUBCASE("over before the next heartbeat") { answer(100, now - 1, timing.keepalive); }
+  SUBCASE("and the right one does") {
+    answer(100, now - 1, 200 * kMilli);
+    counts = true;
+  }
+  run(4 * kMilli);
+  CHECK(muted(*a) != counts);
 }
 
 TEST_CASE_FIXTURE(FastPair, "a second pause within the question ends it") {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <mutex>
 #include <span>
 #include <string_view>
